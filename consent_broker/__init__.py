@@ -1,0 +1,1 @@
+"""Who may read what: consents, authorization server, gateway, resource-server guard."""

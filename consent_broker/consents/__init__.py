@@ -1,0 +1,1 @@
+"""Consent directives and the decision function."""

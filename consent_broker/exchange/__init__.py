@@ -1,0 +1,1 @@
+"""The gateway that fetches remote records with per-establishment tokens."""

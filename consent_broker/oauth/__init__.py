@@ -1,0 +1,1 @@
+"""The authorization server; files named after the RFC they implement."""

@@ -1,0 +1,1 @@
+"""The guard an establishment puts in front of its own FHIR server."""

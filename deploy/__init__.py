@@ -1,0 +1,1 @@
+"""The launcher behind ./renhice: set-up, embedded services, supervision."""

@@ -1,0 +1,1 @@
+"""Web pages for patients, professionals and analysts."""

@@ -1,0 +1,1 @@
+"""The index: who a person is, where the records are."""

@@ -1,0 +1,1 @@
+"""Append-only account of every access and every change."""

@@ -1,0 +1,1 @@
+"""Establishments, record systems, professionals and staff roles."""

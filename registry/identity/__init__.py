@@ -1,0 +1,1 @@
+"""Source records, persons and the events that join them."""

@@ -1,0 +1,1 @@
+"""Ports to the State's interoperability platform (PIDE)."""

@@ -1,0 +1,1 @@
+"""Aggregate figures and disclosure control."""
