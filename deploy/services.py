@@ -1,7 +1,4 @@
-"""Throwaway PostgreSQL and Valkey for tests: real servers, gone afterwards, and the caller's own where it named one.
-
-    with ephemeral_postgres() as database_url, ephemeral_valkey() as broker_url: ...
-"""
+"""Throwaway PostgreSQL and Valkey for tests: real ones that end with them, or those the environment names."""
 
 import contextlib
 import os
@@ -22,8 +19,8 @@ DATABASE = "renhice"
 def ephemeral_postgres(directory: Path | None = None) -> Iterator[str]:
     """A SQLAlchemy URL of the superuser of an empty database on a server that ends with the context.
 
-    With RENHICE_DATABASE_URL set, the database is made on that server instead, and dropped. `directory` is a wish:
-    another is taken where the database's account can't reach it or a unix socket's path would be too long.
+    With RENHICE_DATABASE_URL set, the database is made on that server instead, and dropped. `directory` is a
+    wish: another is taken where the database's account can't reach it or a socket's path would be too long.
     """
     named = os.environ.get("RENHICE_DATABASE_URL")
     if named:
@@ -68,11 +65,12 @@ def ephemeral_database(server_url: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def ephemeral_valkey(directory: Path | None = None) -> Iterator[str]:
-    """A broker URL that ends with the context; with RENHICE_BROKER_URL, database 15 of that server (or its vhost)."""
+    """A broker URL that ends with the context; with RENHICE_BROKER_URL set, database 15 of that server."""
     named = os.environ.get("RENHICE_BROKER_URL")
     if named:
         url = make_url(named)
-        yield url.set(database="15").render_as_string(hide_password=False) if url.drivername == "redis" else named
+        separate = url.set(database="15") if url.drivername == "redis" else url
+        yield separate.render_as_string(hide_password=False)
         return
     password, port = secrets.token_urlsafe(24), valkey.free_port()
     caller = Account("caller", os.geteuid(), os.getegid(), drop=False)

