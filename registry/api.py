@@ -1,0 +1,66 @@
+"""The OpenAPI surface under /api: flask-smorest with our error faces and no third-party host."""
+
+from typing import Any
+
+from flask import Blueprint, Flask, Response, make_response, render_template_string
+from flask_smorest import Api
+
+API_TITLE = "RENHICE"
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>RENHICE API</title>
+<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}
+code,pre{font-family:ui-monospace,monospace}pre{overflow:auto;padding:1rem;border:1px solid}summary{cursor:pointer}
+section{border-top:1px solid;padding:1rem 0}</style></head>
+<body><h1>RENHICE API {{ spec.info.version }}</h1>
+<p>The machine-readable description is <a href="/api/openapi.json">/api/openapi.json</a>.</p>
+{% for path, verbs in spec.paths.items() %}{% for verb, operation in verbs.items() if verb in
+("get", "post", "put", "patch", "delete") %}
+<section><h2><code>{{ verb | upper }} {{ path }}</code></h2><p>{{ operation.summary }}</p>
+<p>{{ operation.description }}</p>
+{% if operation.requestBody %}<details><summary>Request</summary>
+<pre>{{ operation.requestBody | tojson(2) }}</pre></details>{% endif %}
+<details><summary>Responses</summary><pre>{{ operation.responses | tojson(2) }}</pre></details></section>
+{% endfor %}{% endfor %}
+<h2>Schemas</h2><pre>{{ spec.components | tojson(2) }}</pre></body></html>"""
+
+documentation = Blueprint("documentation", __name__)
+
+
+class RenhiceApi(Api):  # type: ignore[misc]  # flask-smorest ships no types
+    """flask-smorest without its app-wide error handler: `registry.faces` formats every error."""
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to the faces."""
+
+
+def make_api(app: Flask) -> RenhiceApi:
+    """Attach the API; blueprints are added by `registry.app.add_rooms`."""
+    app.config.update(
+        API_TITLE=API_TITLE,
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={
+            "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}}
+        },
+    )
+    return RenhiceApi(app)
+
+
+def _spec(app: Flask) -> dict[str, Any]:
+    found: dict[str, Any] = app.extensions["renhice-api"].spec.to_dict()
+    return found
+
+
+def add_documentation(app: Flask) -> None:
+    """Serve the description as JSON and as one page without scripts."""
+
+    @documentation.get("/api/openapi.json")
+    def openapi() -> Response:
+        return make_response(_spec(app))
+
+    @documentation.get("/api/docs")
+    def docs() -> Response:
+        response = make_response(render_template_string(_PAGE, spec=_spec(app)))
+        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+        return response

@@ -1,0 +1,148 @@
+"""The application factory: rooms, their policies and faces, and the life of a request."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from celery import Celery
+from flask import Blueprint, Flask, Response, current_app, g, request
+from flask.sessions import NullSession, SecureCookieSessionInterface
+from flask_smorest import Blueprint as ApiBlueprint
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from registry.access import Policy
+from registry.api import make_api
+from registry.database import Database, make_engine
+from registry.errors import Face
+from registry.faces import install_faces
+from registry.sealing import Sealer, create_keys
+from registry.settings import Settings
+from registry.telemetry import (
+    LATENCY,
+    REQUESTS,
+    accept_request_id,
+    bind_request,
+    configure_logging,
+    current_request_id,
+    logger,
+)
+from registry.worker import make_celery
+
+_log = logger(__name__)
+Surface = Literal["page", "problem", "fhir", "oauth"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """A blueprint with the policy that guards it and the surface that formats its errors."""
+
+    blueprint: Blueprint
+    policy: Policy
+    surface: Surface
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renhice:
+    """What one process shares; found at `app.extensions["renhice"]` through `parts()`."""
+
+    settings: Settings
+    database: Database
+    sealer: Sealer
+    celery: Celery
+
+
+class _NoCookieSession(SecureCookieSessionInterface):
+    """Flask's own session is not used: sign-ins live in the database."""
+
+    def open_session(self, app: Flask, request: Any) -> NullSession:  # noqa: ARG002  # Flask's signature
+        return self.make_null_session(app)
+
+
+def make_parts(settings: Settings) -> Renhice:
+    """Connect the shared parts; in the sandbox missing keys are made, elsewhere they are an error (SealError)."""
+    configure_logging(settings.log_level)
+    if settings.environment != "production":
+        create_keys(settings.keys_dir)
+    database = Database(make_engine(settings))
+    return Renhice(settings, database, Sealer.from_directory(settings.keys_dir), make_celery(settings, database))
+
+
+def make_app(parts: Renhice, page: Face | None = None) -> Flask:
+    """An application without rooms; `page` renders errors for people (the portal's)."""
+    app = Flask("renhice", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = parts.settings.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = parts.settings.max_body_bytes
+    app.config["MAX_FORM_PARTS"] = 200
+    app.session_interface = _NoCookieSession()
+    app.extensions["renhice"] = parts
+    if parts.settings.trusted_proxies:
+        hops = parts.settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    app.before_request(_open)
+    app.after_request(_commit)
+    app.after_request(_describe)
+    app.teardown_request(_close)
+    install_faces(app, page)
+    app.extensions["renhice-api"] = make_api(app)
+    return app
+
+
+def add_rooms(app: Flask, rooms: Sequence[Room]) -> None:
+    """Register each room behind its policy; the policy runs before any handler of the blueprint."""
+    for room in rooms:
+        room.blueprint.before_request(room.policy)
+        app.config.setdefault("SURFACES", {})[room.blueprint.name] = room.surface
+        app.config.setdefault("POLICIES", {})[room.blueprint.name] = room.policy
+        if isinstance(room.blueprint, ApiBlueprint):
+            app.extensions["renhice-api"].register_blueprint(room.blueprint)
+        else:
+            app.register_blueprint(room.blueprint, url_prefix=room.prefix)
+
+
+def parts() -> Renhice:
+    """The shared parts of the application being served."""
+    found: Renhice = current_app.extensions["renhice"]
+    return found
+
+
+def _open() -> None:
+    g.started = time.perf_counter()
+    bind_request(accept_request_id(request.headers.get("X-Request-Id")))
+    g.unit_of_work = parts().database.begin()
+
+
+def _commit(response: Response) -> Response:
+    g.unit_of_work.commit()
+    return response
+
+
+def _describe(response: Response) -> Response:
+    route = request.url_rule.rule if request.url_rule else "(none)"
+    seconds = time.perf_counter() - g.started
+    REQUESTS.labels(request.method, route, response.status_code).inc()
+    LATENCY.labels(route).observe(seconds)
+    response.headers["X-Request-Id"] = current_request_id() or ""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    if parts().settings.secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    caller = g.get("caller")
+    _log.info(
+        "request",
+        method=request.method,
+        route=route,
+        status=response.status_code,
+        duration_ms=round(seconds * 1000, 1),
+        client_id=caller.client_id if caller else None,
+    )
+    return response
+
+
+def _close(_error: BaseException | None) -> None:
+    unit_of_work = g.pop("unit_of_work", None)
+    if unit_of_work is not None:
+        unit_of_work.close()

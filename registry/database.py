@@ -1,0 +1,121 @@
+"""Engine, session and the unit of work: one request or task, one transaction, one commit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, text
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from uuid_utils.compat import uuid7
+
+from registry.settings import Settings
+
+APP_ROLE = "renhice_app"
+
+
+class Base(DeclarativeBase):
+    """Every table; constraint names are predictable so that migrations and errors can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: DateTime(timezone=True)}  # noqa: RUF012  # SQLAlchemy reads it from the class
+
+
+def new_id() -> UUID:
+    """An opaque, time-ordered identifier (UUIDv7, RFC 9562 §5.7)."""
+    return uuid7()
+
+
+def now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The application's engine: least-privileged role, statement and lock time-outs on every connection."""
+    engine = create_engine(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={"connect_timeout": 5, "application_name": "renhice"},
+    )
+
+    @event.listens_for(engine, "connect")
+    def least_privilege(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET ROLE {APP_ROLE}")
+            cursor.execute(f"SET statement_timeout = {settings.statement_timeout_ms}")
+            cursor.execute(f"SET lock_timeout = {settings.lock_timeout_ms}")
+            cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
+        connection.commit()
+
+    return engine
+
+
+class Database:
+    """The sessions of one process; the current unit of work is found through a context variable."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+
+    def begin(self) -> "UnitOfWork":
+        """Open a unit of work and make it current; a connection is taken at the first statement."""
+        return UnitOfWork(self._sessions())
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[Session]:
+        """A unit of work that commits on success, rolls back on any exception and always closes."""
+        work = self.begin()
+        try:
+            yield work.session
+            work.commit()
+        finally:
+            work.close()
+
+    def ping(self) -> None:
+        """Raise if the database does not answer."""
+        with self.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+
+class UnitOfWork:
+    """A session that is current until closed; closing without commit rolls back."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._token = _current.set(session)
+
+    def commit(self) -> None:
+        """Make everything of this unit of work durable."""
+        self.session.commit()
+
+    def rollback(self) -> None:
+        """Undo everything since the last commit."""
+        self.session.rollback()
+
+    def close(self) -> None:
+        """Release the connection and stop being current."""
+        self.session.close()
+        _current.reset(self._token)
+
+
+_current: ContextVar[Session] = ContextVar("renhice_session")
+
+
+def session() -> Session:
+    """The session of the current unit of work; LookupError outside one."""
+    return _current.get()

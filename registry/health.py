@@ -1,0 +1,55 @@
+"""Liveness, readiness and metrics."""
+
+from flask import Blueprint, Response, jsonify
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from registry.app import parts
+from registry.telemetry import metrics_page
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/health/live")
+def live() -> Response:
+    """The process answers."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/health/ready")
+def ready() -> tuple[Response, int]:
+    """The database and the broker answer; 503 and which one when not."""
+    checks = {"database": _database(), "broker": _broker()}
+    usable = all(checks.values())
+    body = {
+        "status": "ok" if usable else "unavailable",
+        "checks": {k: "ok" if v else "down" for k, v in checks.items()},
+    }
+    return jsonify(body), 200 if usable else 503
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Prometheus exposition; no label names a person."""
+    body, content_type = metrics_page()
+    return Response(body, content_type=content_type)
+
+
+def _database() -> bool:
+    try:
+        parts().database.ping()
+    except SQLAlchemyError:
+        return False
+    return True
+
+
+def _broker() -> bool:
+    url = parts().settings.broker_url
+    if not url.startswith("redis"):
+        return True
+    try:
+        with Redis.from_url(url.replace("redis+socket://", "unix://"), socket_timeout=2) as client:
+            return bool(client.ping())
+    except RedisError:
+        return False

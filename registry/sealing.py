@@ -1,0 +1,184 @@
+"""Sealing of personal data: AES-256-GCM under a data key per record, wrapped by a rotating master key.
+
+A stolen database shows no name and no number. Search runs on blind tokens (keyed HMACs). Destroying a record's data key
+ends every sealed version of it while its history stays.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from registry.database import Base, new_id
+
+NONCE_BYTES = 12
+KEY_BYTES = 32
+TOKEN_BYTES = 16
+
+
+class SealError(Exception):
+    """A sealed value can't be opened: destroyed or unknown key, or bytes that were altered or moved."""
+
+
+class MasterKeys(Protocol):
+    """Where master keys live: a directory of files here, a KMS in production."""
+
+    def wrap(self, data_key: bytes, owner: bytes) -> tuple[str, bytes]:
+        """Encrypt a data key under the current master key; returns (master key id, wrapped key)."""
+
+    def unwrap(self, master_key_id: str, wrapped: bytes, owner: bytes) -> bytes:
+        """Decrypt a data key; raises SealError."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileMasterKeys:
+    """Master keys read from `master-*.key` files (base64, 32 bytes); the last name in order is current."""
+
+    keys: dict[str, bytes]
+
+    @classmethod
+    def load(cls, directory: Path) -> "FileMasterKeys":
+        """Read every master key of the directory; raises SealError when there is none."""
+        keys = {path.stem: read_key(path) for path in sorted(directory.glob("master-*.key"))}
+        if not keys:
+            msg = f"no master key in {directory}; make one with: renhice keys init"
+            raise SealError(msg)
+        return cls(keys)
+
+    def wrap(self, data_key: bytes, owner: bytes) -> tuple[str, bytes]:
+        current = max(self.keys)
+        return current, _encrypt(self.keys[current], data_key, owner)
+
+    def unwrap(self, master_key_id: str, wrapped: bytes, owner: bytes) -> bytes:
+        if master_key_id not in self.keys:
+            msg = f"master key {master_key_id} is not in the key directory"
+            raise SealError(msg)
+        return _decrypt(self.keys[master_key_id], wrapped, owner)
+
+
+class DataKey(Base):
+    """The wrapped data key of one owner (a source record, a professional); deleting it ends what it sealed."""
+
+    __tablename__ = "data_keys"
+
+    owner_id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    master_key_id: Mapped[str]
+    wrapped: Mapped[bytes]
+
+
+class Sealer:
+    """Seals, opens and blinds; holds the keys of this process."""
+
+    def __init__(self, master: MasterKeys, blind_key: bytes) -> None:
+        self._master = master
+        self._blind_key = blind_key
+
+    @classmethod
+    def from_directory(cls, directory: Path) -> "Sealer":
+        """The sealer of a key directory; raises SealError when keys are missing."""
+        return cls(FileMasterKeys.load(directory), read_key(directory / "blind.key"))
+
+    def blind(self, domain: str, value: str) -> bytes:
+        """A token for equality search: keyed, one way, different in each domain; 16 bytes."""
+        message = f"{domain}\x00{value}".encode()
+        return hmac.digest(self._blind_key, message, hashlib.sha256)[:TOKEN_BYTES]
+
+    def seal(self, session: Session, owner_id: UUID, plaintext: bytes, context: str) -> bytes:
+        """Encrypt under the owner's data key, making it on first use; `context` names the row and binds the bytes."""
+        row = session.get(DataKey, owner_id)
+        if row is None:
+            key = AESGCM.generate_key(KEY_BYTES * 8)
+            master_key_id, wrapped = self._master.wrap(key, owner_id.bytes)
+            session.add(DataKey(owner_id=owner_id, master_key_id=master_key_id, wrapped=wrapped))
+        else:
+            key = self._master.unwrap(row.master_key_id, row.wrapped, owner_id.bytes)
+        return _encrypt(key, plaintext, _associated(owner_id, context))
+
+    def unseal(self, key: DataKey, sealed: bytes, context: str) -> bytes:
+        """Open what `seal` closed for that owner and context; raises SealError."""
+        data_key = self._master.unwrap(key.master_key_id, key.wrapped, key.owner_id.bytes)
+        return _decrypt(data_key, sealed, _associated(key.owner_id, context))
+
+    def open(self, session: Session, owner_id: UUID, sealed: bytes, context: str) -> bytes:
+        """`unseal`, looking the owner's data key up; raises SealError when it was destroyed."""
+        row = session.get(DataKey, owner_id)
+        if row is None:
+            msg = "the data key was destroyed"
+            raise SealError(msg)
+        return self.unseal(row, sealed, context)
+
+    def rewrap(self, key: DataKey) -> None:
+        """Move a data key under the current master key (rotation); the sealed data stay as they are."""
+        data_key = self._master.unwrap(key.master_key_id, key.wrapped, key.owner_id.bytes)
+        key.master_key_id, key.wrapped = self._master.wrap(data_key, key.owner_id.bytes)
+
+
+def read_key(path: Path) -> bytes:
+    """A 32-byte key from a base64 file; raises SealError."""
+    try:
+        key = b64decode(path.read_bytes().strip(), validate=True)
+    except (OSError, ValueError) as error:
+        msg = f"key file {path} can't be read: {error}"
+        raise SealError(msg) from error
+    if len(key) != KEY_BYTES:
+        msg = f"key file {path} must hold {KEY_BYTES} bytes in base64"
+        raise SealError(msg)
+    return key
+
+
+def create_keys(directory: Path) -> list[Path]:
+    """Make the first master key and the blind key where missing, for their owner's eyes; returns what was made."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    wanted = [directory / "blind.key"]
+    if not any(directory.glob("master-*.key")):
+        wanted.append(directory / "master-0001.key")
+    return [path for path in wanted if write_key(path)]
+
+
+def add_master_key(directory: Path) -> Path:
+    """Make the next master key; it becomes current at the next start of each process."""
+    last = max(int(path.stem.removeprefix("master-")) for path in directory.glob("master-*.key"))
+    path = directory / f"master-{last + 1:04d}.key"
+    write_key(path)
+    return path
+
+
+def write_key(path: Path) -> bool:
+    """Create a key file unless it exists; whole or not at all, even when several processes start at once."""
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(b64encode(secrets.token_bytes(KEY_BYTES)))
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True
+
+
+def _associated(owner_id: UUID, context: str) -> bytes:
+    return owner_id.bytes + context.encode()
+
+
+def _encrypt(key: bytes, plaintext: bytes, associated: bytes) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plaintext, associated)
+
+
+def _decrypt(key: bytes, sealed: bytes, associated: bytes) -> bytes:
+    try:
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated)
+    except (InvalidTag, ValueError) as error:
+        msg = "sealed bytes were altered, moved, or belong to another key"
+        raise SealError(msg) from error

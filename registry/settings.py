@@ -1,0 +1,85 @@
+"""Settings from the environment, validated before anything starts."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """The environment is unusable; the message names every variable at fault."""
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}:
+        msg = "must be an origin such as https://renhice.minsa.gob.pe (no path)"
+        raise ValueError(msg)
+    return value.rstrip("/")
+
+
+def _postgresql(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    if separator == "" or scheme.split("+")[0] not in {"postgresql", "postgres"}:
+        msg = "must be a PostgreSQL URL such as postgresql://user:password@host/renhice"
+        raise ValueError(msg)
+    return f"postgresql+psycopg://{rest}"
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+DatabaseUrl = Annotated[str, AfterValidator(_postgresql)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the product, one `RENHICE_` variable each; secrets come as files or are masked."""
+
+    model_config = SettingsConfigDict(env_prefix="RENHICE_", frozen=True, extra="ignore")
+
+    environment: Literal["production", "sandbox", "test"] = "production"
+    base_url: Origin = "http://127.0.0.1:8000"
+    database_url: DatabaseUrl
+    migration_database_url: DatabaseUrl | None = None
+    broker_url: str = Field(pattern=r"^(redis|rediss|redis\+socket|amqp|amqps|memory)://")
+    keys_dir: Path
+
+    database_pool_size: int = Field(default=8, ge=1, le=200)
+    statement_timeout_ms: int = Field(default=10_000, ge=100)
+    lock_timeout_ms: int = Field(default=5_000, ge=100)
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    trusted_proxies: int = Field(default=0, ge=0, le=5)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    access_token_seconds: int = Field(default=300, ge=30, le=300)
+    authorization_code_seconds: int = Field(default=60, ge=10, le=60)
+    holder_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    match_model: Path | None = None
+
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    pide_url: str | None = None
+    pide_official_dni: SecretStr | None = None
+    pide_entity_ruc: str | None = None
+    pide_password: SecretStr | None = None
+    pide_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+
+    @property
+    def secure(self) -> bool:
+        """Whether the product is reached over TLS (decides cookie flags and HSTS)."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def owner_database_url(self) -> str:
+        """The URL migrations run with: the schema's owner, never the application's role."""
+        return self.migration_database_url or self.database_url
+
+
+def load_settings() -> Settings:
+    """Read and validate the environment; raises SettingsError naming each bad variable and why."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # fields come from the environment
+    except ValidationError as error:
+        lines = [f"RENHICE_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("Settings are not usable:\n  " + "\n  ".join(lines)) from None

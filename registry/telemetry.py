@@ -1,0 +1,137 @@
+"""Structured logs free of personal data, request ids, and Prometheus metrics."""
+
+import logging
+import os
+import re
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+from structlog.stdlib import BoundLogger
+from structlog.typing import EventDict, WrappedLogger
+
+from registry.database import new_id
+
+ALLOWED_FIELDS = frozenset({
+    "event", "level", "timestamp", "logger", "exception", "request_id", "method", "route", "status", "duration_ms",
+    "client_id", "code", "debug", "error_type", "topic", "task", "task_id", "outbox_id", "attempts", "count", "seconds",
+    "component", "version", "establishment", "holder",
+})  # fmt: skip
+_DIGITS = re.compile(r"\d{7,}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+REQUESTS = Counter("renhice_requests_total", "HTTP requests", ["method", "route", "status"])
+LATENCY = Histogram(
+    "renhice_request_seconds", "Time to answer", ["route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)  # fmt: skip
+REGISTRATIONS = Counter("renhice_registrations_total", "Source records received", ["decision"])
+DECISIONS = Counter("renhice_consent_decisions_total", "Access decisions", ["outcome", "reason"])
+OUTBOX = Counter("renhice_outbox_total", "Outbox deliveries", ["topic", "outcome"])
+
+
+def _only_allowed(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Drop every field that is not on the list and blank long digit runs: a log line can't carry a person."""
+    return {key: _blank_digits(key, value) for key, value in event.items() if key in ALLOWED_FIELDS}
+
+
+def _blank_digits(key: str, value: object) -> object:
+    if not isinstance(value, str) or key == "timestamp" or key.endswith("_id"):
+        return value
+    return _DIGITS.sub("…", value)
+
+
+def configure_logging(level: str) -> None:
+    """One JSON line an event on standard error, for our own loggers and for libraries'."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _safe_exception,
+        _only_allowed,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("httpx", "httpcore", "werkzeug", "authlib", "urllib3"):
+        logging.getLogger(noisy).setLevel("WARNING")
+
+
+def _safe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Keep where an exception happened and its type; its text may quote data, so it is dropped."""
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    if isinstance(info, BaseException):
+        info = (type(info), info, info.__traceback__)
+    if not info or info[0] is None:
+        return event
+    frames = []
+    trace = info[2]
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_filename.rsplit('/', 2)[-1]}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    event["error_type"] = info[0].__name__
+    event["exception"] = " > ".join(frames[-12:])
+    return event
+
+
+def logger(name: str) -> BoundLogger:
+    """The logger of a module; fields outside ALLOWED_FIELDS never reach the line."""
+    found: BoundLogger = structlog.stdlib.get_logger(name)
+    return found
+
+
+def accept_request_id(offered: str | None) -> str:
+    """The caller's X-Request-Id when it is well formed, else a new one."""
+    if offered and _REQUEST_ID.fullmatch(offered) and not _DIGITS.fullmatch(offered):
+        return offered
+    return new_id().hex
+
+
+def bind_request(request_id: str) -> None:
+    """Start the log context of a request or task."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+
+
+def current_request_id() -> str | None:
+    """The id of the request or task being served, None outside one."""
+    value = structlog.contextvars.get_contextvars().get("request_id")
+    return value if isinstance(value, str) else None
+
+
+def metrics_page() -> tuple[bytes, str]:
+    """The Prometheus exposition of every process of this host; returns (body, content type)."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    collected = CollectorRegistry()
+    MultiProcessCollector(collected)  # type: ignore[no-untyped-call]
+    return generate_latest(collected), CONTENT_TYPE_LATEST

@@ -1,0 +1,38 @@
+"""Health, metrics and the four faces of an error."""
+
+import pytest
+from flask.testing import FlaskClient
+
+
+def test_ready_when_database_and_broker_answer(client: FlaskClient) -> None:
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json["checks"] == {"database": "ok", "broker": "ok"}
+
+
+def test_live_and_metrics(client: FlaskClient) -> None:
+    assert client.get("/health/live").json == {"status": "ok"}
+    assert b'renhice_requests_total{method="GET",route="/health/live"' in client.get("/metrics").data
+
+
+@pytest.mark.parametrize(
+    ("path", "mimetype"),
+    [
+        ("/fhir/Nothing", "application/fhir+json"),
+        ("/api/v1/nothing", "application/problem+json"),
+        ("/oauth/nothing", "application/json"),
+        ("/nada", "text/html"),
+    ],
+)
+def test_unknown_address_has_the_face_of_its_surface(client: FlaskClient, path: str, mimetype: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 404
+    assert response.mimetype == mimetype
+    assert response.headers["X-Request-Id"]
+
+
+def test_documentation_is_served_without_third_parties(client: FlaskClient) -> None:
+    assert client.get("/api/openapi.json").json["info"]["title"] == "RENHICE"
+    page = client.get("/api/docs")
+    assert page.status_code == 200
+    assert b"http" not in page.data.split(b"</style>")[0].replace(b"<!doctype html>", b"")
