@@ -1,0 +1,70 @@
+"""What the guard answers: a grant to act within, or a refusal to send back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The verified right of one request: answer only about `patient`, only the type that was asked."""
+
+    token_id: str
+    client_id: str
+    patient: str
+    """The source record id: the one patient this token is for."""
+    scopes: frozenset[str]
+    expires_at: int
+    claims: Mapping[str, Any]
+
+    @property
+    def actor(self) -> str | None:
+        """The professional who acts (claim `act.sub`), for the holder's own log."""
+        act = self.claims.get("act")
+        return act.get("sub") if isinstance(act, dict) else None
+
+    @property
+    def purpose(self) -> str | None:
+        """The HL7 PurposeOfUse code the token was issued for (`extensions.ihe_iua.purpose_of_use`)."""
+        iua = (self.claims.get("extensions") or {}).get("ihe_iua") or {}
+        return iua.get("purpose_of_use")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer to send as it is: status, RFC 6750 §3.1 error (None when no token was sent), and why."""
+
+    status: int
+    error: str | None
+    description: str
+
+    @property
+    def www_authenticate(self) -> str | None:
+        """The challenge of RFC 6750 §3; only for 401 and 403."""
+        if self.status not in {401, 403}:
+            return None
+        if self.error is None:
+            return "Bearer"
+        return f'Bearer error="{self.error}", error_description="{self.description}"'
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that go with the body."""
+        headers = {"Content-Type": "application/fhir+json", "Cache-Control": "no-store"}
+        if self.www_authenticate:
+            headers["WWW-Authenticate"] = self.www_authenticate
+        if self.status == 503:
+            headers["Retry-After"] = "5"
+        return headers
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """A FHIR R4 OperationOutcome."""
+        codes = {400: "invalid", 401: "login", 403: "forbidden", 413: "too-long", 503: "transient"}
+        issue = {
+            "severity": "error",
+            "code": codes.get(self.status, "security"),
+            "details": {"coding": [{"system": "urn:renhice:guard", "code": self.error or "token-missing"}],
+                        "text": self.description},
+        }  # fmt: skip
+        return {"resourceType": "OperationOutcome", "issue": [issue]}
