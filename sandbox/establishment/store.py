@@ -1,0 +1,173 @@
+"""An establishment's own database: its patients, the queue that registers them, and their clinical records."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS patients (
+    local_number TEXT PRIMARY KEY,
+    resource TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'PENDING' CHECK (status IN ('PENDING', 'SENT', 'ERROR')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt REAL NOT NULL DEFAULT 0,
+    source_record_id TEXT UNIQUE,
+    version TEXT,
+    reason TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS patients_due ON patients (status, next_attempt);
+CREATE TABLE IF NOT EXISTS clinical (
+    id TEXT PRIMARY KEY,
+    type TEXT NOT NULL,
+    local_number TEXT NOT NULL,
+    resource TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS clinical_of_patient ON clinical (local_number, type);
+CREATE TABLE IF NOT EXISTS switches (name TEXT PRIMARY KEY, state INTEGER NOT NULL) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A patient waiting to be registered."""
+
+    local_number: str
+    resource: Json
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What the registry answered: the id both sides share for the patient, and its version."""
+
+    source_record_id: str
+    version: str
+
+
+class Store:
+    """SQLite in WAL mode with full synchronisation: what was acknowledged survives `kill -9`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+        with self._write() as db:
+            db.executescript(SCHEMA)
+
+    def add(self, entries: Iterable[tuple[Json, str, list[Json]]]) -> None:
+        """Keep patients (resource, local number, clinical records), once: what is known already stays as it is."""
+        with self._write() as db:
+            for patient, local_number, history in entries:
+                db.execute(
+                    "INSERT OR IGNORE INTO patients (local_number, resource) VALUES (?, ?)",
+                    (local_number, json.dumps(patient, ensure_ascii=False)),
+                )
+                db.executemany(
+                    "INSERT OR IGNORE INTO clinical (id, type, local_number, resource) VALUES (?, ?, ?, ?)",
+                    [(r["id"], r["resourceType"], local_number, json.dumps(r, ensure_ascii=False)) for r in history],
+                )
+
+    def due(self, now: float, limit: int) -> list[Pending]:
+        """Return pending patients whose next attempt has come."""
+        rows = self._db().execute(
+            "SELECT local_number, resource, attempts FROM patients"
+            " WHERE status = 'PENDING' AND next_attempt <= ? ORDER BY next_attempt, rowid LIMIT ?",
+            (now, limit),
+        )
+        return [Pending(number, json.loads(resource), attempts) for number, resource, attempts in rows]
+
+    def mark_sent(self, local_number: str, registered: Registered) -> None:
+        """Record the registry's acknowledgement."""
+        with self._write() as db:
+            db.execute(
+                "UPDATE patients SET status = 'SENT', source_record_id = ?, version = ?, reason = NULL,"
+                " attempts = attempts + 1 WHERE local_number = ?",
+                (registered.source_record_id, registered.version, local_number),
+            )
+
+    def mark_error(self, local_number: str, reason: str) -> None:
+        """Record a refusal that sending again would not change."""
+        with self._write() as db:
+            db.execute(
+                "UPDATE patients SET status = 'ERROR', reason = ?, attempts = attempts + 1 WHERE local_number = ?",
+                (reason, local_number),
+            )
+
+    def postpone(self, local_number: str, until: float, reason: str) -> None:
+        """Leave a patient pending until a later attempt."""
+        with self._write() as db:
+            db.execute(
+                "UPDATE patients SET next_attempt = ?, reason = ?, attempts = attempts + 1 WHERE local_number = ?",
+                (until, reason, local_number),
+            )
+
+    def retry(self) -> None:
+        """Make everything unsent due now, refused patients included."""
+        with self._write() as db:
+            db.execute("UPDATE patients SET status = 'PENDING', next_attempt = 0 WHERE status <> 'SENT'")
+
+    def counts(self) -> dict[str, int]:
+        """Return how many patients are pending, sent and in error."""
+        found = dict(self._db().execute("SELECT lower(status), count(*) FROM patients GROUP BY status").fetchall())
+        return {status: found.get(status, 0) for status in ("pending", "sent", "error")}
+
+    def reasons(self, limit: int = 20) -> list[Json]:
+        """Return why patients are not sent, by local number."""
+        rows = self._db().execute(
+            "SELECT local_number, status, reason FROM patients WHERE reason IS NOT NULL AND status <> 'SENT' LIMIT ?",
+            (limit,),
+        )
+        return [{"local_number": n, "status": status, "reason": reason} for n, status, reason in rows]
+
+    def sending(self) -> bool:
+        """Whether the queue was told to send: a switch that outlives the process."""
+        row = self._db().execute("SELECT state FROM switches WHERE name = 'sending'").fetchone()
+        return bool(row and row[0])
+
+    def switch_sending(self, *, on: bool) -> None:
+        """Turn the queue on or off."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO switches (name, state) VALUES ('sending', ?)", (int(on),))
+
+    def search(self, kind: str, source_record_id: str) -> list[Json]:
+        """Return the clinical records of one type of the patient the registry knows by that id."""
+        rows = self._db().execute(
+            "SELECT resource FROM clinical JOIN patients USING (local_number)"
+            " WHERE source_record_id = ? AND type = ? ORDER BY clinical.rowid",
+            (source_record_id, kind),
+        )
+        return [json.loads(resource) for (resource,) in rows]
+
+    def read(self, kind: str, resource_id: str, source_record_id: str) -> Json | None:
+        """Return one clinical record, or None when it is not that patient's."""
+        found = (r for r in self.search(kind, source_record_id) if r["id"] == resource_id)
+        return next(found, None)
+
+    def _db(self) -> sqlite3.Connection:
+        if not hasattr(self._local, "db"):
+            db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            self._local.db = db
+        found: sqlite3.Connection = self._local.db
+        return found
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        db = self._db()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        if db.in_transaction:
+            db.execute("COMMIT")
