@@ -48,8 +48,8 @@ class Guard:
         """Decide about one request. `path` is relative to the FHIR base (`/AllergyIntolerance`), `form` the body of
         a `_search`.
 
-        The order is fixed: form, token, revocation, scope, patient. A read by id is granted for the type; the server must
-        answer 404 when the resource is not about `grant.patient`.
+        The order is fixed: form, token, revocation, scope, patient. A read by id is granted for the type; the server
+        must answer 404 when the resource is not about `grant.patient`.
         """
         if method == "POST" and _header(headers, "content-type").split(";")[0].strip() != FORM_TYPE:
             return Refusal(400, "invalid_request", f"Send the search as {FORM_TYPE}")

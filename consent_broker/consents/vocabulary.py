@@ -1,0 +1,60 @@
+"""The words of consent: record categories, purposes of use, states, and the scopes they travel as."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+LIMA = ZoneInfo("America/Lima")
+FHIR_TYPES = {
+    "allergies": "AllergyIntolerance",
+    "medications": "MedicationStatement",
+    "encounters": "Encounter",
+    "problems": "Condition",
+    "immunizations": "Immunization",
+}
+"""Record category to the one FHIR type it is read as."""
+
+CATEGORIES = {resource_type: category for category, resource_type in FHIR_TYPES.items()}
+"""FHIR type to record category."""
+
+ALL_CATEGORIES = frozenset(FHIR_TYPES)
+PURPOSES = frozenset({"TREAT", "CAREMGT", "COC"})
+"""HL7 v3 PurposeOfUse codes a professional may ask for: treatment, care management, coordination of care."""
+
+DEFAULT_DURATION = timedelta(days=7)
+MAX_DURATION = timedelta(days=90)
+
+
+class Status(StrEnum):
+    """FHIR ConsentState, with the ends told apart."""
+
+    PROPOSED = "proposed"
+    ACTIVE = "active"
+    REJECTED = "rejected"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.PROPOSED: frozenset({Status.ACTIVE, Status.REJECTED, Status.EXPIRED}),
+    Status.ACTIVE: frozenset({Status.REVOKED, Status.EXPIRED, Status.SUPERSEDED}),
+}
+"""What may follow what; a state without an entry is final."""
+
+
+def scope_of(category: str) -> str:
+    """The SMART v2 scope that carries a category."""
+    return f"patient/{FHIR_TYPES[category]}.rs"
+
+
+def categories_of(scopes: Iterable[str]) -> frozenset[str]:
+    """The categories a set of scopes asks for; scopes that are not about records count for nothing."""
+    wanted = set(scopes)
+    return frozenset(category for category in FHIR_TYPES if scope_of(category) in wanted)
+
+
+def end_of_day(day: date) -> datetime:
+    """The first instant after a calendar day in Lima, in UTC: a consent "until" that day ends then."""
+    return datetime.combine(day + timedelta(days=1), time(), LIMA).astimezone(UTC)
