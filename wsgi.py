@@ -3,7 +3,7 @@
 from flask import Flask
 
 from registry.access import public
-from registry.api import add_documentation, documentation
+from registry.api import documentation
 from registry.app import Room, add_rooms, make_app, make_parts
 from registry.health import blueprint as health
 from registry.settings import Settings, load_settings
@@ -13,7 +13,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Compose the product; settings come from the environment unless given."""
     parts = make_parts(settings or load_settings())
     app = make_app(parts)
-    add_documentation(app)
     add_rooms(
         app,
         [

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, Flask, Response, make_response, render_template_string
+from flask import Blueprint, Flask, Response, current_app, make_response, render_template_string
 from flask_smorest import Api
 
 API_TITLE = "RENHICE"
@@ -47,20 +47,20 @@ def make_api(app: Flask) -> RenhiceApi:
     return RenhiceApi(app)
 
 
-def _spec(app: Flask) -> dict[str, Any]:
-    found: dict[str, Any] = app.extensions["renhice-api"].spec.to_dict()
+def _spec() -> dict[str, Any]:
+    found: dict[str, Any] = current_app.extensions["renhice-api"].spec.to_dict()
     return found
 
 
-def add_documentation(app: Flask) -> None:
-    """Serve the description as JSON and as one page without scripts."""
+@documentation.get("/api/openapi.json")
+def openapi() -> Response:
+    """The OpenAPI 3.1 description of `/api/v1`."""
+    return make_response(_spec())
 
-    @documentation.get("/api/openapi.json")
-    def openapi() -> Response:
-        return make_response(_spec(app))
 
-    @documentation.get("/api/docs")
-    def docs() -> Response:
-        response = make_response(render_template_string(_PAGE, spec=_spec(app)))
-        response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
-        return response
+@documentation.get("/api/docs")
+def docs() -> Response:
+    """The same for people: one page without scripts."""
+    response = make_response(render_template_string(_PAGE, spec=_spec()))
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    return response

@@ -14,7 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from registry.access import Policy
 from registry.api import make_api
 from registry.database import Database, make_engine
-from registry.errors import Face
+from registry.errors import Face, Forbidden
 from registry.faces import install_faces
 from registry.sealing import Sealer, create_keys
 from registry.settings import Settings
@@ -75,12 +75,14 @@ def make_app(parts: Renhice, page: Face | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = parts.settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = parts.settings.max_body_bytes
     app.config["MAX_FORM_PARTS"] = 200
+    app.config["SURFACES"], app.config["POLICIES"] = {}, {}
     app.session_interface = _NoCookieSession()
     app.extensions["renhice"] = parts
     if parts.settings.trusted_proxies:
         hops = parts.settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     app.before_request(_open)
+    app.before_request(_authenticate)
     app.after_request(_commit)
     app.after_request(_describe)
     app.teardown_request(_close)
@@ -90,11 +92,10 @@ def make_app(parts: Renhice, page: Face | None = None) -> Flask:
 
 
 def add_rooms(app: Flask, rooms: Sequence[Room]) -> None:
-    """Register each room behind its policy; the policy runs before any handler of the blueprint."""
+    """Register each room behind its policy; a blueprint registered otherwise is denied (see `_authenticate`)."""
     for room in rooms:
-        room.blueprint.before_request(room.policy)
-        app.config.setdefault("SURFACES", {})[room.blueprint.name] = room.surface
-        app.config.setdefault("POLICIES", {})[room.blueprint.name] = room.policy
+        app.config["SURFACES"][room.blueprint.name] = room.surface
+        app.config["POLICIES"][room.blueprint.name] = room.policy
         if isinstance(room.blueprint, ApiBlueprint):
             app.extensions["renhice-api"].register_blueprint(room.blueprint)
         else:
@@ -111,6 +112,16 @@ def _open() -> None:
     g.started = time.perf_counter()
     bind_request(accept_request_id(request.headers.get("X-Request-Id")))
     g.unit_of_work = parts().database.begin()
+
+
+def _authenticate() -> None:
+    """Run the policy of the blueprint about to answer; no policy, no answer."""
+    if request.endpoint is None:
+        return
+    policy = current_app.config["POLICIES"].get(request.blueprint)
+    if policy is None:
+        raise Forbidden("This address has no access policy.", debug=f"endpoint {request.endpoint} has no policy")
+    policy()
 
 
 def _commit(response: Response) -> Response:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,8 +155,8 @@ def add_master_key(directory: Path) -> Path:
 
 def write_key(path: Path) -> bool:
     """Create a key file unless it exists; whole or not at all, even when several processes start at once."""
-    draft = path.with_suffix(f".{os.getpid()}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
+    draft = Path(name)
     with os.fdopen(descriptor, "wb") as file:
         file.write(b64encode(secrets.token_bytes(KEY_BYTES)))
     try:

@@ -50,6 +50,13 @@ def _blank_digits(key: str, value: object) -> object:
     return _DIGITS.sub("…", value)
 
 
+class _StandardError(logging.Handler):
+    """Write to whatever standard error is now: a supervisor may reopen it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{self.format(record)}\n")
+
+
 def configure_logging(level: str) -> None:
     """One JSON line an event on standard error, for our own loggers and for libraries'."""
     shared: list[Any] = [
@@ -57,8 +64,6 @@ def configure_logging(level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _safe_exception,
-        _only_allowed,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -66,12 +71,14 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _safe_exception,
+                _only_allowed,
                 structlog.processors.JSONRenderer(),
             ],
         )

@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 
 from registry.audit.event import Event
 from registry.audit.models import AuditEvent
+from registry.database import new_id
 from registry.telemetry import current_request_id
 
 
 def record(session: Session, event: Event) -> UUID:
     """Write the event in the caller's transaction and return its id: both commit or neither does."""
     values = {field.name: getattr(event, field.name) for field in fields(event)} | {"detail": dict(event.detail)}
-    row = AuditEvent(request_id=current_request_id(), **values)
+    row = AuditEvent(id=new_id(), request_id=current_request_id(), **values)
     session.add(row)
-    session.flush([row])
     return row.id
 
 

@@ -1,0 +1,69 @@
+"""Migrations: numbered, one head, true to the models, reversible, and safe to run twice at once."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect
+
+from deploy.services import ephemeral_database
+from migrations.targets import metadata
+from tests.conftest import ROOT, migrate
+
+
+@pytest.fixture
+def empty_url(server_url: str) -> Iterator[str]:
+    with ephemeral_database(server_url) as url:
+        yield url
+
+
+def config(url: str) -> Config:
+    made = Config(ROOT / "alembic.ini")
+    made.set_main_option("script_location", str(ROOT / "migrations"))
+    made.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return made
+
+
+def test_files_are_numbered_in_order_with_one_head() -> None:
+    scripts = ScriptDirectory.from_config(config("unused"))
+    order = [script.revision for script in reversed(list(scripts.walk_revisions()))]
+    assert len(scripts.get_heads()) == 1
+    assert [int(re.match(r"(\d{4})_", name)[1]) for name in order] == list(range(1, len(order) + 1))
+
+
+def test_schema_is_what_the_models_say(empty_url: str) -> None:
+    migrate(empty_url)
+    engine = create_engine(empty_url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_up_down_up(empty_url: str) -> None:
+    migrate(empty_url)
+    command.downgrade(config(empty_url), "base")
+    engine = create_engine(empty_url)
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    migrate(empty_url)
+    engine.dispose()
+
+
+def test_two_migrators_wait_for_each_other(empty_url: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(_migrate_in_process, [empty_url, empty_url]))
+    engine = create_engine(empty_url)
+    assert "audit_events" in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def _migrate_in_process(url: str) -> None:
+    code = f"from tests.conftest import migrate; migrate({url!r})"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)

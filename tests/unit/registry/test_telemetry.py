@@ -1,0 +1,51 @@
+"""A log line can't carry a person: unlisted fields dropped, long digit runs blanked, texts of errors unsaid."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from registry.telemetry import accept_request_id, configure_logging, logger
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
+    before = logging.getLogger().handlers[:]
+    configure_logging("INFO")
+    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    logging.getLogger().handlers[:] = before
+
+
+def test_unlisted_fields_and_document_numbers_do_not_reach_the_line(lines: Lines) -> None:
+    logger("t").info("request for 45678912", name="QUISPE", code="dni 45678912", status=200)
+    (line,) = lines()
+    assert line["event"] == "request for …"
+    assert line["code"] == "dni …"
+    assert "name" not in line
+    assert line["status"] == 200
+
+
+def test_an_exception_says_where_and_what_kind_but_not_its_text(lines: Lines) -> None:
+    try:
+        int("QUISPE MAMANI, 45678912")
+    except ValueError:
+        logging.getLogger("library").exception("failed")
+    (line,) = lines()
+    assert line["error_type"] == "ValueError"
+    assert "test_telemetry.py" in line["exception"]
+    assert "QUISPE" not in json.dumps(line)
+
+
+@pytest.mark.parametrize("offered", [None, "", "short", "x" * 65, "a b c d e f g h", "456789123", "<script>alert"])
+def test_a_doubtful_request_id_is_replaced(offered: str | None) -> None:
+    made = accept_request_id(offered)
+    assert made != offered
+    assert len(made) == 32
+
+
+def test_a_well_formed_request_id_is_kept() -> None:
+    assert accept_request_id("req-2026-abcdef") == "req-2026-abcdef"
