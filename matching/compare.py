@@ -1,0 +1,296 @@
+"""Comparisons: how one field of two normalised records agrees, as a named level.
+
+Each comparison is symmetric. An agreement on a name also returns the value agreed on, so that the model can weigh it
+by its frequency; `MISSING` carries no weight.
+"""
+
+from datetime import date
+
+from rapidfuzz.distance import DamerauLevenshtein
+
+from matching.lexicon import SHORT_FORMS
+from matching.normalise import Normalised
+from matching.records import Document, DocumentType
+
+MISSING = "missing"
+SAME, PHONETIC, NEAR, DIFFERENT = "same", "phonetic", "near", "different"
+RANK = {SAME: 3, PHONETIC: 2, NEAR: 1, DIFFERENT: 0, MISSING: 0}
+AGREEING = frozenset({SAME, PHONETIC, NEAR})
+SINGLE_PER_PERSON = frozenset({DocumentType.DNI, DocumentType.CE, DocumentType.CNV, DocumentType.PTP})
+DOCUMENT_RANK = {"same": 5, "other_type": 4, "slip": 3, "adjacent": 2, DIFFERENT: 1, MISSING: 0}
+ADJACENT_NUMBERS = 4
+GENERATION_YEARS = 14
+
+Agreed = tuple[str, ...]
+Outcome = tuple[str, Agreed]
+NOTHING: Agreed = ()
+
+
+def compare_documents(a: Normalised, b: Normalised) -> str:
+    """Best level over all pairs of documents; kinds that can't be compared are missing, not different."""
+    best = MISSING
+    for one in a.documents:
+        for other in b.documents:
+            level = _document_level(one, other)
+            if DOCUMENT_RANK[level] > DOCUMENT_RANK[best]:
+                best = level
+    return best
+
+
+def _document_level(one: Document, other: Document) -> str:
+    if one.number == other.number:
+        return "same" if one.type is other.type and one.country == other.country else "other_type"
+    if one.type is not other.type or one.country != other.country:
+        return MISSING
+    if _adjacent(one.number, other.number):
+        return "adjacent"
+    if one_slip(one.number, other.number):
+        return "slip"
+    return DIFFERENT if one.type in SINGLE_PER_PERSON else MISSING
+
+
+def _adjacent(one: str, other: str) -> bool:
+    """Numbers issued one after another, as twins' and siblings' registered together are."""
+    if len(one) != len(other) or one[:3] != other[:3] or not (one.isdigit() and other.isdigit()):
+        return False
+    return abs(int(one) - int(other)) <= ADJACENT_NUMBERS
+
+
+def one_slip(one: str, other: str) -> bool:
+    """One character typed wrong, dropped, doubled, or two neighbours exchanged."""
+    return DamerauLevenshtein.distance(one, other, score_cutoff=1) <= 1
+
+
+def surname_level(one: str, one_code: str, other: str, other_code: str) -> str:
+    """same, phonetic, near (one or two slips by length, or a particle more), different or missing."""
+    if not one or not other:
+        return MISSING
+    if one == other:
+        return SAME
+    if one_code == other_code:
+        return PHONETIC
+    return NEAR if near_words(one, other) else DIFFERENT
+
+
+def near_words(one: str, other: str) -> bool:
+    """Within one slip, or two for words of eight letters or more, or one is the other with particles before it."""
+    shorter, longer = (one, other) if len(one) <= len(other) else (other, one)
+    if len(shorter) < 4:
+        return False
+    slips = 2 if len(shorter) >= 8 else 1
+    if len(longer) - len(shorter) > slips:
+        return longer.startswith("DE") and longer.endswith(shorter)
+    return DamerauLevenshtein.distance(one, other, score_cutoff=slips) <= slips
+
+
+def compare_surnames(a: Normalised, b: Normalised) -> tuple[Outcome, Outcome, str]:
+    """Outcomes of paternal, maternal and their order (straight, swapped, missing)."""
+    paternal = surname_level(a.paternal, a.paternal_code, b.paternal, b.paternal_code)
+    maternal = surname_level(a.maternal, a.maternal_code, b.maternal, b.maternal_code)
+    if paternal == SAME and maternal in AGREEING:
+        return (paternal, (a.paternal,)), (maternal, _agreed(maternal, a.maternal, b.maternal)), "straight"
+    crossed = _crossed(a, b)
+    if crossed is not None and _worth(*crossed) > _worth(paternal, maternal):
+        better, worse = _swapped(a, b, *crossed)
+        return better, worse, "swapped"
+    joined = _joined(a, b) or _joined(b, a)
+    if joined:
+        return ("joined", joined), (MISSING, NOTHING), "straight"
+    if maternal == DIFFERENT and (a.maternal == b.married or b.maternal == a.married):
+        maternal = "husband"
+    order = "straight" if paternal in AGREEING or maternal in AGREEING else MISSING
+    return (
+        (paternal, _agreed(paternal, a.paternal, b.paternal)),
+        (maternal, _agreed(maternal, a.maternal, b.maternal)),
+        order,
+    )
+
+
+def _worth(first: str, second: str) -> int:
+    return RANK[first] + RANK[second]
+
+
+def _crossed(a: Normalised, b: Normalised) -> tuple[str, str] | None:
+    """Levels with one record's surnames exchanged; None unless all that can be compared agrees."""
+    first = surname_level(a.paternal, a.paternal_code, b.maternal, b.maternal_code)
+    second = surname_level(a.maternal, a.maternal_code, b.paternal, b.paternal_code)
+    levels = (first, second)
+    return None if DIFFERENT in levels or levels == (MISSING, MISSING) else levels
+
+
+def _swapped(a: Normalised, b: Normalised, first: str, second: str) -> list[Outcome]:
+    """Outcomes of exchanged surnames, the better one first: which record is called `a` must not matter."""
+    outcomes: list[Outcome] = [
+        (first, _agreed(first, a.paternal, b.maternal)),
+        (second, _agreed(second, a.maternal, b.paternal)),
+    ]
+    return sorted(outcomes, key=lambda outcome: (-RANK[outcome[0]], outcome))
+
+
+def _joined(a: Normalised, b: Normalised) -> Agreed | None:
+    """Both surnames written as one word in one record."""
+    if a.maternal or not b.maternal or not b.paternal or a.paternal != b.paternal + b.maternal:
+        return None
+    return (b.paternal, b.maternal)
+
+
+def _agreed(level: str, one: str, other: str) -> Agreed:
+    """The value agreed on; the smaller of two spellings, so that the order of the records does not matter."""
+    if level == SAME:
+        return (one,)
+    return (min(one, other),) if level == PHONETIC else NOTHING
+
+
+def given_word_level(one: str, one_code: str, other: str, other_code: str) -> str:
+    """same, phonetic, short (a short form of the other), near, initial or different."""
+    if one == other:
+        return SAME
+    if len(one) == 1 or len(other) == 1:
+        return "initial" if one[0] == other[0] else DIFFERENT
+    if one_code == other_code:
+        return PHONETIC
+    if SHORT_FORMS.get(one, one) == SHORT_FORMS.get(other, other):
+        return "short"
+    return NEAR if near_words(one, other) else DIFFERENT
+
+
+def compare_given(a: Normalised, b: Normalised) -> Outcome:
+    """same, reordered, variant, subset, near, initial, partial or different, judged word by word."""
+    if not a.given or not b.given:
+        return MISSING, NOTHING
+    if a.given == b.given:
+        return SAME, a.given
+    if sorted(a.given) == sorted(b.given):
+        return "reordered", tuple(sorted(a.given))
+    if "".join(a.given) == "".join(b.given):
+        return "variant", max(a.given, b.given, key=lambda words: (len(words), words))
+    return _aligned(a, b) if len(a.given) <= len(b.given) else _aligned(b, a)
+
+
+def _aligned(a: Normalised, b: Normalised) -> Outcome:
+    """Words of the shorter name against those of the longer, best pairs first."""
+    pairs = _best_pairs(a, b)
+    levels = {level for level, _, _ in pairs}
+    if not pairs:
+        return DIFFERENT, NOTHING
+    if len(pairs) < len(a.given):
+        return "partial", NOTHING
+    agreed = tuple(sorted(min(one, other) for level, one, other in pairs if level in {SAME, PHONETIC, "short"}))
+    if len(a.given) < len(b.given):
+        return ("subset", agreed) if levels <= {SAME, PHONETIC, "short"} else ("subset_near", agreed)
+    if levels <= {SAME, PHONETIC, "short"}:
+        return "variant", agreed
+    return ("initial", agreed) if "initial" in levels else (NEAR, agreed)
+
+
+WORD_ORDER = (SAME, PHONETIC, "short", NEAR, "initial")
+
+
+def _best_pairs(a: Normalised, b: Normalised) -> list[tuple[str, str, str]]:
+    found = sorted(
+        (WORD_ORDER.index(level), min(one, other), max(one, other), i, j)
+        for i, (one, code) in enumerate(zip(a.given, a.given_codes, strict=True))
+        for j, (other, other_code) in enumerate(zip(b.given, b.given_codes, strict=True))
+        if (level := given_word_level(one, code, other, other_code)) != DIFFERENT
+    )
+    taken_a: set[int] = set()
+    taken_b: set[int] = set()
+    pairs: list[tuple[str, str, str]] = []
+    for rank, one, other, i, j in found:
+        if i not in taken_a and j not in taken_b:
+            taken_a.add(i)
+            taken_b.add(j)
+            pairs.append((WORD_ORDER[rank], one, other))
+    return pairs
+
+
+def compare_birth(a: Normalised, b: Normalised) -> str:
+    """same, swapped, slip, part, year_only, year, close, generation or different."""
+    one, other = a.birth_date, b.birth_date
+    if one is None or other is None:
+        return MISSING
+    if one == other:
+        return "same_partial" if a.partial_birth else SAME
+    if one.year == other.year:
+        return _same_year(one, other, partial=a.partial_birth or b.partial_birth)
+    if (one.month, one.day) == (other.month, other.day) and not a.partial_birth:
+        return "slip" if _digits_differing(one.year, other.year) == 1 else "part"
+    years = abs(one.year - other.year)
+    if years <= 4:
+        return "close"
+    return "generation" if GENERATION_YEARS <= years <= 50 else DIFFERENT
+
+
+def _same_year(one: date, other: date, *, partial: bool) -> str:
+    if partial:
+        return "year_only"
+    if (one.month, one.day) == (other.day, other.month):
+        return "swapped"
+    if one.month == other.month:
+        return "slip" if _digits_differing(one.day, other.day) == 1 else "part"
+    if one.day == other.day:
+        return "slip" if _digits_differing(one.month, other.month) == 1 else "part"
+    return "year"
+
+
+def _digits_differing(one: int, other: int) -> int:
+    left, right = f"{one:04d}", f"{other:04d}"
+    return sum(x != y for x, y in zip(left, right, strict=True))
+
+
+def compare_place(a: Normalised, b: Normalised) -> str:
+    """district, province, department, different by the common head of the ubigeo (INEI scheme)."""
+    one, other = a.ubigeo, b.ubigeo
+    if not one or not other:
+        return MISSING
+    for length, level in ((6, "district"), (4, "province"), (2, "department")):
+        if len(one) >= length and one[:length] == other[:length]:
+            return level
+    return DIFFERENT
+
+
+def compare_address(a: Normalised, b: Normalised) -> str:
+    """same, similar (half of all words common) or different."""
+    if not a.address or not b.address:
+        return MISSING
+    common = len(a.address & b.address)
+    union = len(a.address) + len(b.address) - common
+    if common == union:
+        return SAME
+    return "similar" if common * 2 >= union else DIFFERENT
+
+
+def compare_phone(a: Normalised, b: Normalised) -> str:
+    """same, slip or different."""
+    if not a.phone or not b.phone:
+        return MISSING
+    if a.phone == b.phone:
+        return SAME
+    return "slip" if one_slip(a.phone, b.phone) else DIFFERENT
+
+
+def compare_mother(a: Normalised, b: Normalised) -> str:
+    """same, slip, own (one's own document is the other's mother's) or different."""
+    one, other = a.mother_document, b.mother_document
+    if one is not None and other is not None:
+        if one.number == other.number:
+            return SAME
+        return "slip" if one_slip(one.number, other.number) else DIFFERENT
+    mother, child = (one, b) if one is not None else (other, a)
+    if mother is not None and any(document.number == mother.number for document in child.documents):
+        return "own"
+    return MISSING
+
+
+def compare_birth_order(a: Normalised, b: Normalised) -> str:
+    """same or different place in a multiple birth."""
+    if a.birth_order is None or b.birth_order is None:
+        return MISSING
+    return SAME if a.birth_order == b.birth_order else DIFFERENT
+
+
+def compare_sex(a: Normalised, b: Normalised) -> str:
+    """same or different."""
+    if a.sex is None or b.sex is None:
+        return MISSING
+    return SAME if a.sex == b.sex else DIFFERENT

@@ -1,0 +1,37 @@
+"""Lists of Peruvian names and short forms, as data: which words are surnames, which are given names."""
+
+import csv
+from collections.abc import Iterator
+from importlib import resources
+
+from matching.text import fold_name
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    with resources.files("matching.models").joinpath(name).open(encoding="utf-8") as lines:
+        yield from csv.DictReader(lines)
+
+
+def _ranks(name: str, column: str) -> dict[str, int]:
+    """Rank of every folded name; spaces are taken out as in a normalised surname, initials are no name."""
+    ranks: dict[str, int] = {}
+    for row in _rows(name):
+        word = fold_name(row[column]).replace(" ", "")
+        if len(word) > 2:
+            ranks.setdefault(word, int(row["rank"]))
+    return ranks
+
+
+SURNAME_RANKS = _ranks("surnames_pe.csv", "surname")
+GIVEN_RANKS = _ranks("given_names_pe.csv", "given_name")
+SHORT_FORMS = {fold_name(row["short"]): fold_name(row["full"]) for row in _rows("short_forms.csv")}
+
+
+def is_surname(word: str) -> bool:
+    """Whether the word is a surname more readily than a given name."""
+    return SURNAME_RANKS.get(word, 10_000) < GIVEN_RANKS.get(word, 20_000)
+
+
+def is_given(word: str) -> bool:
+    """Whether the word is a given name more readily than a surname."""
+    return GIVEN_RANKS.get(word, 10_000) <= SURNAME_RANKS.get(word, 9_999)

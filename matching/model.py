@@ -1,0 +1,144 @@
+"""The model as data: how often each level occurs in each class of pairs, how frequent names are, where to decide.
+
+A pair is one of five classes: `match` (one person), `unrelated`, and three kinds of relatives (`sibling`, `twin`,
+`parent`), which agree on surnames, home and telephone without being one person. That is why a field's weight alone
+can't decide: relatives are weighed as their own alternative (see `matching.score`).
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from matching.lexicon import GIVEN_RANKS, SURNAME_RANKS
+
+DEFAULT_MODEL = "peru-1.json"
+CLASSES = ("match", "unrelated", "sibling", "twin", "parent")
+KIN = CLASSES[2:]
+SMALLEST = 1e-12
+
+Bits = tuple[float, float, float, float, float]
+
+
+class ModelError(ValueError):
+    """A model file that does not say what a model must say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Weights in bits: above `link` one person, above `review` a human decides.
+
+    `same_establishment` is asked on top of `link` for two local numbers of one establishment; a second candidate within
+    `margin` of the first sends both to review; every member of a person must reach `member_floor`.
+    """
+
+    link: float
+    review: float
+    same_establishment: float
+    margin: float
+    member_floor: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model; `hash` covers the file and the name lists, and is stored with every decision."""
+
+    version: str
+    hash: str
+    prior: Bits
+    levels: Mapping[str, Mapping[str, Bits]]
+    frequency_levels: Mapping[str, frozenset[str]]
+    thresholds: Thresholds
+    surnames: Mapping[str, float] = field(repr=False)
+    given_names: Mapping[str, float] = field(repr=False)
+    unlisted_surname: float
+    unlisted_given: float
+    document: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> "Model":
+        """Read a model file, the Peruvian one by default. Raises `ModelError` naming what is wrong with it."""
+        source = Path(path) if path is not None else resources.files("matching.models").joinpath(DEFAULT_MODEL)
+        try:
+            return cls.from_document(json.loads(source.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ModelError(f"can't read model {path or DEFAULT_MODEL}: {error}") from error
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Model":
+        """Build a model from its JSON document. Raises `ModelError`."""
+        try:
+            return _build(document)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"model is incomplete or malformed: {error!r}") from error
+
+    @cached_property
+    def levels_by_field(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the levels of each field, in the order of the file."""
+        return {name: tuple(levels) for name, levels in self.levels.items()}
+
+    def surname_bits(self, name: str) -> float:
+        """log2 of a surname's frequency."""
+        return self.surnames.get(name, self.unlisted_surname)
+
+    def given_bits(self, name: str) -> float:
+        """log2 of a given name's frequency."""
+        return self.given_names.get(name, self.unlisted_given)
+
+
+def _build(document: Mapping[str, Any]) -> Model:
+    names = document["names"]
+    return Model(
+        version=str(document["version"]),
+        hash=_hash(document),
+        prior=_prior(float(document["population"]), document["relatives_per_person"]),
+        levels={name: _levels(name, spec["levels"]) for name, spec in document["fields"].items()},
+        frequency_levels={name: frozenset(spec["frequency_levels"]) for name, spec in document["fields"].items()},
+        thresholds=Thresholds(**{name: float(value) for name, value in document["thresholds"].items()}),
+        surnames=_frequencies(SURNAME_RANKS, names["surname"]),
+        given_names=_frequencies(GIVEN_RANKS, names["given"]),
+        unlisted_surname=math.log2(names["surname"]["unlisted"]),
+        unlisted_given=math.log2(names["given"]["unlisted"]),
+        document=document,
+    )
+
+
+def _hash(document: Mapping[str, Any]) -> str:
+    facts = [document, SURNAME_RANKS, GIVEN_RANKS]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _prior(population: float, relatives: Mapping[str, float]) -> Bits:
+    """log2 of each class's share among random pairs of records."""
+    one = 1 / population
+    kin = [float(relatives[name]) * one for name in KIN]
+    shares = (one, 1 - one - sum(kin), *kin)
+    match, unrelated, sibling, twin, parent = (math.log2(max(share, SMALLEST)) for share in shares)
+    return match, unrelated, sibling, twin, parent
+
+
+def _levels(name: str, levels: Mapping[str, Mapping[str, float]]) -> dict[str, Bits]:
+    bits: dict[str, Bits] = {}
+    for level, shares in levels.items():
+        values = [float(shares[kind]) for kind in CLASSES]
+        if not all(0 <= value <= 4 for value in values):
+            raise ValueError(f"{name}.{level} holds a share out of range")
+        match, unrelated, sibling, twin, parent = (math.log2(max(value, SMALLEST)) for value in values)
+        bits[level] = (match, unrelated, sibling, twin, parent)
+    return bits
+
+
+def _frequencies(ranks: Mapping[str, int], law: Mapping[str, Any]) -> dict[str, float]:
+    """log2 frequencies: a Zipf-Mandelbrot law over the ranks, or the counts of a trained table on top of it."""
+    offset, exponent = float(law["offset"]), float(law["exponent"])
+    weights = {name: (rank + offset) ** -exponent for name, rank in ranks.items()}
+    scale = float(law["mass"]) / sum(weights.values())
+    table = {name: weight * scale for name, weight in weights.items()}
+    table.update({name: float(share) for name, share in law.get("counted", {}).items()})
+    floor = float(law["floor"])
+    return {name: math.log2(max(share, floor)) for name, share in table.items()}

@@ -1,0 +1,54 @@
+from datetime import date
+
+import pytest
+
+from matching.blocking import blocking_keys, lock_keys
+from matching.normalise import Normalised
+from matching.records import Document, DocumentType
+from tests.unit.matching.conftest import MakeRecord
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dni": ""},
+        {"dni": "", "paternal_surname": "GUAMAN", "maternal_surname": "KORI"},
+        {"dni": "", "paternal_surname": "Ccori", "maternal_surname": "Huaman"},
+        {"dni": "", "birth_date": date(1985, 12, 3)},
+        {"dni": "", "birth_date": date(1975, 3, 12), "ubigeo": None, "phone": None},
+        {"dni": "", "birth_date": date(1985, 3, 21), "ubigeo": None, "phone": None},
+        {"dni": "", "maternal_surname": "De Rojas", "phone": None},
+        {"paternal_surname": "X", "maternal_surname": None, "given_names": "RN", "birth_date": None, "phone": None},
+        {"dni": "", "paternal_surname": "Zapata", "maternal_surname": "Ruiz"},
+        {"dni": "", "birth_date": None},
+    ],
+)
+def test_a_person_is_found_again(person: MakeRecord, changes: dict[str, object]) -> None:
+    assert blocking_keys(person()) & blocking_keys(person(**changes))
+
+
+def test_a_number_is_found_under_another_type(person: MakeRecord) -> None:
+    other = Normalised(documents=(Document(DocumentType.OTHER, "41238567"),))
+    assert blocking_keys(person()) & blocking_keys(other)
+
+
+def test_missing_parts_make_no_keys() -> None:
+    assert blocking_keys(Normalised()) == frozenset()
+    assert blocking_keys(Normalised(paternal="QUISPE", paternal_code="KISPI", sex="M")) == frozenset()
+
+
+def test_every_key_names_its_kind_and_is_compound(person: MakeRecord) -> None:
+    for key in blocking_keys(person()):
+        kind, *parts = key.split(":")
+        assert kind.isalpha()
+        assert len(parts) >= (1 if kind == "doc" else 2)
+
+
+def test_first_of_january_alone_with_one_name_is_no_key(person: MakeRecord) -> None:
+    keys = blocking_keys(person(birth_date=date(1985, 1, 1)))
+    assert not any(key.startswith(("ds:", "dg:")) for key in keys)
+    assert any(key.startswith("dsg:") for key in keys)
+
+
+def test_lock_keys_cover_whatever_could_be_compared(person: MakeRecord) -> None:
+    assert lock_keys(person()) >= blocking_keys(person())

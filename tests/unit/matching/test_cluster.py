@@ -1,0 +1,64 @@
+from datetime import date
+
+import pytest
+
+from matching.cluster import Member, resolve
+from matching.model import Model
+from tests.unit.matching.conftest import MakeRecord
+
+HOSPITAL, POST = "00000001", "00000002"
+
+
+def test_the_same_person_elsewhere_is_linked(model: Model, person: MakeRecord) -> None:
+    decision = resolve(
+        model, person(given_names="ROSA", paternal_surname="GUAMAN"), {"p": [Member(person())]}, establishment=POST
+    )
+    assert (decision.kind, decision.key, decision.reason) == ("link", "p", "strong-evidence")
+
+
+def test_nobody_like_it_is_new(model: Model, person: MakeRecord) -> None:
+    assert resolve(model, person(), {}).reason == "no-candidate"
+    stranger = person(
+        dni="70999111", given_names="Ana", paternal_surname="Luna", birth_date=date(2001, 5, 6), phone=None
+    )
+    assert resolve(model, person(), {"p": [Member(stranger)]}).kind == "new"
+
+
+def test_a_number_alone_never_links(model: Model, person: MakeRecord) -> None:
+    other = person(paternal_surname="Flores", maternal_surname="Diaz", given_names="Juan", sex="M",
+                   birth_date=date(1999, 8, 7), phone=None, address=None, ubigeo="150101")  # fmt: skip
+    assert resolve(model, other, {"p": [Member(person())]}).kind != "link"
+
+
+def test_two_verified_different_dnis_never_meet(model: Model, person: MakeRecord) -> None:
+    candidates = {"p": [Member(person(dni="41238576"), verified=True)]}
+    assert resolve(model, person(), candidates, verified=True).kind == "new"
+    assert resolve(model, person(), candidates).kind == "link"
+
+
+def test_two_persons_alike_go_to_review(model: Model, person: MakeRecord) -> None:
+    candidates = {"p": [Member(person())], "q": [Member(person(dni=""))]}
+    decision = resolve(model, person(), candidates)
+    assert (decision.kind, decision.reason, decision.rivals) == ("review", "close-second", ("q",))
+
+
+def test_two_numbers_of_one_establishment_need_more(model: Model, person: MakeRecord) -> None:
+    weak = person(dni="", phone=None, address=None, given_names="Rosa")
+    elsewhere = resolve(model, weak, {"p": [Member(person(), establishment=HOSPITAL)]}, establishment=POST)
+    assert elsewhere.kind == "link"
+    here = resolve(model, weak, {"p": [Member(person(), establishment=POST)]}, establishment=POST)
+    assert here.kind == "review" or here.score is not None
+    assert here.score is not None
+    needed = model.thresholds.link + model.thresholds.same_establishment
+    assert (here.kind == "link") == (here.score.weight_bits >= needed)
+
+
+@pytest.mark.parametrize("order", [("p", "q", "r"), ("r", "q", "p")])
+def test_order_of_candidates_changes_nothing(model: Model, person: MakeRecord, order: tuple[str, ...]) -> None:
+    people = {
+        "p": [Member(person()), Member(person(given_names="ROSA"))],
+        "q": [Member(person(dni=""))],
+        "r": [Member(person(birth_date=date(1958, 1, 2)))],
+    }
+    decision = resolve(model, person(), {key: people[key][:: 1 if order[0] == "p" else -1] for key in order})
+    assert decision == resolve(model, person(), people)
