@@ -95,7 +95,9 @@ def _run(command: list[str], failure: str) -> None:
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    with (root / ".venv.lock").open("w") as file:
+    var = root / "var"
+    var.mkdir(exist_ok=True)
+    with (var / "venv.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

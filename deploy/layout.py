@@ -76,9 +76,12 @@ class Layout:
 
     def remove_data(self) -> None:
         """Delete all that this checkout made while running: databases, keys, logs, the sandbox."""
-        for path in (self.var, *self.outside()):
+        made = [path for path in self.var.glob("*") if path.suffix != ".lock"]
+        for path in (*made, *self.outside()):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     @property
     def _digest(self) -> str:

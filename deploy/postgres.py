@@ -186,11 +186,13 @@ def connect(url: URL) -> psycopg.Connection:
     return psycopg.connect(address, autocommit=True, connect_timeout=5)
 
 
-def create_database(url: URL, name: str) -> None:
-    """Create database `name` on the server of `url` unless it exists."""
+def create_database(url: URL, name: str, owner: str | None = None) -> None:
+    """Create database `name` on the server of `url`, for `owner` or the caller, unless it exists."""
     with connect(url) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+            whose = sql.Identifier(owner) if owner else sql.SQL("DEFAULT")
+            statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0")
+            connection.execute(statement.format(sql.Identifier(name), whose))
 
 
 def drop_database(url: URL, name: str) -> None:

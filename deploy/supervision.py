@@ -24,7 +24,10 @@ PRIORITIES = {"services": 10, "sandbox": 20, "application": 30}
 
 @dataclass(frozen=True)
 class Program:
-    """One process: `group` decides what starts and stops together; services start first and stop last."""
+    """One process: `group` decides what starts and stops together; services start first and stop last.
+
+    Only one with `settings` sees the product's environment and its secrets.
+    """
 
     name: str
     argv: list[str]
@@ -32,7 +35,7 @@ class Program:
     user: str | None = None
     stop_signal: str = "TERM"
     stop_seconds: int = 15
-    clean_environment: bool = False
+    settings: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,11 @@ class Supervisor:
         self.stop_strays()
         configuration = self.layout.supervisor_configuration
         configuration.write_text(render(self.layout, list(programs)))
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+        plain = dict(setting.split("=", 1) for setting in _plain_environment(self.layout))
         with (self.layout.logs / "supervisord.out").open("w") as output:
             child = subprocess.Popen(
                 [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(configuration)],
-                env={**inherited, **environment, MARK: str(self.layout.root), "PYTHONPATH": str(self.layout.root)},
+                env={**plain, **environment},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.layout.root, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + 15
@@ -149,10 +152,7 @@ def render(layout: Layout, programs: list[Program]) -> str:
 
 
 def _section(layout: Layout, program: Program) -> dict[str, str]:
-    argv = program.argv
-    if program.clean_environment:
-        path = os.environ.get("PATH", os.defpath)
-        argv = ["/usr/bin/env", "-i", f"PATH={path}", f"{MARK}={layout.root}", *argv]
+    argv = program.argv if program.settings else ["/usr/bin/env", "-i", *_plain_environment(layout), *program.argv]
     return {
         "command": shlex.join(argv),
         "autostart": "true" if program.group == "services" else "false",
@@ -168,6 +168,11 @@ def _section(layout: Layout, program: Program) -> dict[str, str]:
         "redirect_stderr": "true",
         **({"user": program.user} if program.user else {}),
     }
+
+
+def _plain_environment(layout: Layout) -> list[str]:
+    inherited = [f"{name}={os.environ[name]}" for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ]
+    return [*inherited, f"PYTHONPATH={layout.root}", f"{MARK}={layout.root}"]
 
 
 def _written(sections: Mapping[str, Mapping[str, str]]) -> str:

@@ -25,14 +25,18 @@ def password(directory: Path, name: str) -> str:
     return path.read_text().strip()
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in `path`; empty when there is none."""
-    if not path.exists():
-        return {}
-    content = json.loads(path.read_text())
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`; empty when there is none."""
+    content = json.loads(path.read_text()) if path.exists() else {}
     return content if isinstance(content, dict) else {}
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def read_list(path: Path) -> list[dict[str, Any]]:
+    """The JSON list of objects in `path`; empty when there is none."""
+    content = json.loads(path.read_text()) if path.exists() else []
+    return content if isinstance(content, list) else []
+
+
+def write_object(path: Path, content: Mapping[str, Any]) -> None:
     """Replace `path` with `content`, readable by its owner only."""
     write_private(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,93 @@
+"""`up`, `down` and `status`."""
+
+import signal
+import sys
+import time
+from types import FrameType
+
+import click
+
+from deploy.layout import Layout
+from deploy.lifecycle import DEFAULT_PORT, Options, alone, bring_up
+from deploy.postgres import ServiceError
+from deploy.presentation import console, show_processes, show_system, voice
+from deploy.readiness import is_ready
+from deploy.supervision import Supervisor
+from deploy.vault import read_object
+
+NOT_RUNNING = 3
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1024, 65000), default=DEFAULT_PORT, show_default=True)
+@click.option("--fresh", is_flag=True, help="Delete what earlier runs left in var/ and begin anew.")
+@click.option("--no-sandbox", is_flag=True, help="The product alone.")
+@click.option("--detach", is_flag=True, help="Return when ready.")
+@click.option("--population", type=click.IntRange(20, 1_000_000), help="Persons in the sandbox  [default: 400]")
+def up(port: int, *, fresh: bool, no_sandbox: bool, detach: bool, population: int | None) -> None:
+    """Start everything, and stay until Ctrl-C."""
+    layout, supervisor = Layout(), Supervisor(Layout())
+    signal.signal(signal.SIGTERM, _interrupt)
+    with alone(layout, console.print):
+        if fresh:
+            supervisor.shut_down()
+            layout.remove_data()
+        if supervisor.running():
+            console.print("Already running.")
+            show_system(layout)
+            return
+        start_system(layout, Options(port, sandbox=not no_sandbox, population=population))
+    show_system(layout)
+    if not detach:
+        _stay(supervisor)
+
+
+def start_system(layout: Layout, options: Options) -> None:
+    """Bring the system up, telling each step; exits with what failed (1), or quietly when interrupted (130)."""
+    try:
+        with voice() as telling:
+            bring_up(layout, options, telling)
+    except (ServiceError, OSError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        sys.exit(130)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _stay(supervisor: Supervisor) -> None:
+    console.print("Ctrl-C stops everything.")
+    try:
+        while supervisor.running():
+            time.sleep(1)
+        console.print("Stopped from elsewhere.")
+    except KeyboardInterrupt:
+        console.print("Stopping ...")
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        supervisor.shut_down()
+
+
+@click.command()
+def down() -> None:
+    """Stop everything."""
+    layout, supervisor = Layout(), Supervisor(Layout())
+    with alone(layout, console.print):
+        running = supervisor.running()
+        supervisor.shut_down()
+    console.print("Stopped." if running else "Nothing was running.")
+
+
+@click.command()
+def status() -> None:
+    """List the processes; exit 0 when all is ready, 1 when something is not, 3 when nothing runs."""
+    layout = Layout()
+    processes = Supervisor(layout).processes()
+    if not processes:
+        console.print("Not running.")
+        sys.exit(NOT_RUNNING)
+    ready = is_ready(str(read_object(layout.environment).get("RENHICE_BASE_URL", "")))
+    show_processes(processes, ready=ready)
+    sys.exit(0 if ready and all(process.state == "RUNNING" for process in processes) else 1)

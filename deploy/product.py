@@ -1,0 +1,72 @@
+"""The product's own processes and the settings they run with."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.layout import Layout
+from deploy.supervision import Program
+from deploy.vault import read_list, read_object
+
+WEB_PROCESSES = 2
+WEB_THREADS = 8
+
+
+def programs(layout: Layout, port: int) -> list[Program]:
+    """Web, worker and beat, as a supervisor runs them."""
+    celery = [sys.executable, "-m", "celery", "--app", "deploy.worker", "--quiet"]
+    schedule = layout.var / "run" / "beat"
+    return [
+        Program("web", web_command(f"127.0.0.1:{port}"), "application", stop_seconds=30, settings=True),
+        Program(
+            "worker",
+            [*celery, "worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"],
+            "application",
+            stop_seconds=30,
+            settings=True,
+        ),
+        Program(
+            "beat",
+            [*celery, "beat", "--schedule", str(schedule), "--loglevel", "WARNING"],
+            "application",
+            settings=True,
+        ),
+    ]
+
+
+def web_command(bind: str) -> list[str]:
+    """gunicorn with threads: requests wait for the database and for other establishments, not for the processor."""
+    command = [sys.executable, "-m", "gunicorn", "wsgi:create_app()", "--bind", bind, "--worker-class", "gthread"]
+    command += ["--workers", str(WEB_PROCESSES), "--threads", str(WEB_THREADS), "--timeout", "60"]
+    return [*command, "--graceful-timeout", "20", "--no-control-socket", "--log-level", "warning"]
+
+
+def sandbox_programs(layout: Layout) -> list[Program]:
+    """The processes of the outside world, as `sandbox prepare` listed them."""
+    listed = read_list(layout.var / "sandbox" / "programs.json")
+    return [Program(entry["name"], entry["argv"], "sandbox") for entry in listed]
+
+
+def sandbox_ports(layout: Layout) -> dict[int, str]:
+    """The ports those processes listen on."""
+    listed = read_list(layout.var / "sandbox" / "programs.json")
+    return {int(entry["port"]): entry["name"] for entry in listed if entry.get("port")}
+
+
+def settings(layout: Layout, port: int, backing: Mapping[str, str], *, sandbox: bool) -> dict[str, str]:
+    """The `RENHICE_` variables of every process; what the caller's environment sets wins."""
+    chosen = {
+        "RENHICE_ENVIRONMENT": "sandbox" if sandbox else "production",
+        "RENHICE_BASE_URL": f"http://127.0.0.1:{port}",
+        "RENHICE_KEYS_DIR": str(layout.secrets / "keys"),
+    }
+    if sandbox:
+        chosen |= read_object(layout.var / "sandbox" / "environment.json")
+    given = {name: value for name, value in os.environ.items() if name.startswith("RENHICE_")}
+    return {**chosen, **given, **backing}
+
+
+def keys_directory(environment: Mapping[str, str]) -> Path:
+    """Where the processes look for master, blind and signing keys."""
+    return Path(environment["RENHICE_KEYS_DIR"])
