@@ -1,5 +1,9 @@
 """Every table of the product, gathered for Alembic's comparison of models and schema."""
 
+from registry import outbox, sealing
+from registry.audit import models as audit
 from registry.database import Base
+from registry.directory import models as directory
 
+ROOMS = (sealing, audit, outbox, directory)
 metadata = Base.metadata

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from registry.directory.cli import directory
 from registry.sealing import add_master_key, create_keys
 from registry.settings import load_settings
 
@@ -11,6 +12,9 @@ from registry.settings import load_settings
 @click.group()
 def cli() -> None:
     """The registry."""
+
+
+cli.add_command(directory)
 
 
 @cli.group()

@@ -1,0 +1,198 @@
+"""Commands that administer the directory; every change is audited with the operator's account."""
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import click
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.exc import OperationalError
+
+from matching.records import Document, DocumentType
+from registry.app import make_parts
+from registry.database import now
+from registry.directory import administration
+from registry.directory.administration import Desk
+from registry.directory.loading import KINDS, MAX_BYTES, Report, load, parse
+from registry.directory.schemas import DocumentItem, Moment
+from registry.directory.service import list_establishments, list_record_systems
+from registry.errors import DomainError
+from registry.sealing import SealError
+from registry.settings import SettingsError, load_settings
+
+SHOWN_FAULTS = 50
+ROLES = click.Choice(["analyst", "steward", "administrator"])
+
+
+class _Until(click.ParamType[datetime]):
+    """A date (midnight in Lima) or a moment with its time zone."""
+
+    name = "date"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            moment: datetime = TypeAdapter(Moment).validate_python(value)
+        except ValidationError:
+            self.fail("write a date such as 2027-12-31, or a moment with its time zone", param, ctx)
+        return moment
+
+
+class _Document(click.ParamType[Document]):
+    """TYPE:NUMBER, with the issuing country before the number of a foreign document: PASSPORT:BOL:X123456."""
+
+    name = "document"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Document:
+        kind, *country, number = str(value).split(":")
+        fields = {"type": kind.upper(), "number": number} | ({"country": country[0].upper()} if country else {})
+        try:
+            return DocumentItem.model_validate(fields).document()
+        except ValidationError:
+            kinds = ", ".join(DocumentType)
+            self.fail(f"write TYPE:NUMBER, such as DNI: and eight digits; types: {kinds}", param, ctx)
+
+
+_until = click.option("--until", required=True, type=_Until(), help="A date (midnight in Lima) or a moment.")
+_document = click.option(
+    "--document",
+    required=True,
+    type=_Document(),
+    prompt="Document (TYPE:NUMBER)",
+    help="Asked for when left out, so that the number stays out of the shell's history.",
+)
+
+
+@click.group()
+def directory() -> None:
+    """Establishments, record systems, professionals and staff roles."""
+
+
+@directory.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--skip-invalid", is_flag=True, help="Import what holds and leave out what does not.")
+def import_file(file: Path, *, skip_invalid: bool) -> None:
+    """Bring a directory file (JSON) into the registry; the same file twice changes nothing.
+
+    Unless --skip-invalid is given, one fault anywhere leaves the directory as it was.
+    """
+    with _desk() as desk:
+        entries, faults = parse(_content(file))
+        report = load(desk, entries)
+        report.faults[:0] = faults
+        _show_faults(report.faults)
+        if report.faults and not skip_invalid:
+            raise click.ClickException("Nothing was changed. Mend the file, or leave the faults out: --skip-invalid")
+    _show_counts(report)
+    if report.faults:
+        raise click.ClickException(f"{len(report.faults)} faults were left out; the rest was imported.")
+
+
+@directory.command("list")
+def list_all() -> None:
+    """Show establishments and record systems, and whether each may be served now."""
+    moment = now()
+    with _desk() as desk:
+        for place in list_establishments(desk.session):
+            state = "active" if place.active else "inactive"
+            click.echo(f"{place.renipress}  {state:10} {place.category:6} {place.name}")
+        for system in list_record_systems(desk.session):
+            state = system.unusable(moment) or "usable"
+            until = system.accredited_until.date().isoformat()
+            click.echo(f"{system.client_id}  {state}  until {until}  {system.establishment.renipress}  {system.name}")
+
+
+@directory.command()
+@click.argument("client_id")
+@click.option("--reason", required=True, help="Why; kept in the audit.")
+def suspend(client_id: str, reason: str) -> None:
+    """Stop serving a record system at once."""
+    with _desk() as desk:
+        administration.suspend(desk, client_id, reason)
+    click.echo(f"{client_id} is suspended. Serve it again with: directory reinstate {client_id} --reason …")
+
+
+@directory.command()
+@click.argument("client_id")
+@click.option("--reason", required=True, help="Why; kept in the audit.")
+def reinstate(client_id: str, reason: str) -> None:
+    """Lift a suspension."""
+    with _desk() as desk:
+        system = administration.reinstate(desk, client_id, reason)
+        click.echo(f"{client_id} is no longer suspended; now: {system.unusable(now()) or 'usable'}.")
+
+
+@directory.command()
+@click.argument("client_id")
+@_until
+@click.option("--authority", help="Who accredits, when it changes.")
+def accredit(client_id: str, until: datetime, authority: str | None) -> None:
+    """Renew the accreditation of a record system."""
+    with _desk() as desk:
+        system = administration.accredit(desk, client_id, until, authority)
+        click.echo(f"{client_id} is accredited until {until.isoformat()}; now: {system.unusable(now()) or 'usable'}.")
+
+
+@directory.command("grant-role")
+@click.argument("role", type=ROLES)
+@_document
+@_until
+def grant_role(role: str, document: Document, until: datetime) -> None:
+    """Give a person a staff role until a date."""
+    with _desk() as desk:
+        changed = administration.grant_role(desk, document, role, until)
+    click.echo(f"The role {role} is held until {until.isoformat()}." + ("" if changed else " It stood so already."))
+
+
+@directory.command("end-role")
+@click.argument("role", type=ROLES)
+@_document
+@click.option("--reason", required=True, help="Why; kept in the audit.")
+def end_role(role: str, document: Document, reason: str) -> None:
+    """End a person's staff role now."""
+    with _desk() as desk:
+        administration.end_role(desk, document, role, reason)
+    click.echo(f"The role {role} has ended.")
+
+
+@contextmanager
+def _desk() -> Iterator[Desk]:
+    """A unit of work with the operator's account; errors end the command with one clear line."""
+    try:
+        parts = make_parts(load_settings())
+        with parts.database.unit_of_work() as session:
+            yield Desk(session, parts.sealer, _operator())
+    except (SettingsError, SealError) as error:
+        raise click.ClickException(str(error)) from None
+    except DomainError as error:
+        raise click.ClickException(" ".join(filter(None, (error.message, error.hint)))) from None
+    except OperationalError as error:
+        raise click.ClickException(f"The database does not answer: {type(error.orig).__name__}.") from None
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def _content(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
+def _show_faults(faults: list[str]) -> None:
+    for fault in faults[:SHOWN_FAULTS]:
+        click.echo(fault, err=True)
+    if len(faults) > SHOWN_FAULTS:
+        click.echo(f"… and {len(faults) - SHOWN_FAULTS} more", err=True)
+
+
+def _show_counts(report: Report) -> None:
+    for kind in KINDS:
+        counts = {outcome: number for (of, outcome), number in report.counts.items() if of == kind}
+        if counts:
+            click.echo(f"{kind}: " + ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items())))

@@ -1,0 +1,127 @@
+"""Tables of the directory: establishments, record systems, professionals, affiliations and staff roles."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.types import String
+
+from registry.database import Base, new_id, now
+
+
+class Establishment(Base):
+    """A health establishment (IPRESS) by its RENIPRESS code; public data."""
+
+    __tablename__ = "establishments"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    renipress: Mapped[str] = mapped_column(String(8), unique=True)
+    name: Mapped[str]
+    category: Mapped[str]
+    sector: Mapped[str]
+    region: Mapped[str]
+    ubigeo: Mapped[str] = mapped_column(String(6))
+    fhir_endpoint: Mapped[str | None]
+    identifier_system: Mapped[str] = mapped_column(unique=True)
+    active: Mapped[bool]
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class RecordSystem(Base):
+    """A record system (SIHCE) accredited for one establishment; `client_id` is its OAuth client."""
+
+    __tablename__ = "record_systems"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[str] = mapped_column(unique=True)
+    establishment_id: Mapped[UUID] = mapped_column(ForeignKey("establishments.id"), index=True)
+    name: Mapped[str]
+    version: Mapped[str]
+    authority: Mapped[str]
+    accredited_from: Mapped[datetime]
+    accredited_until: Mapped[datetime]
+    suspended_at: Mapped[datetime | None]
+    suspension_reason: Mapped[str | None]
+    jwks: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    redirect_uris: Mapped[list[str]] = mapped_column(ARRAY(String))
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String))
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+    establishment: Mapped[Establishment] = relationship(lazy="joined", innerjoin=True)
+
+    def unusable(self, moment: datetime) -> str | None:
+        """Why this system may not be served at that moment, None when it may (checked on every call)."""
+        if not self.establishment.active:
+            return "establishment-inactive"
+        if self.suspended_at is not None:
+            return "suspended"
+        if moment < self.accredited_from:
+            return "not-yet-accredited"
+        if moment >= self.accredited_until:
+            return "accreditation-ended"
+        return None
+
+
+class Professional(Base):
+    """A health professional; college and number are public, document and names are sealed."""
+
+    __tablename__ = "professionals"
+    __table_args__ = (UniqueConstraint("college", "number"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    document_token: Mapped[bytes] = mapped_column(unique=True)
+    sealed: Mapped[bytes]
+    college: Mapped[str]
+    number: Mapped[str]
+    able_to_practise: Mapped[bool]
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+    affiliations: Mapped[list["Affiliation"]] = relationship(back_populates="professional", lazy="selectin")
+
+
+class Affiliation(Base):
+    """A professional works at an establishment, in a role, for a time."""
+
+    __tablename__ = "affiliations"
+    __table_args__ = (UniqueConstraint("professional_id", "establishment_id", "role"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    professional_id: Mapped[UUID] = mapped_column(ForeignKey("professionals.id"))
+    establishment_id: Mapped[UUID] = mapped_column(ForeignKey("establishments.id"), index=True)
+    role: Mapped[str]
+    valid_from: Mapped[datetime]
+    valid_until: Mapped[datetime | None]
+
+    professional: Mapped[Professional] = relationship(back_populates="affiliations")
+    establishment: Mapped[Establishment] = relationship(lazy="joined", innerjoin=True)
+
+    def in_force(self, moment: datetime) -> bool:
+        """Whether the affiliation covers that moment; its end is not part of it."""
+        return self.valid_from <= moment and (self.valid_until is None or moment < self.valid_until)
+
+
+class StaffRole(Base):
+    """A role of Minsa staff, granted until a date; ended rows stay as history. The document is sealed."""
+
+    __tablename__ = "staff_roles"
+    __table_args__ = (
+        Index(
+            "ix_staff_roles_current",
+            "document_token",
+            "role",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    document_token: Mapped[bytes]
+    sealed: Mapped[bytes]
+    role: Mapped[str]
+    granted_at: Mapped[datetime] = mapped_column(default=now)
+    valid_until: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]

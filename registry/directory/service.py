@@ -1,0 +1,163 @@
+"""Who takes part: look-ups of establishments, record systems, professionals and staff, and whether each may act now."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from matching.records import Document
+from registry.directory.documents import document_token
+from registry.directory.models import Affiliation, Establishment, Professional, RecordSystem, StaffRole
+from registry.errors import NotFound
+from registry.sealing import DataKey, Sealer
+
+PROFESSIONAL_CONTEXT = "professional"
+STAFF_CONTEXT = "staff-role"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalData:
+    """What is sealed of a professional: the document and the names."""
+
+    document_type: str
+    document_number: str
+    document_country: str
+    names: str
+    paternal_surname: str
+    maternal_surname: str
+
+    @property
+    def display_name(self) -> str:
+        """Names and surnames in the order the person uses."""
+        return " ".join(filter(None, (self.names, self.paternal_surname, self.maternal_surname)))
+
+
+def get_establishment(session: Session, key: UUID | str) -> Establishment:
+    """An establishment by id or RENIPRESS code; raises NotFound."""
+    found = (
+        session.get(Establishment, key)
+        if isinstance(key, UUID)
+        else session.scalar(select(Establishment).where(Establishment.renipress == key))
+    )
+    if found is None:
+        raise NotFound("There is no such establishment in the directory.", code="unknown-establishment")
+    return found
+
+
+def list_establishments(session: Session, ids: Collection[UUID] | None = None) -> list[Establishment]:
+    """The establishments of those ids, or all of them, by name."""
+    query = select(Establishment).order_by(Establishment.name, Establishment.renipress)
+    if ids is not None:
+        query = query.where(Establishment.id.in_(ids))
+    return list(session.scalars(query))
+
+
+def find_by_identifier_system(session: Session, system: str) -> Establishment | None:
+    """The establishment whose local numbers carry that identifier system."""
+    return session.scalar(select(Establishment).where(Establishment.identifier_system == system))
+
+
+def find_record_system(session: Session, client_id: str) -> RecordSystem | None:
+    """The record system of an OAuth client id, read anew: its standing is checked on every call."""
+    query = select(RecordSystem).where(RecordSystem.client_id == client_id)
+    return session.scalar(query.execution_options(populate_existing=True))
+
+
+def get_record_system(session: Session, client_id: str) -> RecordSystem:
+    """`find_record_system`; raises NotFound. Ask `unusable(now)` before serving it."""
+    found = find_record_system(session, client_id)
+    if found is None:
+        raise NotFound("There is no such record system in the directory.", code="unknown-record-system")
+    return found
+
+
+def list_record_systems(session: Session) -> list[RecordSystem]:
+    """Every record system, by client id."""
+    return list(session.scalars(select(RecordSystem).order_by(RecordSystem.client_id)))
+
+
+def find_professional(session: Session, sealer: Sealer, document: Document) -> Professional | None:
+    """The professional who holds that identity document."""
+    return session.scalar(select(Professional).where(Professional.document_token == document_token(sealer, document)))
+
+
+def get_professional(session: Session, professional_id: UUID) -> Professional:
+    """A professional by id; raises NotFound."""
+    found = session.get(Professional, professional_id)
+    if found is None:
+        raise NotFound("There is no such professional in the directory.", code="unknown-professional")
+    return found
+
+
+def get_professional_by_registration(session: Session, college: str, number: str) -> Professional:
+    """A professional by college (such as CMP) and registration number; raises NotFound."""
+    query = select(Professional).where(Professional.college == college, Professional.number == number)
+    found = session.scalar(query)
+    if found is None:
+        raise NotFound("There is no such professional in the directory.", code="unknown-professional")
+    return found
+
+
+def professional_may_act(
+    session: Session, professional: Professional, establishment: Establishment, moment: datetime
+) -> str | None:
+    """Why the professional may not act at that establishment now, None when able to practise and affiliated there."""
+    if not professional.able_to_practise:
+        return "not-able-to-practise"
+    if not establishment.active:
+        return "establishment-inactive"
+    query = select(Affiliation).where(
+        Affiliation.professional_id == professional.id, Affiliation.establishment_id == establishment.id
+    )
+    if not any(affiliation.in_force(moment) for affiliation in session.scalars(query)):
+        return "not-affiliated"
+    return None
+
+
+def workplaces(session: Session, professional: Professional, moment: datetime) -> list[Establishment]:
+    """The active establishments where the professional may act now, by name."""
+    query = select(Affiliation).where(Affiliation.professional_id == professional.id)
+    places = {a.establishment for a in session.scalars(query) if a.in_force(moment) and a.establishment.active}
+    return sorted(places, key=lambda place: place.name) if professional.able_to_practise else []
+
+
+def staff_roles(session: Session, sealer: Sealer, document: Document, moment: datetime) -> frozenset[str]:
+    """The Minsa roles in force of the holder of that document: analyst, steward, administrator."""
+    query = select(StaffRole.role).where(
+        StaffRole.document_token == document_token(sealer, document),
+        StaffRole.ended_at.is_(None),
+        StaffRole.granted_at <= moment,
+        StaffRole.valid_until > moment,
+    )
+    return frozenset(session.scalars(query))
+
+
+def personal_data(session: Session, sealer: Sealer, professional: Professional) -> PersonalData:
+    """Unseal a professional's document and names; raises SealError when the data key was destroyed."""
+    return _personal(sealer.open(session, professional.id, professional.sealed, PROFESSIONAL_CONTEXT))
+
+
+def display_name(session: Session, sealer: Sealer, professional: Professional) -> str:
+    """The professional's names and surnames, for the people who have a right to know who acted."""
+    return personal_data(session, sealer, professional).display_name
+
+
+def display_names(session: Session, sealer: Sealer, ids: Collection[UUID]) -> dict[UUID, str]:
+    """The names of many professionals in one statement; one who is unknown or was erased has no entry."""
+    query = (
+        select(Professional.sealed, DataKey)
+        .join(DataKey, DataKey.owner_id == Professional.id)
+        .where(Professional.id.in_(ids))
+    )
+    return {
+        key.owner_id: _personal(sealer.unseal(key, sealed, PROFESSIONAL_CONTEXT)).display_name
+        for sealed, key in session.execute(query)
+    }
+
+
+def _personal(plaintext: bytes) -> PersonalData:
+    return PersonalData(**json.loads(plaintext))
