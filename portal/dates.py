@@ -1,0 +1,44 @@
+"""Moments and numbers as people in Peru write and read them."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
+
+LIMA = ZoneInfo("America/Lima")
+LOCALE = "es_PE"
+
+
+def long_moment(value: datetime) -> str:
+    """`5 de marzo de 2026, 14:05`, in Lima."""
+    return str(format_datetime(value, "d 'de' MMMM 'de' y, HH:mm", tzinfo=LIMA, locale=LOCALE))
+
+
+def long_day(value: date | datetime) -> str:
+    """`5 de marzo de 2026`, in Lima when it is a moment."""
+    day = value.astimezone(LIMA).date() if isinstance(value, datetime) else value
+    return str(format_date(day, "d 'de' MMMM 'de' y", locale=LOCALE))
+
+
+def number(value: float) -> str:
+    """Digits grouped as in Peru."""
+    return str(format_decimal(value, locale=LOCALE))
+
+
+def age(born: date, today: date) -> int:
+    """Completed years."""
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def parse_day(text: str) -> datetime | None:
+    """The start of an ISO day in Lima; None when empty or not a day."""
+    try:
+        return datetime.combine(date.fromisoformat(text.strip()), datetime.min.time(), LIMA)
+    except ValueError:
+        return None
+
+
+def next_day(start: datetime) -> datetime:
+    """The start of the following day."""
+    return start + timedelta(days=1)

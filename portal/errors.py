@@ -1,0 +1,61 @@
+"""Refusals the portal raises itself; their words are Spanish and go to the screen as they are."""
+
+from registry.errors import Conflict, Forbidden, InvalidInput, Unavailable
+
+SPOKEN = "portal-"
+"""Codes with this prefix carry a message and a hint in Spanish."""
+
+
+class FormExpired(Forbidden):
+    """The form's token is not of this session (cross-site request, or an old tab)."""
+
+    code = "portal-form-expired"
+
+    def __init__(self) -> None:
+        super().__init__("Este formulario ya no vale.", hint="Abra de nuevo la página y repita lo que hacía.")
+
+
+class SignInFailed(InvalidInput):
+    """What came back from the identity provider is not an answer to what was asked."""
+
+    code = "portal-sign-in-failed"
+
+    def __init__(self, debug: str) -> None:
+        hint = "Vuelva a empezar desde «Ingresar». Si usó el botón Atrás, no pasa nada."
+        super().__init__("No pudimos completar su ingreso.", hint=hint, debug=debug)
+
+
+class SignInUnavailable(Unavailable):
+    """The identity provider does not answer."""
+
+    code = "portal-sign-in-unavailable"
+
+    def __init__(self, debug: str) -> None:
+        super().__init__("ID Perú no responde.", hint="Espere unos minutos y vuelva a intentarlo.", debug=debug)
+
+
+class RoleMissing(Forbidden):
+    """The person signed in without the role the page asks for."""
+
+    code = "portal-role-missing"
+
+    def __init__(self, role: str) -> None:
+        super().__init__(
+            f"Su ingreso no tiene el perfil de {role}.",
+            hint="Si lo tiene, salga e ingrese con ese perfil. Si debería tenerlo, pídalo a su establecimiento.",
+        )
+
+
+class AlreadyDecided(Conflict):
+    """The request or permission has moved on."""
+
+    code = "portal-already-decided"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="Abra «Mis permisos» para ver cómo está ahora.")
+
+
+class BadForm(InvalidInput):
+    """A field is missing or has no sense."""
+
+    code = "portal-bad-form"

@@ -1,0 +1,74 @@
+"""Who may open a page: the session, the hat, the level of ID Perú, and the form token."""
+
+import hmac
+from datetime import timedelta
+from urllib.parse import urlencode, urlsplit
+
+from flask import abort, g, redirect, request
+
+from portal.errors import FormExpired, RoleMissing
+from portal.hats import Hat
+from portal.session import SignedIn, find_session
+from registry.app import parts
+from registry.database import session
+
+FRESH = timedelta(minutes=15)
+"""How recent the proof of identity must be to give or take a permission."""
+
+
+def cookie_name() -> str:
+    """The session's cookie; over TLS its prefix binds it to this host."""
+    return "__Host-renhice_session" if parts().settings.secure else "renhice_session"
+
+
+def load_session() -> None:
+    """Every page's policy: find who is signed in, if anyone, and refuse forms that other sites send."""
+    g.sign_in = find_session(session(), parts().sealer, request.cookies.get(cookie_name()))
+    if request.method == "POST":
+        _refuse_foreign_form()
+
+
+def require(hat: Hat) -> None:
+    """The policy of a hat's pages: load the session, send who is not signed in (or not surely enough) to ID Perú."""
+    load_session()
+    who: SignedIn | None = g.sign_in
+    if who is None or who.acr < hat.acr:
+        go_and_sign_in(hat.acr, came_from=request.path)
+    if hat.role not in signed_in().roles:
+        raise RoleMissing(hat.label.lower())
+    g.hat = hat
+
+
+def require_fresh(acr: int, came_from: str) -> None:
+    """Step up (RFC 9470 in spirit): the person proves again who they are unless they just did."""
+    who = signed_in()
+    if who.acr < acr or not who.fresh(FRESH):
+        go_and_sign_in(acr, came_from=came_from, max_age=int(FRESH.total_seconds()))
+
+
+def go_and_sign_in(acr: int, came_from: str, max_age: int | None = None) -> None:
+    """Leave for the sign-in, to come back to that page (303, so that a form is never sent twice)."""
+    query = {"nivel": str(acr), "volver": came_from} | ({"reciente": "1"} if max_age else {})
+    abort(redirect(f"/ingresar?{urlencode(query)}", 303))
+
+
+def signed_in() -> SignedIn:
+    """The session of the current request; only where a policy made sure there is one."""
+    found: SignedIn = g.sign_in
+    return found
+
+
+def safe_return(path: str | None) -> str:
+    """A path of this site to come back to, never another site (open redirect)."""
+    parsed = urlsplit(path or "/")
+    plain = parsed.path.startswith("/") and not parsed.path.startswith("//") and "\\" not in parsed.path
+    return parsed.path if plain and not parsed.netloc and not parsed.scheme and len(parsed.path) < 500 else "/"
+
+
+def _refuse_foreign_form() -> None:
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        raise FormExpired
+    who: SignedIn | None = g.sign_in
+    token = request.form.get("csrf", "")
+    if who and not hmac.compare_digest(token.encode(), who.csrf.encode()):
+        raise FormExpired

@@ -1,0 +1,53 @@
+"""The hats a human may wear here: where each begins, its sections, and how surely the wearer must be known."""
+
+from dataclasses import dataclass
+
+from portal.session import SignedIn
+
+PATIENT_ACR = 1
+DECISION_ACR = 2
+PROFESSIONAL_ACR = 3
+STAFF_ACR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A link of the navigation."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hat:
+    """One role: its name on screen, its first page, its sections and the ID Perú level it needs."""
+
+    role: str
+    label: str
+    home: str
+    acr: int
+    pages: tuple[Section, ...] = ()
+
+
+PATIENT = Hat(
+    "patient",
+    "Paciente",
+    "/mi-historia",
+    PATIENT_ACR,
+    (
+        Section("Mi historia", "/mi-historia"),
+        Section("Quién la vio", "/mi-historia/accesos"),
+        Section("Mis permisos", "/mi-historia/permisos"),
+        Section("Mis ingresos", "/mi-historia/sesiones"),
+    ),
+)
+PROFESSIONAL = Hat("professional", "Profesional", "/profesional", PROFESSIONAL_ACR, (Section("Buscar", "/profesional"),))
+ANALYST = Hat("analyst", "Analista", "/estadisticas", STAFF_ACR, (Section("Estadísticas", "/estadisticas"),))
+HATS = {hat.role: hat for hat in (PATIENT, PROFESSIONAL, ANALYST)}
+BY_WORD = {"paciente": PATIENT, "profesional": PROFESSIONAL, "analista": ANALYST}
+"""The word of a hat in `/ingresar?como=`."""
+
+
+def hats_of(who: SignedIn | None) -> list[Hat]:
+    """The hats the person may wear, in a fixed order."""
+    return [hat for hat in HATS.values() if who and hat.role in who.roles]

@@ -1,0 +1,45 @@
+"""Tables of the portal: sign-ins under way and sessions; only hashes of what the browser holds."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import String
+
+from registry.database import Base, new_id, now
+
+
+class PortalSignIn(Base):
+    """One trip to the identity provider; deleted when it comes back, so an answer is taken once."""
+
+    __tablename__ = "portal_sign_ins"
+
+    secret_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    acr: Mapped[int]
+    max_age: Mapped[int | None]
+    return_to: Mapped[str]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class PortalSession(Base):
+    """One signed-in browser of one human, who may hold several roles."""
+
+    __tablename__ = "portal_sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    secret_hash: Mapped[bytes] = mapped_column(unique=True)
+    person_id: Mapped[UUID | None] = mapped_column(index=True)
+    professional_id: Mapped[UUID | None] = mapped_column(ForeignKey("professionals.id"), index=True)
+    subject: Mapped[bytes] = mapped_column(index=True)
+    """Blind token of the document: the same human in every session, also without a person in the index."""
+    roles: Mapped[list[str]] = mapped_column(ARRAY(String))
+    sealed_name: Mapped[bytes]
+    acr: Mapped[int]
+    auth_time: Mapped[datetime]
+    device: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    last_seen_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

@@ -1,0 +1,162 @@
+"""Pages anyone may open: what this is, signing in and out, how pages look, static files."""
+
+import hmac
+
+from flask import Blueprint, Response, current_app, g, redirect, request
+
+from portal import layout
+from portal.errors import SignInFailed, SignInUnavailable
+from portal.guard import cookie_name, load_session, safe_return
+from portal.hats import ANALYST, BY_WORD, PATIENT, PROFESSIONAL, Hat
+from portal.oidc import IdPeru, Registration
+from portal.people import hats_for
+from portal.session import (
+    LONGEST,
+    SIGN_IN_TIME,
+    Identity,
+    derive,
+    end_session,
+    open_session,
+    remember_sign_in,
+    take_sign_in,
+)
+from registry.app import Renhice, parts
+from registry.audit.event import Event
+from registry.audit.service import record
+from registry.database import session
+from registry.settings import Settings
+from werkzeug.wrappers import Response as Answer
+
+portal = Blueprint("portal", __name__)
+portal.add_url_rule("/static/<name>", view_func=layout.asset, endpoint="asset")
+_SIGN_IN_COOKIE = "renhice_ingreso"
+_RETURN = "/ingresar/retorno"
+_YEAR_SECONDS = 31_536_000
+
+
+@portal.get("/")
+def home() -> Response:
+    """What this is, and the way in."""
+    return layout.page("home.html")
+
+
+@portal.get("/accesibilidad")
+def accessibility() -> Response:
+    """The accessibility statement."""
+    return layout.page("accessibility.html")
+
+
+@portal.get("/ingresar")
+def sign_in() -> Answer:
+    """Choose a hat, or leave for ID Perú when the page the person came from already tells which."""
+    wanted = _wanted()
+    if wanted is None:
+        return layout.page("sign_in.html", links=_sign_in_links())
+    acr, return_to = wanted
+    max_age = 0 if "reciente" in request.args else None
+    secret = remember_sign_in(session(), acr=acr, max_age=max_age, return_to=return_to)
+    response = redirect(_provider().authorization_url(secret, acr, max_age), 303)
+    _set_cookie(response, _SIGN_IN_COOKIE, secret, int(SIGN_IN_TIME.total_seconds()), path="/ingresar")
+    return response
+
+
+@portal.get(_RETURN)
+def sign_in_return() -> Answer:
+    """Take ID Perú's answer: verify it, open a session (the old one ends), go where the person wanted."""
+    secret = request.cookies.get(_SIGN_IN_COOKIE)
+    trip = take_sign_in(session(), secret)
+    session().commit()  # the trip is over whatever follows, and no connection waits for the provider
+    if trip is None or secret is None:
+        raise SignInFailed("no sign-in under way in this browser")
+    if not hmac.compare_digest(request.args.get("state", "").encode(), derive(secret, "state").encode()):
+        raise SignInFailed("state is not this browser's")
+    if "code" not in request.args:
+        raise SignInFailed(f"the provider answered {request.args.get('error', 'nothing')[:40]}")
+    identity = _provider().identify(request.args["code"], secret, trip.acr, trip.max_age)
+    response = redirect(trip.return_to, 303)
+    _set_cookie(response, cookie_name(), _open(identity), int(LONGEST.total_seconds()))
+    response.delete_cookie(_SIGN_IN_COOKIE, path="/ingresar")
+    return response
+
+
+@portal.post("/salir")
+def sign_out() -> Answer:
+    """End this session."""
+    if g.sign_in:
+        end_session(session(), g.sign_in.session_id, owned_by=g.sign_in.session_id)
+    response = redirect("/", 303)
+    response.delete_cookie(cookie_name(), path="/", secure=parts().settings.secure)
+    return response
+
+
+@portal.post("/apariencia")
+def change_look() -> Answer:
+    """Keep the theme or the text size in a cookie."""
+    response = redirect(safe_return(request.form.get("volver")), 303)
+    if request.form.get("tema") in layout.THEMES:
+        _set_cookie(response, "renhice_tema", request.form["tema"], _YEAR_SECONDS)
+    if request.form.get("texto") in layout.TEXT_SIZES:
+        _set_cookie(response, "renhice_texto", request.form["texto"], _YEAR_SECONDS)
+    return response
+
+
+def make_provider(settings: Settings) -> IdPeru | None:
+    """ID Perú by the settings; None where it is not configured (nobody can sign in, and the pages say so)."""
+    if not (settings.oidc_issuer and settings.oidc_client_id and settings.oidc_client_secret):
+        return None
+    return IdPeru(
+        Registration(
+            issuer=settings.oidc_issuer,
+            client_id=settings.oidc_client_id,
+            client_secret=settings.oidc_client_secret.get_secret_value(),
+            redirect_uri=f"{settings.base_url}{_RETURN}",
+        )
+    )
+
+
+def _provider() -> IdPeru:
+    if "renhice-idperu" not in current_app.extensions:
+        current_app.extensions["renhice-idperu"] = make_provider(parts().settings)
+    found: IdPeru | None = current_app.extensions["renhice-idperu"]
+    if found is None:
+        raise SignInUnavailable("RENHICE_OIDC_* is not set")
+    return found
+
+
+def _wanted() -> tuple[int, str] | None:
+    """The level and the page to come back to, None when the person has still to choose."""
+    hat = BY_WORD.get(request.args.get("como", ""))
+    if hat:
+        return hat.acr, safe_return(request.args.get("volver", hat.home))
+    level = request.args.get("nivel", "")
+    return (int(level), safe_return(request.args.get("volver"))) if level in {"1", "2", "3"} else None
+
+
+def _sign_in_links() -> dict[str, str]:
+    words = {hat.role: word for word, hat in BY_WORD.items()}
+    hats: tuple[Hat, ...] = (PATIENT, PROFESSIONAL, ANALYST)
+    return {hat.role: f"/ingresar?como={words[hat.role]}" for hat in hats}
+
+
+def _open(identity: Identity) -> str:
+    shared: Renhice = parts()
+    load_session()
+    if g.sign_in:
+        end_session(session(), g.sign_in.session_id, owned_by=g.sign_in.session_id)
+    hats = hats_for(session(), shared.sealer, identity)
+    record(
+        session(),
+        Event(
+            action="portal:session:opened",
+            actor_person_id=hats.person_id,
+            professional_id=hats.professional_id,
+            actor_role=",".join(hats.roles) or None,
+            detail={"acr": identity.acr},
+        ),
+    )
+    return open_session(session(), shared.sealer, identity, hats, request.headers.get("User-Agent", ""))
+
+
+def _set_cookie(response: Answer, name: str, value: str, max_age: int, path: str = "/") -> None:
+    secure = parts().settings.secure
+    response.set_cookie(name, value, max_age=max_age, path=path, secure=secure, httponly=True, samesite="Lax")

@@ -1,0 +1,92 @@
+"""The Spanish words of codes that people see: categories, purposes, reasons, errors."""
+
+from typing import NamedTuple
+
+CATEGORIES = {
+    "allergies": "Alergias",
+    "medications": "Medicación",
+    "encounters": "Atenciones",
+    "problems": "Diagnósticos",
+    "immunizations": "Vacunas",
+}
+
+PURPOSES = {
+    "TREAT": "Para atenderle",
+    "ETREAT": "Para atenderle en una emergencia",
+    "BTG": "Acceso de emergencia",
+    "CAREMGT": "Para coordinar su atención",
+    "COVERAGE": "Para comprobar su seguro",
+    "PATRQT": "Porque usted lo pidió",
+    "HRESCH": "Para investigación",
+}
+
+CONSENT_STATES = {
+    "proposed": "Por decidir",
+    "active": "Vigente",
+    "revoked": "Retirado",
+    "rejected": "No permitido",
+    "denied": "No permitido",
+    "expired": "Vencido",
+    "superseded": "Reemplazado",
+}
+
+ROLES = {"patient": "Paciente", "professional": "Profesional", "analyst": "Analista", "steward": "Gestor de identidad",
+         "administrator": "Administrador"}  # fmt: skip
+
+SEXES = {"female": "Mujer", "male": "Hombre", "F": "Mujer", "M": "Hombre", "other": "Otro", "unknown": "No consta"}
+
+COLLEGES = {"CMP": "Médica o médico", "CEP": "Enfermera o enfermero", "COP": "Odontóloga u odontólogo",
+            "COB": "Obstetra", "CQFP": "Química o químico farmacéutico", "CPSP": "Psicóloga o psicólogo"}  # fmt: skip
+
+
+class ErrorText(NamedTuple):
+    """What happened, and what to do next."""
+
+    title: str
+    body: str
+    next: str
+
+
+ERRORS = {
+    400: ErrorText("No entendimos lo que se envió", "Falta un dato o algo no tiene la forma esperada.",
+                   "Vuelva atrás, revise el formulario y envíelo otra vez."),
+    401: ErrorText("Necesita ingresar", "Esta página es personal.", "Ingrese con ID Perú y vuelva a intentarlo."),
+    403: ErrorText("No puede ver esta página", "Su ingreso no da permiso para esto.",
+                   "Si cree que es un error, cambie de perfil o comuníquese con nosotros."),
+    404: ErrorText("No encontramos esta página", "La dirección no existe, ya no está o no es suya.",
+                   "Revise la dirección o empiece desde el inicio."),
+    405: ErrorText("Esta página no se abre así", "Se llegó a ella de una forma no prevista.", "Empiece desde el inicio."),
+    409: ErrorText("Esto ya cambió", "Alguien, quizá usted en otra ventana, lo decidió o modificó antes.",
+                   "Abra de nuevo la página para ver cómo está ahora."),
+    413: ErrorText("Lo enviado es demasiado grande", "El formulario supera el tamaño permitido.", "Envíe menos texto."),
+    422: ErrorText("No se puede hacer", "Lo pedido no cumple una regla del registro.", "Revise los datos y vuelva a intentarlo."),
+    429: ErrorText("Demasiados intentos", "Recibimos muchos pedidos seguidos.", "Espere un minuto y vuelva a intentarlo."),
+    500: ErrorText("Algo falló de nuestro lado", "No se cambió ningún dato.",
+                   "Vuelva a intentarlo en unos minutos. Si se repite, llámenos y diga el código."),
+    503: ErrorText("El servicio está ocupado", "No se cambió ningún dato.", "Espere unos segundos y vuelva a intentarlo."),
+}  # fmt: skip
+
+
+def error_text(status: int) -> ErrorText:
+    """The words of a status; the nearest general ones where it has none of its own."""
+    return ERRORS.get(status) or ERRORS[500 if status >= 500 else 400]
+
+
+def category(code: str) -> str:
+    """A record category in Spanish."""
+    return CATEGORIES.get(code, code)
+
+
+def purpose(code: str | None) -> str:
+    """A purpose of use in Spanish."""
+    return PURPOSES.get(code or "", "No consta")
+
+
+def consent_state(code: str) -> str:
+    """The state of a permission in Spanish."""
+    return CONSENT_STATES.get(code, code)
+
+
+def sex(code: str | None) -> str:
+    """Administrative sex in Spanish."""
+    return SEXES.get(code or "", "No consta")

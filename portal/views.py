@@ -1,0 +1,157 @@
+"""What each page shows: small frozen values, already allowed to be seen, so that templates only display."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """One establishment that holds records of the person."""
+
+    establishment: str
+    place: str
+    kind: str
+    records: int
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRequest:
+    """A professional's question the person has not answered."""
+
+    id: UUID
+    professional: str
+    establishment: str
+    purpose: str
+    categories: Sequence[str]
+    asked_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """One access to the person's records, permitted or refused."""
+
+    at: datetime
+    permitted: bool
+    who: str
+    profession: str
+    establishment: str
+    what: str
+    why: str
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """A consent as its owner reads it."""
+
+    id: UUID
+    establishment: str
+    professional: str
+    categories: Sequence[str]
+    purpose: str
+    since: datetime
+    until: datetime
+    state: str
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """A signed-in browser of the same human."""
+
+    id: UUID
+    device: str
+    started_at: datetime
+    last_seen_at: datetime
+    current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentQuestion:
+    """Who asks for what, until when and what for: the consent page, built from stored rows only."""
+
+    action: str
+    establishment: str
+    place: str
+    professional: str
+    credential: str
+    purpose: str
+    categories: Sequence[str]
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A person found by a professional; what is not needed to recognise them is masked."""
+
+    id: UUID
+    name: str
+    born: str
+    sex: str | None
+    document: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Banner:
+    """The person whose page is open, always in view."""
+
+    id: UUID
+    name: str
+    born: date | None
+    age: int | None
+    sex: str | None
+    document: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordLine:
+    """One clinical item, as its holder states it."""
+
+    title: str
+    status: str
+    at: str
+    source: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """The items of one category."""
+
+    category: str
+    lines: Sequence[RecordLine]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRequestStatus:
+    """A question this professional put to the person."""
+
+    state: str
+    categories: Sequence[str]
+    asked_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureRow:
+    """One line of a published figure; `value` is None where it is suppressed."""
+
+    label: str
+    value: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A published figure: the chart and the table say the same."""
+
+    key: str
+    title: str
+    unit: str
+    dimension: str
+    rows: Sequence[FigureRow]
+    total: int | None
+    updated_at: datetime | None
