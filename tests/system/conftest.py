@@ -1,0 +1,77 @@
+"""A whole running system in a directory of its own: the product, its services and the sandbox, as `up` starts them."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.services import ephemeral_database
+
+ROOT = Path(__file__).parents[2]
+POPULATION = 60
+NOT_COPIED = shutil.ignore_patterns(".venv*", "var", ".git", "__pycache__", ".*_cache", "node_modules", "*.egg-info")
+
+
+@dataclass(frozen=True)
+class System:
+    """A running system: where it lives and what its sandbox file says."""
+
+    root: Path
+    environment: dict[str, str]
+    port: int
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def sandbox(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.root / "var" / "sandbox.json").read_text())
+        return found
+
+    def renhice(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        """Run `./renhice ARGUMENTS` against this system."""
+        return subprocess.run(
+            [sys.executable, "-m", "deploy", *arguments],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(root: Path, stack: ExitStack) -> System:
+    """Copy the project, start it with a small population, and stop it when the stack closes."""
+    shutil.copytree(ROOT, root, ignore=NOT_COPIED)
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    if server := environment.get("RENHICE_DATABASE_URL"):
+        environment["RENHICE_DATABASE_URL"] = stack.enter_context(ephemeral_database(server))
+    system = System(root, environment, free_port())
+    stack.callback(system.renhice, "down")
+    done = system.renhice("up", "--detach", "--port", str(system.port), "--population", str(POPULATION))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return system
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A running system that tests share; they leave it running and usable."""
+    with ExitStack() as stack:
+        yield start(tmp_path_factory.mktemp("system") / "renhice", stack)

@@ -1,0 +1,118 @@
+"""`kill -9` in the middle of a load loses no acknowledged registration and no audit row."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+
+from deploy.layout import Layout
+from deploy.supervision import Supervisor
+from sandbox.establishment.registry_client import Client, Registry, Unreachable
+from sandbox.establishment.store import Registered
+from tests.system.conftest import System
+
+pytestmark = pytest.mark.crash
+PATIENTS, THREADS, PATIENCE = 60, 4, 90
+OWN_DATABASE = "RENHICE_DATABASE_URL" in os.environ
+OWN_BROKER = "RENHICE_BROKER_URL" in os.environ
+VICTIMS = [
+    "web",
+    "worker",
+    pytest.param("valkey", marks=pytest.mark.skipif(OWN_BROKER, reason="the broker is not ours to kill")),
+    pytest.param("postgresql", marks=pytest.mark.skipif(OWN_DATABASE, reason="the database is not ours to kill")),
+]
+
+
+def establishment_of(system: System) -> dict[str, Any]:
+    """The first establishment's client, with its private key."""
+    found: dict[str, Any] = next(one for one in system.sandbox["clients"] if one["establishment"])
+    return found
+
+
+def patient(system: str, number: str, index: int) -> dict[str, Any]:
+    return {
+        "resourceType": "Patient",
+        "identifier": [{"system": system, "value": number}],
+        "name": [{"family": f"Crash{chr(97 + index % 26)}{chr(97 + index // 26)}", "given": ["Prueba"]}],
+        "gender": "female",
+        "birthDate": f"{1950 + index % 50}-0{1 + index % 9}-1{index % 9}",
+    }
+
+
+def register(system: System, victim: str, indices: range) -> list[Registered]:
+    """Register each patient until it is acknowledged; what is returned was acknowledged."""
+    client = establishment_of(system)
+    registry = Registry(system.base_url, Client(client["client_id"], client["private_jwk"]))
+    acknowledged = []
+    for index in indices:
+        number = f"{victim}-{index}"
+        acknowledged.append(insist(registry, client["identifier_system"], number, index))
+    return acknowledged
+
+
+def insist(registry: Registry, system: str, number: str, index: int) -> Registered:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return registry.register(f"{system}|{number}", patient(system, number, index))
+        except Unreachable:
+            assert time.monotonic() < deadline, "the system did not come back"
+            time.sleep(0.3)
+
+
+def kill(system: System, victim: str) -> None:
+    processes = Supervisor(Layout(system.root)).processes()
+    pids = [process.pid for process in processes if process.name.startswith(victim) and process.pid]
+    assert pids, [process.name for process in processes]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def rows(system: System, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    environment = json.loads((system.root / "var" / "environment.json").read_text())
+    url = environment.get("RENHICE_MIGRATION_DATABASE_URL") or environment["RENHICE_DATABASE_URL"]
+    with psycopg.connect(url.replace("postgresql+psycopg", "postgresql")) as connection:
+        return connection.execute(query, parameters).fetchall()
+
+
+@pytest.fixture(autouse=True)
+def healthy_afterwards(system: System) -> Iterator[None]:
+    yield
+    deadline = time.monotonic() + PATIENCE
+    while system.renhice("status").returncode != 0:
+        assert time.monotonic() < deadline, "the system did not heal"
+        time.sleep(1)
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_nothing_acknowledged_is_lost(system: System, victim: str) -> None:
+    share = PATIENTS // THREADS
+    assassin = threading.Timer(0.5, kill, (system, victim))
+    with ThreadPoolExecutor(THREADS) as pool:
+        work = [pool.submit(register, system, victim, range(n * share, (n + 1) * share)) for n in range(THREADS)]
+        assassin.start()
+        ids = [registered.id for future in work for registered in future.result()]
+    assassin.join()
+    assert len(set(ids)) == PATIENTS
+    stored = rows(system, "SELECT id FROM source_records WHERE id = ANY(%s::uuid[])", ids)
+    audited = rows(
+        system,
+        "SELECT DISTINCT source_record_id FROM audit_events"
+        " WHERE action = 'identity:record:received' AND source_record_id = ANY(%s::uuid[])",
+        ids,
+    )
+    assert len(stored) == len(audited) == PATIENTS
+
+
+def test_what_was_to_happen_afterwards_happens(system: System) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while waiting := rows(system, "SELECT topic, attempts, last_error FROM outbox WHERE delivered_at IS NULL"):
+        assert time.monotonic() < deadline, waiting[:5]
+        time.sleep(1)

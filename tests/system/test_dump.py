@@ -1,0 +1,65 @@
+"""A stolen database, and the logs beside it, show no name, document number, telephone or birth date."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.system.conftest import System
+
+PERSONAL = re.compile("document_number|phone|birth_date|surname|given_names")
+
+
+def dump(url: str) -> Iterator[tuple[str, str]]:
+    """Every table's rows as text, as COPY writes them."""
+    with psycopg.connect(url) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        for (table,) in tables:
+            with connection.cursor().copy(f'COPY "{table}" TO STDOUT') as copy:
+                yield table, b"".join(copy).decode()
+
+
+def personal_data(system: System) -> set[str]:
+    """Words that only the population's records hold: document numbers, telephones, birth dates, full names."""
+    found: set[str] = set()
+    with (system.root / "var" / "sandbox" / "truth.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            for column, value in row.items():
+                if (
+                    value
+                    and re.search(r"document_number|phone|birth_date|surname|given_names", column)
+                    and len(value) >= 7
+                ):
+                    found.add(value)
+    return found
+
+
+@pytest.fixture(scope="module")
+def secrets(system: System) -> set[str]:
+    words = personal_data(system)
+    assert len(words) > 100
+    return words
+
+
+def test_no_table_shows_a_person(system: System, secrets: set[str]) -> None:
+    environment = json.loads((system.root / "var" / "environment.json").read_text())
+    url = environment.get("RENHICE_MIGRATION_DATABASE_URL") or environment["RENHICE_DATABASE_URL"]
+    seen = {}
+    for table, text in dump(url.replace("postgresql+psycopg", "postgresql")):
+        hits = [word for word in secrets if word in text or word.encode().hex() in text]
+        if hits:
+            seen[table] = hits[:3]
+    assert not seen
+
+
+def test_no_log_shows_a_person(system: System, secrets: set[str]) -> None:
+    logs = [
+        path for path in Path(system.root / "var" / "log").rglob("*") if path.is_file() and os.access(path, os.R_OK)
+    ]
+    assert logs
+    ours = [path for path in logs if "sandbox" not in path.name]
+    seen = {path.name: [word for word in secrets if word in path.read_text(errors="replace")][:3] for path in ours}
+    assert not {name: hits for name, hits in seen.items() if hits}
