@@ -56,9 +56,7 @@ def test_no_table_shows_a_person(system: System, secrets: set[str]) -> None:
 
 
 def test_no_log_shows_a_person(system: System, secrets: set[str]) -> None:
-    logs = [
-        path for path in Path(system.root / "var" / "log").rglob("*") if path.is_file() and os.access(path, os.R_OK)
-    ]
+    logs = [path for path in (system.root / "var" / "log").rglob("*") if path.is_file()]
     assert logs
     ours = [path for path in logs if "sandbox" not in path.name]
     seen = {path.name: [word for word in secrets if word in path.read_text(errors="replace")][:3] for path in ours}
