@@ -4,6 +4,7 @@ from registry import outbox, sealing
 from registry.audit import models as audit
 from registry.database import Base
 from registry.directory import models as directory
+from registry.identity import models as identity
 
-ROOMS = (sealing, audit, outbox, directory)
+ROOMS = (sealing, audit, outbox, directory, identity)
 metadata = Base.metadata

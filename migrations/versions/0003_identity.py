@@ -54,9 +54,7 @@ def _sources() -> None:
         sa.Column("verified", sa.Boolean, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("received_at", MOMENT, nullable=False),
-        sa.UniqueConstraint(
-            "establishment_id", "local_token", name="uq_source_records_establishment_id_local_token"
-        ),
+        sa.UniqueConstraint("establishment_id", "local_token", name="uq_source_records_establishment_id_local_token"),
     )
     op.create_table(
         "source_record_versions",

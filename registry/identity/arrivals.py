@@ -1,0 +1,144 @@
+"""A registration on its way in: locked, prepared, compared with what is known, and written as a version."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from matching.blocking import blocking_keys, lock_keys
+from matching.cluster import Member
+from matching.normalise import Normalised, normalise
+from registry.database import new_id
+from registry.identity.candidates import serialise
+from registry.identity.contents import Content, local_domain, seal_context, to_bytes
+from registry.identity.engine import Engine
+from registry.identity.models import BlockingToken, Membership, SourceRecord, SourceRecordVersion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What a record system hands in; `expected_version` 0 means that the record must be new."""
+
+    establishment_id: UUID
+    client_id: str
+    content: Content
+    active: bool = True
+    token_id: str | None = None
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The newest version of a record already here, and whose it is."""
+
+    id: UUID
+    version: int
+    content_token: bytes
+    received_at: datetime
+    person_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A registration prepared: its record found or named, its facts normalised, its blocking keys blind."""
+
+    registration: Registration
+    record_id: UUID
+    local_token: bytes
+    content_token: bytes
+    normalised: Normalised
+    tokens: list[bytes]
+    known: Known | None
+
+    @property
+    def version(self) -> int:
+        """The version this registration becomes if it says anything new."""
+        return self.known.version + 1 if self.known else 1
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the newest version already says exactly this."""
+        return self.known is not None and self.known.content_token == self.content_token
+
+    def member(self) -> Member:
+        """The record as the engine judges it; nothing of a new version is verified yet."""
+        return Member(self.normalised, establishment=str(self.registration.establishment_id))
+
+
+def receive(session: Session, engine: Engine, registration: Registration) -> Arrival:
+    """Take the locks of the record and of its lock keys, and only then see whether it is known."""
+    content = registration.content
+    normalised = normalise(content.demographics)
+    local_token = engine.sealer.blind(local_domain(registration.establishment_id), content.local_number)
+    serialise(session, [local_token, *engine.blind_keys(lock_keys(normalised))])
+    known = _find(session, registration.establishment_id, local_token)
+    record_id = known.id if known else new_id()
+    said = f"{registration.active}:{to_bytes(content).decode()}"
+    return Arrival(
+        registration=registration,
+        record_id=record_id,
+        local_token=local_token,
+        content_token=engine.sealer.blind(f"content:{record_id}", said),
+        normalised=normalised,
+        tokens=engine.blind_keys(blocking_keys(normalised)),
+        known=known,
+    )
+
+
+def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) -> None:
+    """Write the new version, point the record at it, and replace its blocking tokens."""
+    _point(session, arrival, moment)
+    plaintext = to_bytes(arrival.registration.content)
+    session.execute(
+        insert(SourceRecordVersion).values(
+            source_record_id=arrival.record_id,
+            version=arrival.version,
+            sealed=engine.sealer.seal(session, arrival.record_id, plaintext, seal_context(arrival.version)),
+            active=arrival.registration.active,
+            client_id=arrival.registration.client_id,
+            received_at=moment,
+        )
+    )
+    if arrival.tokens:
+        rows = [{"token": token, "source_record_id": arrival.record_id} for token in arrival.tokens]
+        session.execute(insert(BlockingToken), rows)
+
+
+def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
+    newest: dict[str, Any] = {
+        "version": arrival.version,
+        "content_token": arrival.content_token,
+        "active": arrival.registration.active,
+        "verified": False,
+        "received_at": moment,
+    }
+    if arrival.known is not None:
+        session.execute(update(SourceRecord).where(SourceRecord.id == arrival.record_id).values(**newest))
+        session.execute(delete(BlockingToken).where(BlockingToken.source_record_id == arrival.record_id))
+        return
+    key = {
+        "id": arrival.record_id,
+        "establishment_id": arrival.registration.establishment_id,
+        "local_token": arrival.local_token,
+        "created_at": moment,
+    }
+    session.execute(insert(SourceRecord).values(**key, **newest))
+
+
+def _find(session: Session, establishment_id: UUID, local_token: bytes) -> Known | None:
+    query = (
+        select(
+            SourceRecord.id,
+            SourceRecord.version,
+            SourceRecord.content_token,
+            SourceRecord.received_at,
+            Membership.person_id,
+        )
+        .join(Membership, Membership.source_record_id == SourceRecord.id)
+        .where(SourceRecord.establishment_id == establishment_id, SourceRecord.local_token == local_token)
+    )
+    row = session.execute(query).one_or_none()
+    return Known(*row) if row else None

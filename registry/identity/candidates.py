@@ -1,0 +1,165 @@
+"""Finding the persons a record may be about: locks, blind blocking, and members opened in one query."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from prometheus_client import Counter
+from sqlalchemy import Row, Select, select, text
+from sqlalchemy.orm import Session
+
+from matching.cluster import Member
+from matching.normalise import Normalised, normalise
+from registry.identity.contents import Content, from_bytes, seal_context
+from registry.identity.engine import Engine
+from registry.identity.models import Membership, Person, SourceRecord, SourceRecordVersion
+from registry.sealing import DataKey, SealError
+from registry.telemetry import logger
+
+BLOCK_LIMIT = 200
+CANDIDATE_LIMIT = 200
+
+OVERSIZED_BLOCKS = Counter("renhice_oversized_blocks_total", "Blocks cut off at the limit while searching")
+CANDIDATES = text("""
+WITH hits AS (
+  SELECT wanted.position, block.source_record_id
+  FROM unnest(CAST(:tokens AS bytea[])) WITH ORDINALITY AS wanted (token, position)
+  CROSS JOIN LATERAL (
+    SELECT source_record_id FROM blocking_tokens
+    WHERE token = wanted.token ORDER BY source_record_id LIMIT :block_limit
+  ) AS block
+), oversized AS (
+  SELECT count(*) AS blocks FROM (SELECT 1 FROM hits GROUP BY position HAVING count(*) >= :block_limit) AS full_block
+), ranked AS (
+  SELECT source_record_id, count(*) AS shared FROM hits
+  GROUP BY source_record_id ORDER BY shared DESC, source_record_id LIMIT :candidate_limit
+)
+SELECT DISTINCT memberships.person_id, oversized.blocks
+FROM ranked JOIN memberships USING (source_record_id) CROSS JOIN oversized
+""")
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedMember:
+    """A source record of a person, opened."""
+
+    record_id: UUID
+    establishment_id: UUID
+    version: int
+    active: bool
+    verified: bool
+    received_at: datetime
+    content: Content
+    normalised: Normalised
+
+    def member(self) -> Member:
+        """The record as the engine judges it."""
+        return Member(self.normalised, self.verified, str(self.establishment_id))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPerson:
+    """A person with its members, as of `revision`."""
+
+    person_id: UUID
+    revision: int
+    members: tuple[LoadedMember, ...]
+
+
+def serialise(session: Session, tokens: Iterable[bytes]) -> None:
+    """Hold every token until the transaction ends: two records that could be linked wait for each other.
+
+    Locks are taken in one order by everybody, so waiting never becomes a deadlock.
+    """
+    keys = sorted({int.from_bytes(token[:8], "big", signed=True) for token in tokens})
+    statement = text("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key")
+    session.execute(statement, {"keys": keys})
+
+
+def find_person_ids(session: Session, tokens: Sequence[bytes]) -> list[UUID]:
+    """Persons with a record that shares a blocking token, those sharing most first cut; deterministic.
+
+    A block over BLOCK_LIMIT is cut at its oldest records and counted in a metric: it never widens silently.
+    """
+    limits = {"block_limit": BLOCK_LIMIT, "candidate_limit": CANDIDATE_LIMIT}
+    rows = session.execute(CANDIDATES, {"tokens": list(tokens), **limits}).all()
+    if rows:
+        OVERSIZED_BLOCKS.inc(rows[0].blocks)
+    return sorted(row.person_id for row in rows)
+
+
+def load_persons(session: Session, engine: Engine, person_ids: Collection[UUID]) -> dict[UUID, LoadedPerson]:
+    """The persons with their members opened, data keys included, in one query; unreadable members are left out."""
+    if not person_ids:
+        return {}
+    rows = session.execute(_members().where(Membership.person_id.in_(person_ids))).all()
+    found: dict[UUID, list[LoadedMember]] = {}
+    revisions: dict[UUID, int] = {}
+    for row in rows:
+        revisions[row.person_id] = row.revision
+        members = found.setdefault(row.person_id, [])
+        loaded = _open(engine, row)
+        if loaded is not None:
+            members.append(loaded)
+    return {key: LoadedPerson(key, revisions[key], tuple(members)) for key, members in found.items()}
+
+
+def find_persons(session: Session, engine: Engine, tokens: Sequence[bytes]) -> dict[UUID, LoadedPerson]:
+    """`find_person_ids`, loaded."""
+    return load_persons(session, engine, find_person_ids(session, tokens)) if tokens else {}
+
+
+def lock_persons(session: Session, person_ids: Collection[UUID]) -> Mapping[UUID, int]:
+    """Hold persons against changes of membership until the transaction ends; returns their revisions."""
+    query = select(Person.id, Person.revision).where(Person.id.in_(person_ids)).order_by(Person.id)
+    rows = session.execute(query.with_for_update(key_share=True)).all()
+    return {row.id: row.revision for row in rows}
+
+
+def _members() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Membership.person_id,
+            Person.revision,
+            SourceRecord.id,
+            SourceRecord.establishment_id,
+            SourceRecord.version,
+            SourceRecord.active,
+            SourceRecord.verified,
+            SourceRecord.received_at,
+            SourceRecordVersion.sealed,
+            DataKey,
+        )
+        .join(Person, Person.id == Membership.person_id)
+        .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
+        .join(
+            SourceRecordVersion,
+            (SourceRecordVersion.source_record_id == SourceRecord.id)
+            & (SourceRecordVersion.version == SourceRecord.version),
+        )
+        .outerjoin(DataKey, DataKey.owner_id == SourceRecord.id)
+        .order_by(Membership.person_id, SourceRecord.id)
+    )
+
+
+def _open(engine: Engine, row: Row[*tuple[Any, ...]]) -> LoadedMember | None:
+    if row.DataKey is None:
+        return None
+    try:
+        content = from_bytes(engine.sealer.unseal(row.DataKey, row.sealed, seal_context(row.version)))
+    except SealError as error:
+        _log.error("a source record can't be opened", exc_info=error)
+        return None
+    return LoadedMember(
+        record_id=row.id,
+        establishment_id=row.establishment_id,
+        version=row.version,
+        active=row.active,
+        verified=row.verified,
+        received_at=row.received_at,
+        content=content,
+        normalised=normalise(content.demographics),
+    )

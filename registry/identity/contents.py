@@ -1,0 +1,80 @@
+"""The content of a source record version: its canonical bytes, sealed under the record's own data key."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from matching.records import Demographics, Document, DocumentType
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a record system says of a patient under its local number."""
+
+    local_system: str
+    local_number: str
+    demographics: Demographics
+
+
+def seal_context(version: int) -> str:
+    """What binds sealed bytes to their row."""
+    return f"source-record:{version}"
+
+
+def local_domain(establishment_id: UUID) -> str:
+    """The blind domain of local numbers: the same number in two establishments gives two tokens."""
+    return f"local:{establishment_id}"
+
+
+def to_bytes(content: Content) -> bytes:
+    """Canonical JSON: equal contents give equal bytes."""
+    facts = content.demographics
+    body = {
+        "system": content.local_system,
+        "number": content.local_number,
+        "documents": [_document(document) for document in facts.documents],
+        "paternal_surname": facts.paternal_surname,
+        "maternal_surname": facts.maternal_surname,
+        "married_surname": facts.married_surname,
+        "given_names": facts.given_names,
+        "sex": facts.sex,
+        "birth_date": facts.birth_date.isoformat() if facts.birth_date else None,
+        "ubigeo": facts.ubigeo,
+        "address": facts.address,
+        "phone": facts.phone,
+        "mother_document": _document(facts.mother_document) if facts.mother_document else None,
+        "multiple_birth_order": facts.multiple_birth_order,
+    }
+    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def from_bytes(plaintext: bytes) -> Content:
+    """The content `to_bytes` wrote."""
+    body: dict[str, Any] = json.loads(plaintext)
+    born, mother = body["birth_date"], body["mother_document"]
+    demographics = Demographics(
+        documents=tuple(_read_document(item) for item in body["documents"]),
+        paternal_surname=body["paternal_surname"],
+        maternal_surname=body["maternal_surname"],
+        married_surname=body["married_surname"],
+        given_names=body["given_names"],
+        sex=body["sex"],
+        birth_date=date.fromisoformat(born) if born else None,
+        ubigeo=body["ubigeo"],
+        address=body["address"],
+        phone=body["phone"],
+        mother_document=_read_document(mother) if mother else None,
+        multiple_birth_order=body["multiple_birth_order"],
+    )
+    return Content(body["system"], body["number"], demographics)
+
+
+def _document(document: Document) -> dict[str, str]:
+    return {"type": document.type.value, "number": document.number, "country": document.country}
+
+
+def _read_document(body: Mapping[str, str]) -> Document:
+    return Document(DocumentType(body["type"]), body["number"], body["country"])

@@ -1,0 +1,130 @@
+"""Moving a source record into a person: the events, their projection, and the steward's worklist."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, update
+from sqlalchemy.orm import Session
+
+from matching.score import Score
+from registry import outbox
+from registry.database import new_id, now
+from registry.identity.events import EventKind
+from registry.identity.models import Membership, MembershipEvent, Person, PossibleMatch
+from registry.identity.placement import Home, Placement
+
+CHANGED = "identity:person:changed"
+ENGINE = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A record, where it was (None for an unseen one), where it was placed, and the model that placed it."""
+
+    record_id: UUID
+    version: int
+    home: Home | None
+    placement: Placement
+    model_hash: str
+
+
+def apply_move(session: Session, move: Move) -> UUID:
+    """Write what the placement decided and return the record's person; a record that stays writes no event."""
+    home, target = move.home, move.placement.person_id
+    if home is not None and target == home.person_id:
+        return home.person_id
+    person_id = _arrive(session, target)
+    session.execute(insert(MembershipEvent), _events(move, person_id))
+    if home is None:
+        session.execute(insert(Membership).values(source_record_id=move.record_id, person_id=person_id, since=now()))
+        return person_id
+    held = Membership.source_record_id == move.record_id
+    session.execute(update(Membership).where(held).values(person_id=person_id, since=now()))
+    _leave(session, home, _successor(move))
+    payload = {"person_id": str(home.person_id), "source_record_id": str(move.record_id)}
+    outbox.publish(session, CHANGED, f"{home.person_id}:{move.record_id}:{move.version}", payload)
+    return person_id
+
+
+def open_case(session: Session, move: Move) -> None:
+    """Put a doubtful placement before the stewards; one open case a record."""
+    score = move.placement.resolution.score
+    if move.placement.decision != "review" or score is None:
+        return
+    session.execute(
+        insert(PossibleMatch).values(
+            id=new_id(),
+            source_record_id=move.record_id,
+            version=move.version,
+            rivals=move.placement.rivals,
+            reason=move.placement.resolution.reason,
+            weight=score.weight_bits,
+            contributions=contributions_of(score),
+            model_hash=move.model_hash,
+            status="open",
+            created_at=now(),
+        )
+    )
+
+
+def close_case(session: Session, record_id: UUID) -> None:
+    """A new version makes the open case of its record obsolete."""
+    open_one = (PossibleMatch.source_record_id == record_id) & (PossibleMatch.status == "open")
+    session.execute(update(PossibleMatch).where(open_one).values(status="superseded", closed_at=now()))
+
+
+def contributions_of(score: Score) -> list[list[str | float]]:
+    """Field, level and weight of each part of a score; no value of any record."""
+    return [[part.field, part.level, round(part.weight, 3)] for part in score.contributions]
+
+
+def _arrive(session: Session, target: UUID | None) -> UUID:
+    if target is None:
+        person_id = new_id()
+        session.execute(insert(Person).values(id=person_id, status="active", revision=1, created_at=now()))
+        return person_id
+    session.execute(update(Person).where(Person.id == target).values(revision=Person.revision + 1))
+    return target
+
+
+def _leave(session: Session, home: Home, successor: UUID | None) -> None:
+    """The person left behind: smaller, empty, or replaced by where its last record of the same human went."""
+    status = "active" if not home.alone else "replaced" if successor else "empty"
+    values = {"revision": Person.revision + 1, "status": status, "replaced_by": successor}
+    session.execute(update(Person).where(Person.id == home.person_id).values(**values))
+
+
+def _successor(move: Move) -> UUID | None:
+    placement = move.placement
+    emptied = move.home is not None and move.home.alone
+    return placement.person_id if emptied and placement.same_human else None
+
+
+def _events(move: Move, person_id: UUID) -> list[dict[str, Any]]:
+    placement, home = move.placement, move.home
+    resolution = placement.resolution
+    score = resolution.score if placement.decision == "link" else None
+    events = [_event(move, EventKind.LINKED, person_id, score=score)]
+    if home is not None:
+        events.insert(0, _event(move, EventKind.UNLINKED, home.person_id))
+        if _successor(move):
+            events.append(_event(move, EventKind.MERGED, home.person_id, other=person_id))
+    return events
+
+
+def _event(
+    move: Move, kind: EventKind, person_id: UUID, *, other: UUID | None = None, score: Score | None = None
+) -> dict[str, Any]:
+    return {
+        "kind": kind.value,
+        "person_id": person_id,
+        "source_record_id": move.record_id,
+        "other_person_id": other,
+        "at": now(),
+        "actor": ENGINE,
+        "reason": move.placement.resolution.reason,
+        "model_hash": move.model_hash,
+        "weight": score.weight_bits if score else None,
+        "contributions": contributions_of(score) if score else None,
+    }

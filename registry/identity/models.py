@@ -1,0 +1,134 @@
+"""Tables of identity: what sources said, who they are about, and the events that joined them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import Uuid
+
+from registry.database import Base, new_id, now
+
+
+class SourceRecord(Base):
+    """What one record system says of one patient, unique by establishment and local number."""
+
+    __tablename__ = "source_records"
+    __table_args__ = (UniqueConstraint("establishment_id", "local_token"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    establishment_id: Mapped[UUID]
+    local_token: Mapped[bytes]
+    version: Mapped[int]
+    content_token: Mapped[bytes]
+    active: Mapped[bool]
+    verified: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    received_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SourceRecordVersion(Base):
+    """One version of a source record, sealed; never changed, never deleted."""
+
+    __tablename__ = "source_record_versions"
+
+    source_record_id: Mapped[UUID] = mapped_column(ForeignKey("source_records.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    sealed: Mapped[bytes]
+    active: Mapped[bool]
+    client_id: Mapped[str]
+    received_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Verification(Base):
+    """What the identity registry (RENIEC) answered about the document and names of one version."""
+
+    __tablename__ = "verifications"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    source_record_id: Mapped[UUID] = mapped_column(ForeignKey("source_records.id"), index=True)
+    version: Mapped[int]
+    status: Mapped[str]
+    source: Mapped[str]
+    checked_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class BlockingToken(Base):
+    """A blind blocking key of the newest version of a source record."""
+
+    __tablename__ = "blocking_tokens"
+    __table_args__ = (Index("ix_blocking_tokens_source_record_id", "source_record_id"),)
+
+    token: Mapped[bytes] = mapped_column(primary_key=True)
+    source_record_id: Mapped[UUID] = mapped_column(ForeignKey("source_records.id"), primary_key=True)
+
+
+class Person(Base):
+    """A human as the registry knows one: an opaque id; `revision` counts changes of its membership.
+
+    `status` is `active`, `replaced` (see `replaced_by`) or `empty` (its last record turned out to be someone else's).
+    """
+
+    __tablename__ = "persons"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    status: Mapped[str] = mapped_column(default="active")
+    replaced_by: Mapped[UUID | None] = mapped_column(ForeignKey("persons.id"), index=True)
+    revision: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Membership(Base):
+    """Which person a source record is about today: a projection of the membership events."""
+
+    __tablename__ = "memberships"
+
+    source_record_id: Mapped[UUID] = mapped_column(ForeignKey("source_records.id"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"), index=True)
+    since: Mapped[datetime] = mapped_column(default=now)
+
+
+class MembershipEvent(Base):
+    """Why a source record is, or is no longer, about a person; append-only and in the order of `position`."""
+
+    __tablename__ = "membership_events"
+
+    position: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    kind: Mapped[str]
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"), index=True)
+    source_record_id: Mapped[UUID] = mapped_column(ForeignKey("source_records.id"), index=True)
+    other_person_id: Mapped[UUID | None]
+    at: Mapped[datetime] = mapped_column(default=now)
+    actor: Mapped[str]
+    reason: Mapped[str]
+    model_hash: Mapped[str | None]
+    weight: Mapped[float | None]
+    contributions: Mapped[list[Any] | None] = mapped_column(JSONB)
+
+
+class PossibleMatch(Base):
+    """A case for a data steward: a record that may be about another person than the one it is kept under."""
+
+    __tablename__ = "possible_matches"
+    __table_args__ = (
+        Index(
+            "ix_possible_matches_open",
+            "source_record_id",
+            unique=True,
+            postgresql_where=text("status = 'open'"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    source_record_id: Mapped[UUID] = mapped_column(ForeignKey("source_records.id"))
+    version: Mapped[int]
+    rivals: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    reason: Mapped[str]
+    weight: Mapped[float]
+    contributions: Mapped[list[Any]] = mapped_column(JSONB)
+    model_hash: Mapped[str]
+    status: Mapped[str] = mapped_column(default="open")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    closed_at: Mapped[datetime | None]
