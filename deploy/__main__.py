@@ -4,12 +4,14 @@ import os
 
 import click
 
+from deploy.checking import test
 from deploy.commands import down, status, up
+from deploy.doctor import doctor
 from deploy.layout import Layout
 from deploy.vault import read_object
 from registry.cli import cli as registry
 
-OWN = (up, down, status)
+OWN = (up, down, status, test, doctor)
 
 
 @click.group()

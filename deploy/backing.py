@@ -50,8 +50,10 @@ def prepare_backing(layout: Layout, environment: Mapping[str, str] | None = None
     named = os.environ if environment is None else environment
     programs: list[Program] = []
     if named.get("RENHICE_DATABASE_URL"):
-        database = _parse("RENHICE_DATABASE_URL", named["RENHICE_DATABASE_URL"])
-        owner = _parse("RENHICE_MIGRATION_DATABASE_URL", named.get("RENHICE_MIGRATION_DATABASE_URL") or text(database))
+        database = parse_url("RENHICE_DATABASE_URL", named["RENHICE_DATABASE_URL"])
+        owner = parse_url(
+            "RENHICE_MIGRATION_DATABASE_URL", named.get("RENHICE_MIGRATION_DATABASE_URL") or text(database)
+        )
         administration = None
     else:
         database, owner, administration = _embed_postgres(layout, programs)
@@ -64,7 +66,8 @@ def text(url: URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def _parse(variable: str, value: str) -> URL:
+def parse_url(variable: str, value: str) -> URL:
+    """The URL in `value` with the driver the product uses; raises ServiceError naming `variable`."""
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):

@@ -137,6 +137,7 @@ def render(layout: Layout, programs: list[Program]) -> str:
         "supervisord": {
             "logfile": str(layout.logs / "supervisord.log"),
             "logfile_maxbytes": "5MB",
+            "silent": "true",
             "logfile_backups": "3",
             "pidfile": str(socket.with_name("supervisord.pid")),
             "directory": str(layout.root),
