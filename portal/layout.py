@@ -14,6 +14,7 @@ from werkzeug.exceptions import NotFound as PageNotFound
 from portal import dates, texts
 from portal.errors import SPOKEN
 from portal.hats import hats_of
+from portal.wording import PROMISE
 from registry.errors import Problem
 
 STATIC = Path(__file__).parent / "static"
@@ -47,14 +48,18 @@ def page(template: str, /, status: int = 200, **context: Any) -> Response:
     """Render a page with the headers every page has: strict policy, no caching, no other hosts."""
     who = g.get("sign_in")
     frame = {"look": look(), "request": request, "signed_in": who, "hat": g.get("hat"), "hats": hats_of(who)}
-    html = _environment().get_template(f"portal/{template}").render(frame | context)
-    response = Response(html, status, mimetype="text/html")
+    response = Response(render(template, **(frame | context)), status, mimetype="text/html")
     response.headers["Content-Security-Policy"] = content_policy()
     response.headers["Cache-Control"] = "no-store"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     response.headers["Vary"] = "Cookie"
     return response
+
+
+def render(template: str, /, **context: Any) -> str:
+    """A template of the portal as text, escaped."""
+    return _environment().get_template(f"portal/{template}").render(context)
 
 
 def content_policy() -> str:
@@ -122,7 +127,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals.update(url_for=url_for, asset_url=asset_url)
+    environment.globals.update(url_for=url_for, asset_url=asset_url, promise=PROMISE)
     environment.filters.update(
         moment=dates.long_moment, day=dates.long_day, number=dates.number, category=texts.category,
         purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex,

@@ -14,7 +14,8 @@ PURPOSES = {
     "TREAT": "Para atenderle",
     "ETREAT": "Para atenderle en una emergencia",
     "BTG": "Acceso de emergencia",
-    "CAREMGT": "Para coordinar su atención",
+    "CAREMGT": "Para hacer seguimiento de su salud",
+    "COC": "Para coordinar su atención entre establecimientos",
     "COVERAGE": "Para comprobar su seguro",
     "PATRQT": "Porque usted lo pidió",
     "HRESCH": "Para investigación",
@@ -37,6 +38,27 @@ SEXES = {"female": "Mujer", "male": "Hombre", "F": "Mujer", "M": "Hombre", "othe
 
 COLLEGES = {"CMP": "Médica o médico", "CEP": "Enfermera o enfermero", "COP": "Odontóloga u odontólogo",
             "COB": "Obstetra", "CQFP": "Química o químico farmacéutico", "CPSP": "Psicóloga o psicólogo"}  # fmt: skip
+
+
+REFUSALS = {
+    "no-consent": "No había un permiso suyo",
+    "consent-revoked": "Usted había retirado el permiso",
+    "consent-expired": "El permiso había vencido",
+    "consent-not-yet-valid": "El permiso aún no empezaba",
+    "objection": "Usted se opuso",
+    "not-affiliated": "No trabaja en ese establecimiento",
+    "not-able-to-practise": "No está habilitado para ejercer",
+    "establishment-inactive": "El establecimiento no está activo",
+}
+
+ACTIONS = {
+    "portal:person:viewed": "Sus datos de identidad",
+    "identity:person:matched": "Búsqueda de su identidad",
+    "locator:person:located": "Dónde están sus historias",
+}
+
+
+OUTCOMES = {True: "Permitido", False: "Rechazado"}
 
 
 class ErrorText(NamedTuple):
@@ -90,3 +112,13 @@ def consent_state(code: str) -> str:
 def sex(code: str | None) -> str:
     """Administrative sex in Spanish."""
     return SEXES.get(code or "", "No consta")
+
+
+def refusal(code: str | None) -> str:
+    """Why an access was refused."""
+    return REFUSALS.get(code or "", "No estaba permitido")
+
+
+def action(code: str) -> str:
+    """What an audited action did, where it names no category."""
+    return ACTIONS.get(code, "Consulta de la historia")

@@ -1,0 +1,133 @@
+"""The patient decides: answers requests, reads permissions in force and ended, withdraws one and takes it back."""
+
+from uuid import UUID
+
+from flask import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as Answer
+
+from consent_broker.consents.access_requests import current_status, deny_request, find_request_for, grant_request
+from consent_broker.consents.evidence import Evidence
+from consent_broker.consents.service import (
+    ConsentState,
+    get_consent,
+    grant_consent,
+    list_consents,
+    propose_consent,
+    revoke_consent,
+)
+from consent_broker.consents.vocabulary import Status
+from portal import layout, present
+from portal.errors import AlreadyDecided, BadForm
+from portal.guard import require_fresh, signed_in
+from portal.hats import DECISION_ACR
+from portal.patient import me, policy
+from portal.people import person_and_replaced
+from portal.views import ConsentQuestion, Permission
+from portal.wording import consent_text, revocation_text
+from registry.app import parts
+from registry.database import now, session
+from registry.errors import NotFound
+
+permissions = Blueprint("portal-permissions", __name__, url_prefix="/mi-historia")
+__all__ = ["permissions", "policy"]
+_DECISIONS = {"permitir": True, "no-permitir": False}
+
+
+@permissions.get("/permisos")
+def list_permissions() -> Response:
+    """Permissions in force, and those that ended."""
+    states = [state for state in list_consents(session(), _my_ids()) if state.status is not Status.PROPOSED]
+    shown = present.permissions(session(), parts().sealer, states)
+    current = [permission for permission in shown if permission.state == "active"]
+    return layout.page("permissions.html", current=current, past=[one for one in shown if one.state != "active"])
+
+
+@permissions.get("/permisos/<uuid:consent_id>")
+def receipt(consent_id: UUID) -> Response:
+    """One permission as a receipt; a withdrawn one can be taken back until its end."""
+    state = _mine(consent_id)
+    return layout.page("receipt.html", permission=_shown(state), can_undo=_restorable(state))
+
+
+@permissions.post("/permisos/<uuid:consent_id>/retirar")
+def withdraw(consent_id: UUID) -> Answer:
+    """Withdraw at once, without a page of doubt; the receipt offers to undo (Ley 29733 art. 13)."""
+    require_fresh(DECISION_ACR, came_from="/mi-historia/permisos")
+    permission = _shown(_mine(consent_id))
+    if permission.state != "active":
+        raise AlreadyDecided("Este permiso ya había terminado.")
+    revoke_consent(session(), consent_id, evidence(revocation_text(permission)))
+    return redirect(f"/mi-historia/permisos/{consent_id}", 303)
+
+
+@permissions.post("/permisos/<uuid:consent_id>/reponer")
+def take_back(consent_id: UUID) -> Answer:
+    """Permit again what was withdrawn, on the same terms and to the same end, as a new consent."""
+    require_fresh(DECISION_ACR, came_from=f"/mi-historia/permisos/{consent_id}")
+    state = _mine(consent_id)
+    if not _restorable(state):
+        raise AlreadyDecided("Este permiso ya no se puede reponer.")
+    proof = evidence(f"Volver a permitir: {revocation_text(_shown(state))}")
+    again = propose_consent(session(), state.terms, proof.as_record())
+    grant_consent(session(), again, proof)
+    return redirect(f"/mi-historia/permisos/{again}", 303)
+
+
+@permissions.get("/pedidos/<uuid:request_id>")
+def question(request_id: UUID) -> Response:
+    """A professional's request: who, what, until when, what for."""
+    require_fresh(DECISION_ACR, came_from=request.path)
+    return layout.page("consent.html", question=_question(request_id))
+
+
+@permissions.post("/pedidos/<uuid:request_id>")
+def answer(request_id: UUID) -> Answer:
+    """Grant or deny, with equal weight; the page that follows says how to withdraw."""
+    require_fresh(DECISION_ACR, came_from=request.path)
+    proof = evidence(consent_text(_question(request_id)))
+    if not decision():
+        deny_request(session(), request_id, proof)
+        return redirect("/mi-historia", 303)
+    _, state = grant_request(session(), request_id, proof)
+    return redirect(f"/mi-historia/permisos/{state.id}", 303)
+
+
+def decision() -> bool:
+    """What the person chose on a consent page; raises BadForm when nothing, so that silence never grants."""
+    chosen = _DECISIONS.get(request.form.get("decision", ""))
+    if chosen is None:
+        raise BadForm("Elija «Permitir» o «No permitir».", hint="Vuelva atrás y elija una de las dos respuestas.")
+    return chosen
+
+
+def evidence(text: str) -> Evidence:
+    """What is kept of the person's act: who, how surely known, and a hash of the words they saw."""
+    who = signed_in()
+    return Evidence(actor_person_id=me(), acr=who.acr, auth_time=who.auth_time, channel="portal", text=text)
+
+
+def _question(request_id: UUID) -> ConsentQuestion:
+    asked = find_request_for(session(), request_id, me())
+    if current_status(asked, now()) != "pending":
+        raise AlreadyDecided("Este pedido ya fue respondido o venció.")
+    return present.question(session(), parts().sealer, asked, f"/mi-historia/pedidos/{request_id}")
+
+
+def _mine(consent_id: UUID) -> ConsentState:
+    state = get_consent(session(), consent_id)
+    if state.terms.person_id not in _my_ids():
+        raise NotFound("There is no such consent.")
+    return state
+
+
+def _my_ids() -> list[UUID]:
+    return person_and_replaced(session(), me())
+
+
+def _shown(state: ConsentState) -> Permission:
+    return present.permissions(session(), parts().sealer, [state])[0]
+
+
+def _restorable(state: ConsentState) -> bool:
+    ends_at = state.terms.ends_at
+    return state.status is Status.REVOKED and (ends_at is None or ends_at > now())

@@ -1,0 +1,171 @@
+"""Rows turned into what pages show: names looked up once per page, codes into Spanish."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from consent_broker.consents.models import AccessRequest
+from consent_broker.consents.service import ConsentState
+from consent_broker.consents.vocabulary import Status
+from portal import texts
+from portal.views import Access, ConsentQuestion, PendingRequest, Permission
+from registry.audit.models import AuditEvent
+from registry.database import now
+from registry.directory.models import Establishment, Professional
+from registry.directory.service import display_names, list_establishments
+from registry.sealing import Sealer
+
+UNKNOWN = "No consta"
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The establishments and professionals a page names."""
+
+    establishments: dict[UUID, Establishment]
+    names: dict[UUID, str]
+    credentials: dict[UUID, str]
+
+    def establishment(self, key: UUID | None) -> str:
+        """The establishment's name."""
+        found = self.establishments.get(key) if key else None
+        return found.name if found else UNKNOWN
+
+    def place(self, key: UUID | None) -> str:
+        """Where the establishment is, and of which category."""
+        found = self.establishments.get(key) if key else None
+        return f"{found.region} · categoría {found.category}" if found else ""
+
+    def professional(self, key: UUID | None) -> str:
+        """The professional's name; empty where none is named."""
+        return self.names.get(key, UNKNOWN) if key else ""
+
+    def credential(self, key: UUID | None) -> str:
+        """College and registration number."""
+        return self.credentials.get(key, "") if key else ""
+
+
+def directory(
+    session: Session, sealer: Sealer, *, establishments: Iterable[UUID | None], professionals: Iterable[UUID | None]
+) -> Directory:
+    """Look the names of a page up in three statements, whatever its length."""
+    places = _known(establishments)
+    people = _known(professionals)
+    rows = session.execute(
+        select(Professional.id, Professional.college, Professional.number).where(Professional.id.in_(people))
+    )
+    return Directory(
+        establishments={place.id: place for place in list_establishments(session, places)},
+        names=display_names(session, sealer, people),
+        credentials={row.id: f"{row.college} {row.number}" for row in rows},
+    )
+
+
+def permissions(session: Session, sealer: Sealer, states: Sequence[ConsentState]) -> list[Permission]:
+    """Consents as their owner reads them."""
+    known = directory(
+        session,
+        sealer,
+        establishments=[state.terms.establishment_id for state in states],
+        professionals=[state.terms.professional_id for state in states],
+    )
+    return [_permission(state, known) for state in states]
+
+
+def pending_requests(session: Session, sealer: Sealer, requests: Sequence[AccessRequest]) -> list[PendingRequest]:
+    """Questions that wait for the person."""
+    known = directory(
+        session,
+        sealer,
+        establishments=[request.establishment_id for request in requests],
+        professionals=[request.professional_id for request in requests],
+    )
+    return [
+        PendingRequest(
+            id=request.id,
+            professional=known.professional(request.professional_id),
+            establishment=known.establishment(request.establishment_id),
+            purpose=request.purpose,
+            categories=in_order(request.categories),
+            asked_at=request.created_at,
+            until=request.ends_at,
+        )
+        for request in requests
+    ]
+
+
+def question(session: Session, sealer: Sealer, request: AccessRequest, action: str) -> ConsentQuestion:
+    """The consent page of an access request."""
+    known = directory(
+        session, sealer, establishments=[request.establishment_id], professionals=[request.professional_id]
+    )
+    return ConsentQuestion(
+        action=action,
+        establishment=known.establishment(request.establishment_id),
+        place=known.place(request.establishment_id),
+        professional=known.professional(request.professional_id),
+        credential=known.credential(request.professional_id),
+        purpose=request.purpose,
+        categories=in_order(request.categories),
+        until=request.ends_at,
+    )
+
+
+def accesses(session: Session, sealer: Sealer, events: Sequence[AuditEvent]) -> list[Access]:
+    """Audit events as the person they are about reads them: the human and the establishment, never the intermediary."""
+    known = directory(
+        session,
+        sealer,
+        establishments=[event.establishment_id for event in events],
+        professionals=[event.professional_id for event in events],
+    )
+    return [_access(event, known) for event in events]
+
+
+def in_order(categories: Iterable[str] | None) -> list[str]:
+    """Categories in clinical order; None is all of them."""
+    wanted = set(texts.CATEGORIES if categories is None else categories)
+    return [code for code in texts.CATEGORIES if code in wanted]
+
+
+def _permission(state: ConsentState, known: Directory) -> Permission:
+    terms, moment = state.terms, now()
+    expired = state.status is Status.ACTIVE and not state.in_force(moment)
+    return Permission(
+        id=state.id,
+        establishment=known.establishment(terms.establishment_id),
+        professional=known.professional(terms.professional_id),
+        categories=in_order(terms.categories),
+        purpose=min(terms.purposes or {""}),
+        since=state.starts_at,
+        until=terms.ends_at or moment,
+        state="expired" if expired else state.status.value,
+        ended_at=None if state.status is Status.ACTIVE else state.recorded_at,
+    )
+
+
+def _access(event: AuditEvent, known: Directory) -> Access:
+    permitted = event.outcome == "success"
+    return Access(
+        at=event.recorded_at,
+        permitted=permitted,
+        who=known.professional(event.professional_id) or known.establishment(event.establishment_id),
+        profession=known.credential(event.professional_id),
+        establishment=known.establishment(event.establishment_id) if event.professional_id else "",
+        what=_what(event, known),
+        why=texts.purpose(event.purpose),
+        refusal="" if permitted else texts.refusal(event.reason),
+    )
+
+
+def _what(event: AuditEvent, known: Directory) -> str:
+    codes = event.detail.get("categories") or []
+    named = ", ".join(texts.category(code) for code in codes) or texts.action(event.action)
+    return f"{named} ({known.establishment(event.holder_id)})" if event.holder_id in known.establishments else named
+
+
+def _known(ids: Iterable[UUID | None]) -> Collection[UUID]:
+    return {key for key in ids if key is not None}

@@ -1,0 +1,27 @@
+"""The words of consent as one text: what is hashed with the person's evidence is what the page said."""
+
+from portal import texts
+from portal.dates import long_moment
+from portal.views import ConsentQuestion, Permission
+
+PROMISE = (
+    "No podrá cambiar nada ni leer otras partes. Cada lectura quedará anotada y usted la verá. "
+    "Puede retirar el permiso cuando quiera. Le atenderán igual si no lo da."
+)
+
+
+def consent_text(question: ConsentQuestion) -> str:
+    """The consent page in one line."""
+    categories = ", ".join(texts.category(code) for code in question.categories)
+    return (
+        f"¿Permite que lean su historia? Quién: {question.professional or question.establishment} {question.credential}. "
+        f"De dónde: {question.establishment}, {question.place}. Qué podrá leer: {categories}. "
+        f"Para qué: {texts.purpose(question.purpose)}. Hasta cuándo: {long_moment(question.until)}. {PROMISE}"
+    )
+
+
+def revocation_text(permission: Permission) -> str:
+    """The act of withdrawing in one line."""
+    categories = ", ".join(texts.category(code) for code in permission.categories)
+    who = permission.professional or permission.establishment
+    return f"Retirar permiso de {who}, {permission.establishment}: {categories}, hasta {long_moment(permission.until)}."
