@@ -4,18 +4,23 @@ Each comparison is symmetric. An agreement on a name also returns the value agre
 by its frequency; `MISSING` carries no weight.
 """
 
+from collections.abc import Mapping
 from datetime import date
 
 from rapidfuzz.distance import DamerauLevenshtein
 
-from matching.lexicon import SHORT_FORMS
+from matching.lexicon import GIVEN_RANKS, SHORT_FORMS, SURNAME_RANKS
 from matching.normalise import Normalised
 from matching.records import Document, DocumentType
 
 MISSING = "missing"
-SAME, PHONETIC, NEAR, DIFFERENT = "same", "phonetic", "near", "different"
-RANK = {SAME: 3, PHONETIC: 2, NEAR: 1, DIFFERENT: 0, MISSING: 0}
-AGREEING = frozenset({SAME, PHONETIC, NEAR})
+SAME, PHONETIC, TYPO, NEAR, DIFFERENT = "same", "phonetic", "typo", "near", "different"
+SHORT, INITIAL = "short", "initial"
+RANK = {SAME: 4, PHONETIC: 3, TYPO: 2, NEAR: 1, DIFFERENT: 0, MISSING: 0}
+AGREEING = frozenset({SAME, PHONETIC, TYPO, NEAR})
+FREQUENCY_KNOWN = frozenset({SAME, PHONETIC, SHORT, TYPO})
+WORD_LEVELS = (SAME, PHONETIC, SHORT, TYPO, NEAR, INITIAL)
+UNLISTED = 1_000_000
 SINGLE_PER_PERSON = frozenset({DocumentType.DNI, DocumentType.CE, DocumentType.CNV, DocumentType.PTP})
 DOCUMENT_RANK = {"same": 5, "other_type": 4, "slip": 3, "adjacent": 2, DIFFERENT: 1, MISSING: 0}
 ADJACENT_NUMBERS = 4
@@ -57,19 +62,24 @@ def _adjacent(one: str, other: str) -> bool:
 
 
 def one_slip(one: str, other: str) -> bool:
-    """One character typed wrong, dropped, doubled, or two neighbours exchanged."""
-    return DamerauLevenshtein.distance(one, other, score_cutoff=1) <= 1
+    """One character typed wrong, dropped, doubled, or two neighbours exchanged; leading zeros may be lost with it."""
+    if abs(len(one) - len(other)) <= 1 and DamerauLevenshtein.distance(one, other, score_cutoff=1) <= 1:
+        return True
+    short, long = sorted((one.lstrip("0"), other.lstrip("0")), key=len)
+    return len(short) + 1 == len(long) and DamerauLevenshtein.distance(short, long, score_cutoff=1) <= 1
 
 
 def surname_level(one: str, one_code: str, other: str, other_code: str) -> str:
-    """same, phonetic, near (one or two slips by length, or a particle more), different or missing."""
+    """same, phonetic, typo (a slip away, one no known surname), near (both known), different or missing."""
     if not one or not other:
         return MISSING
     if one == other:
         return SAME
     if one_code == other_code:
         return PHONETIC
-    return NEAR if near_words(one, other) else DIFFERENT
+    if not near_words(one, other):
+        return DIFFERENT
+    return NEAR if one in SURNAME_RANKS and other in SURNAME_RANKS else TYPO
 
 
 def near_words(one: str, other: str) -> bool:
@@ -135,72 +145,78 @@ def _joined(a: Normalised, b: Normalised) -> Agreed | None:
 
 
 def _agreed(level: str, one: str, other: str) -> Agreed:
-    """The value agreed on; the smaller of two spellings, so that the order of the records does not matter."""
+    """The surname agreed on: of two spellings the commoner one, whose frequency is that of them all."""
     if level == SAME:
         return (one,)
-    return (min(one, other),) if level == PHONETIC else NOTHING
+    return (_commoner(one, other, SURNAME_RANKS),) if level in FREQUENCY_KNOWN else NOTHING
+
+
+def _commoner(one: str, other: str, ranks: Mapping[str, int]) -> str:
+    return min(one, other, key=lambda word: (ranks.get(word, UNLISTED), word))
 
 
 def given_word_level(one: str, one_code: str, other: str, other_code: str) -> str:
-    """same, phonetic, short (a short form of the other), near, initial or different."""
+    """same, phonetic, short (a short form of the other), typo, near, initial or different."""
     if one == other:
         return SAME
     if len(one) == 1 or len(other) == 1:
-        return "initial" if one[0] == other[0] else DIFFERENT
+        return INITIAL if one[0] == other[0] else DIFFERENT
     if one_code == other_code:
         return PHONETIC
     if SHORT_FORMS.get(one, one) == SHORT_FORMS.get(other, other):
-        return "short"
-    return NEAR if near_words(one, other) else DIFFERENT
+        return SHORT
+    if not near_words(one, other):
+        return DIFFERENT
+    return NEAR if one in GIVEN_RANKS and other in GIVEN_RANKS else TYPO
 
 
 def compare_given(a: Normalised, b: Normalised) -> Outcome:
-    """same, reordered, variant, subset, near, initial, partial or different, judged word by word."""
-    if not a.given or not b.given:
+    """same, reordered, variant, typo, subset, near, initial, subset_near, partial or different, judged word by word."""
+    one, other = a.given, b.given
+    if not one or not other:
         return MISSING, NOTHING
-    if a.given == b.given:
-        return SAME, a.given
-    if sorted(a.given) == sorted(b.given):
-        return "reordered", tuple(sorted(a.given))
-    if "".join(a.given) == "".join(b.given):
-        return "variant", max(a.given, b.given, key=lambda words: (len(words), words))
-    return _aligned(a, b) if len(a.given) <= len(b.given) else _aligned(b, a)
+    if one == other:
+        return SAME, one
+    if len(one) == len(other) and set(one) == set(other):
+        return "reordered", one
+    if len(one) != len(other) and "".join(one) == "".join(other):
+        return "variant", max(one, other, key=len)
+    return _aligned(a, b) if len(one) <= len(other) else _aligned(b, a)
 
 
 def _aligned(a: Normalised, b: Normalised) -> Outcome:
     """Words of the shorter name against those of the longer, best pairs first."""
     pairs = _best_pairs(a, b)
-    levels = {level for level, _, _ in pairs}
     if not pairs:
         return DIFFERENT, NOTHING
+    levels = {level for level, _ in pairs}
+    agreed = tuple(word for level, word in pairs if level in FREQUENCY_KNOWN)
     if len(pairs) < len(a.given):
-        return "partial", NOTHING
-    agreed = tuple(sorted(min(one, other) for level, one, other in pairs if level in {SAME, PHONETIC, "short"}))
+        return ("partial", agreed) if agreed else (DIFFERENT, NOTHING)
+    known = levels <= FREQUENCY_KNOWN
     if len(a.given) < len(b.given):
-        return ("subset", agreed) if levels <= {SAME, PHONETIC, "short"} else ("subset_near", agreed)
-    if levels <= {SAME, PHONETIC, "short"}:
-        return "variant", agreed
-    return ("initial", agreed) if "initial" in levels else (NEAR, agreed)
+        return ("subset" if known else "subset_near"), agreed
+    if not known:
+        return (INITIAL if INITIAL in levels else NEAR), agreed
+    return (TYPO if TYPO in levels else "variant"), agreed
 
 
-WORD_ORDER = (SAME, PHONETIC, "short", NEAR, "initial")
-
-
-def _best_pairs(a: Normalised, b: Normalised) -> list[tuple[str, str, str]]:
+def _best_pairs(a: Normalised, b: Normalised) -> list[tuple[str, str]]:
+    """Words paired one to one, surest first: the level, and the commoner spelling."""
     found = sorted(
-        (WORD_ORDER.index(level), min(one, other), max(one, other), i, j)
+        (WORD_LEVELS.index(level), min(one, other), max(one, other), i, j)
         for i, (one, code) in enumerate(zip(a.given, a.given_codes, strict=True))
         for j, (other, other_code) in enumerate(zip(b.given, b.given_codes, strict=True))
         if (level := given_word_level(one, code, other, other_code)) != DIFFERENT
     )
-    taken_a: set[int] = set()
-    taken_b: set[int] = set()
-    pairs: list[tuple[str, str, str]] = []
+    left: set[int] = set()
+    right: set[int] = set()
+    pairs: list[tuple[str, str]] = []
     for rank, one, other, i, j in found:
-        if i not in taken_a and j not in taken_b:
-            taken_a.add(i)
-            taken_b.add(j)
-            pairs.append((WORD_ORDER[rank], one, other))
+        if i not in left and j not in right:
+            left.add(i)
+            right.add(j)
+            pairs.append((WORD_LEVELS[rank], _commoner(one, other, GIVEN_RANKS)))
     return pairs
 
 
