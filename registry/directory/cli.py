@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from matching.records import Document, DocumentType
 from registry.app import make_parts
-from registry.database import now
+from registry.database import Database, now
 from registry.directory import administration
 from registry.directory.administration import Desk
 from registry.directory.loading import KINDS, MAX_BYTES, Report, load, parse
@@ -46,8 +46,11 @@ class _Document(click.ParamType[Document]):
     name = "document"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Document:
-        kind, *country, number = str(value).split(":")
-        fields = {"type": kind.upper(), "number": number} | ({"country": country[0].upper()} if country else {})
+        if isinstance(value, Document):  # click converts the answer to a prompt twice
+            return value
+        kind, _, rest = str(value).upper().partition(":")
+        country, colon, number = rest.rpartition(":")
+        fields = {"type": kind, "number": number} | ({"country": country} if colon else {})
         try:
             return DocumentItem.model_validate(fields).document()
         except ValidationError:
@@ -162,7 +165,7 @@ def _desk() -> Iterator[Desk]:
     """A unit of work with the operator's account; errors end the command with one clear line."""
     try:
         parts = make_parts(load_settings())
-        with parts.database.unit_of_work() as session:
+        with _pool_of(parts.database), parts.database.unit_of_work() as session:
             yield Desk(session, parts.sealer, _operator())
     except (SettingsError, SealError) as error:
         raise click.ClickException(str(error)) from None
@@ -170,6 +173,14 @@ def _desk() -> Iterator[Desk]:
         raise click.ClickException(" ".join(filter(None, (error.message, error.hint)))) from None
     except OperationalError as error:
         raise click.ClickException(f"The database does not answer: {type(error.orig).__name__}.") from None
+
+
+@contextmanager
+def _pool_of(database: Database) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        database.engine.dispose()
 
 
 def _operator() -> str:

@@ -27,10 +27,13 @@ _NUMBERS = {DocumentType.DNI: r"\d{8}", DocumentType.CE: r"[A-Z0-9]{8,12}", Docu
 
 
 def _moment(value: object) -> object:
-    """A bare date is midnight in Lima, where the law's periods are counted."""
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        return datetime.combine(date.fromisoformat(value), time.min, LIMA)
-    return value
+    """A bare date is midnight in Lima, where the law's periods are counted; a number is never a moment."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not re.match(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        msg = "must be a date such as 2027-12-31 or a moment with its time zone"
+        raise ValueError(msg)
+    return datetime.combine(date.fromisoformat(value), time.min, LIMA) if len(value) == 10 else value
 
 
 def _aware(value: datetime) -> datetime:

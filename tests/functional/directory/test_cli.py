@@ -1,0 +1,109 @@
+"""The directory's commands, as an operator runs them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import select
+
+from registry.app import Renhice
+from registry.audit.models import AuditEvent
+from registry.cli import cli
+from registry.settings import Settings
+from tests.integration.directory.conftest import directory_file
+
+
+@pytest.fixture
+def environment(settings: Settings, renhice: Renhice) -> dict[str, str]:
+    return {
+        "RENHICE_ENVIRONMENT": "test",
+        "RENHICE_DATABASE_URL": settings.database_url,
+        "RENHICE_BROKER_URL": settings.broker_url,
+        "RENHICE_KEYS_DIR": str(settings.keys_dir),
+    }
+
+
+def run(environment: dict[str, str], *words: str, typed: str | None = None) -> Result:
+    result = CliRunner().invoke(cli, ["directory", *words], env=environment, input=typed)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def write(path: Path, content: object) -> str:
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return str(path)
+
+
+def test_the_story_of_a_record_system(environment: dict[str, str], tmp_path: Path) -> None:
+    file = write(tmp_path / "directory.json", directory_file())
+    first = run(environment, "import", file)
+    assert (first.exit_code, "establishments: 2 added" in first.output) == (0, True)
+    assert "record_systems: 1 same" in run(environment, "import", file).output
+    assert "sihce-00990001  usable  until 2099-01-01  00990001" in run(environment, "list").output
+    assert run(environment, "suspend", "sihce-00990001", "--reason", "key leaked").exit_code == 0
+    assert "sihce-00990001  suspended" in run(environment, "list").output
+    assert "now: usable" in run(environment, "reinstate", "sihce-00990001", "--reason", "key replaced").output
+    assert run(environment, "accredit", "sihce-00990001", "--until", "2098-01-01").exit_code == 0
+    assert "until 2098-01-01" in run(environment, "list").output
+
+
+def test_a_role_is_granted_and_ended_without_the_number_in_the_command(environment: dict[str, str]) -> None:
+    granted = run(environment, "grant-role", "steward", "--until", "2098-01-01", typed="DNI:60606063\n")
+    assert (granted.exit_code, "is held until 2098-01-01" in granted.output) == (0, True)
+    again = run(environment, "grant-role", "steward", "--until", "2098-01-01", typed="dni:60606063\n")
+    assert "stood so already" in again.output
+    ended = run(environment, "end-role", "steward", "--document", "DNI:60606063", "--reason", "left")
+    assert ended.exit_code == 0
+    twice = run(environment, "end-role", "steward", "--document", "DNI:60606063", "--reason", "left")
+    assert (twice.exit_code, "does not hold the role" in twice.output) == (1, True)
+
+
+def test_one_fault_leaves_everything_as_it_was_unless_told(
+    environment: dict[str, str], tmp_path: Path, renhice: Renhice
+) -> None:
+    content = directory_file()
+    content["establishments"][0] |= {"name": "Not applied", "renipress": "00990001"}
+    content["establishments"][1] |= {"category": "IX"}
+    file = write(tmp_path / "directory.json", content)
+    refused = run(environment, "import", file)
+    assert refused.exit_code == 1
+    assert "establishments[1].category: Input should be" in refused.output
+    assert "Nothing was changed" in refused.output
+    assert "Not applied" not in run(environment, "list").output
+    partial = run(environment, "import", file, "--skip-invalid")
+    assert (partial.exit_code, "Not applied" in run(environment, "list").output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("suspend", "sihce-nobody", "--reason", "x"), "no such record system"),
+        (("accredit", "sihce-nobody", "--until", "2020"), "write a date such as"),
+        (("accredit", "sihce-nobody", "--until", "2098-01-01"), "no such record system"),
+        (("grant-role", "king", "--document", "DNI:60606063", "--until", "2098-01-01"), "is not one of"),
+        (("grant-role", "analyst", "--document", "60606063", "--until", "2098-01-01"), "write TYPE:NUMBER"),
+        (("grant-role", "analyst", "--document", "a:b:c:d", "--until", "2098-01-01"), "write TYPE:NUMBER"),
+        (("grant-role", "analyst", "--document", "DNI:60606063", "--until", "2020-01-01"), "end in the future"),
+        (("import", "/nowhere.json"), "does not exist"),
+    ],
+)
+def test_a_mistake_is_explained(environment: dict[str, str], words: tuple[str, ...], message: str) -> None:
+    result = run(environment, *words)
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "60606063" not in result.output
+
+
+def test_a_missing_setting_or_database_is_explained(environment: dict[str, str]) -> None:
+    nowhere = environment | {"RENHICE_DATABASE_URL": "postgresql://u:p@127.0.0.1:1/none"}
+    assert "The database does not answer" in run(nowhere, "list").output
+    assert "RENHICE_DATABASE_URL" in run(environment | {"RENHICE_DATABASE_URL": "x"}, "list").output
+
+
+def test_the_audit_names_the_operator_and_no_document(renhice: Renhice) -> None:
+    with renhice.database.unit_of_work() as session:
+        events = session.scalars(select(AuditEvent)).all()
+    assert events
+    assert all(event.detail["operator"] for event in events)
+    assert not any("60606063" in str(event.detail) for event in events)
