@@ -6,6 +6,7 @@ import time
 from types import FrameType
 
 import click
+import psycopg
 
 from deploy.layout import Layout
 from deploy.lifecycle import DEFAULT_PORT, Options, alone, bring_up
@@ -16,6 +17,7 @@ from deploy.supervision import Supervisor
 from deploy.vault import read_object
 
 NOT_RUNNING = 3
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -27,7 +29,8 @@ NOT_RUNNING = 3
 def up(port: int, *, fresh: bool, no_sandbox: bool, detach: bool, population: int | None) -> None:
     """Start everything, and stay until Ctrl-C."""
     layout, supervisor = Layout(), Supervisor(Layout())
-    signal.signal(signal.SIGTERM, _interrupt)
+    for name in STOPPING:
+        signal.signal(name, _interrupt)
     with alone(layout, console.print):
         if fresh:
             supervisor.shut_down()
@@ -47,7 +50,7 @@ def start_system(layout: Layout, options: Options) -> None:
     try:
         with voice() as telling:
             bring_up(layout, options, telling)
-    except (ServiceError, OSError, RuntimeError) as error:
+    except (ServiceError, OSError, RuntimeError, psycopg.Error) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         console.print("Stopped.")
@@ -55,6 +58,8 @@ def start_system(layout: Layout, options: Options) -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    for name in STOPPING:  # what is being stopped is stopped to the end
+        signal.signal(name, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -66,7 +71,6 @@ def _stay(supervisor: Supervisor) -> None:
         console.print("Stopped from elsewhere.")
     except KeyboardInterrupt:
         console.print("Stopping ...")
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         supervisor.shut_down()
 
 

@@ -182,8 +182,9 @@ def wait_for(url: URL, seconds: float = 30) -> None:
 
 def connect(url: URL) -> psycopg.Connection:
     """A plain autocommit connection for administration."""
-    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(address, autocommit=True, connect_timeout=5)
+    # not as a URI: SQLAlchemy writes a space of a socket's path as "+", which libpq does not understand
+    where = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
+    return psycopg.connect(psycopg.conninfo.make_conninfo(connect_timeout=5, **where), autocommit=True)
 
 
 def create_database(url: URL, name: str, owner: str | None = None) -> None:
