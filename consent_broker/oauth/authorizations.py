@@ -1,0 +1,218 @@
+"""What the patient's page does with an authorization request: look at it, accept it, reject it.
+
+Everything comes from stored rows; the browser contributes the challenge and nothing else.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from consent_broker.broker import Broker
+from consent_broker.consents.access_requests import deny_request, find_request_for, grant_request
+from consent_broker.consents.evidence import Evidence
+from consent_broker.consents.models import AccessRequest
+from consent_broker.consents.service import ConsentState, Terms, grant_consent, propose_consent
+from consent_broker.consents.vocabulary import DEFAULT_DURATION, LIMA, categories_of, end_of_day, scope_of
+from consent_broker.oauth.clients import find_client
+from consent_broker.oauth.grants import Reader, decide_reading, decision_event, unable_professional
+from consent_broker.oauth.models import AuthorizationCode, AuthorizationRequest, OAuthGrant
+from consent_broker.oauth.opaque import digest, new_secret
+from consent_broker.oauth.rfc9207_redirects import answer_url
+from registry.audit.event import Event
+from registry.audit.service import record
+from registry.database import new_id, now
+from registry.errors import Conflict, Forbidden, NotFound
+
+DEFAULT_PURPOSE = "TREAT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """What a patient is asked: by whom, for what, about which categories, until when."""
+
+    client_id: str
+    establishment_id: UUID
+    professional_id: UUID | None
+    purpose: str
+    categories: frozenset[str]
+    ends_at: datetime
+    access_request_id: UUID | None
+    offline: bool
+    redirect_uri: str
+
+
+def get_authorization(session: Session, challenge: str, person_id: UUID) -> Authorization:
+    """What this challenge asks of this person; raises NotFound, also when it asks somebody else, Conflict when over."""
+    request = _find(session, challenge)
+    if request.decided_at is not None or request.expires_at <= now():
+        raise Conflict("This request has already been answered or has ended.", code="authorization-over")
+    return _view(session, request, person_id)
+
+
+def accept(session: Session, broker: Broker, challenge: str, evidence: Evidence) -> str:
+    """The patient agrees: consent, decision, grant and code in one transaction; returns where the browser goes.
+
+    Raises NotFound, Conflict when answered or over, Forbidden when the evidence is weak or somebody may no longer act.
+    """
+    request = _close(session, challenge)
+    asked = _view(session, request, evidence.actor_person_id)
+    _require_usable(session, request, asked, evidence)
+    consent = _consent(session, asked, evidence)
+    reader = _reader(asked)
+    decision = decide_reading(session, reader, evidence.actor_person_id, asked.categories)
+    event = decision_event(reader, evidence.actor_person_id, decision)
+    if not decision.permit:
+        raise Forbidden("Another directive of yours forbids this access.", code="objection", audit=event)
+    record(session, event)
+    permitted = {scope_of(category) for category in decision.categories} | ({"offline_access"} & set(request.scopes))
+    grant = OAuthGrant(
+        id=new_id(),
+        client_id=request.client_id,
+        establishment_id=request.establishment_id,
+        professional_id=asked.professional_id,
+        person_id=evidence.actor_person_id,
+        purpose=asked.purpose,
+        consent_id=consent.id,
+        scopes=sorted(permitted),
+        expires_at=consent.terms.ends_at or asked.ends_at,
+    )
+    session.add(grant)
+    session.flush([grant])
+    code = _new_code(session, broker, request, grant)
+    return answer_url(broker.issuer, request.redirect_uri, {"code": code, "state": request.state})
+
+
+def reject(session: Session, broker: Broker, challenge: str, evidence: Evidence) -> str:
+    """The patient declines; returns where the browser goes, with `access_denied`. Raises as `accept`."""
+    request = _close(session, challenge)
+    asked = _view(session, request, evidence.actor_person_id)
+    if asked.access_request_id is not None:
+        deny_request(session, asked.access_request_id, evidence)
+    event = Event(
+        action="oauth:authorization:rejected",
+        outcome="refused",
+        reason="declined-by-patient",
+        person_id=evidence.actor_person_id,
+        actor_person_id=evidence.actor_person_id,
+        actor_role="patient",
+        establishment_id=request.establishment_id,
+        professional_id=asked.professional_id,
+        client_id=request.client_id,
+        purpose=asked.purpose,
+    )
+    record(session, event)
+    answer = {"error": "access_denied", "error_description": "The patient declined", "state": request.state}
+    return answer_url(broker.issuer, request.redirect_uri, answer)
+
+
+def _find(session: Session, challenge: str) -> AuthorizationRequest:
+    found = session.get(AuthorizationRequest, digest(challenge), populate_existing=True)
+    if found is None:
+        raise NotFound("There is no such request.", code="unknown-authorization")
+    return found
+
+
+def _close(session: Session, challenge: str) -> AuthorizationRequest:
+    """Take the request for answering, in one statement: of two answers (two tabs, two clicks) one gets Conflict."""
+    moment = now()
+    statement = (
+        update(AuthorizationRequest)
+        .where(
+            AuthorizationRequest.challenge_hash == digest(challenge),
+            AuthorizationRequest.decided_at.is_(None),
+            AuthorizationRequest.expires_at > moment,
+        )
+        .values(decided_at=moment)
+        .returning(AuthorizationRequest)
+    )
+    request = session.scalar(statement)
+    if request is None:
+        _find(session, challenge)
+        raise Conflict("This request has already been answered or has ended.", code="authorization-over")
+    return request
+
+
+def _view(session: Session, request: AuthorizationRequest, person_id: UUID) -> Authorization:
+    launch = _launch(session, request, person_id)
+    until = now() + DEFAULT_DURATION
+    return Authorization(
+        client_id=request.client_id,
+        establishment_id=request.establishment_id,
+        professional_id=launch.professional_id if launch else None,
+        purpose=launch.purpose if launch else DEFAULT_PURPOSE,
+        categories=categories_of(request.scopes),
+        ends_at=launch.ends_at if launch else end_of_day(until.astimezone(LIMA).date()),
+        access_request_id=launch.id if launch else None,
+        offline="offline_access" in request.scopes,
+        redirect_uri=request.redirect_uri,
+    )
+
+
+def _launch(session: Session, request: AuthorizationRequest, person_id: UUID) -> AccessRequest | None:
+    if request.access_request_id is None:
+        return None
+    try:
+        return find_request_for(session, request.access_request_id, person_id)
+    except NotFound:
+        raise NotFound("There is no such request.", code="unknown-authorization") from None
+
+
+def _reader(asked: Authorization) -> Reader:
+    return Reader(
+        establishment_id=asked.establishment_id,
+        professional_id=asked.professional_id,
+        purpose=asked.purpose,
+        client_id=asked.client_id,
+    )
+
+
+def _require_usable(session: Session, request: AuthorizationRequest, asked: Authorization, evidence: Evidence) -> None:
+    """The client and the professional may have lost their standing since the page was shown."""
+    client = find_client(session, request.client_id, now())
+    fault = (
+        "unknown-client" if client is None else client.unusable or unable_professional(session, _reader(asked), now())
+    )
+    if fault is None:
+        return
+    refusal = Event(
+        action="consent:access:decided",
+        outcome="refused",
+        reason=fault,
+        person_id=evidence.actor_person_id,
+        establishment_id=asked.establishment_id,
+        client_id=asked.client_id,
+        professional_id=asked.professional_id,
+        purpose=asked.purpose,
+    )
+    raise Forbidden("Whoever asked may no longer have access.", code=fault, audit=refusal)
+
+
+def _consent(session: Session, asked: Authorization, evidence: Evidence) -> ConsentState:
+    if asked.access_request_id is not None:
+        return grant_request(session, asked.access_request_id, evidence)[1]
+    terms = Terms(
+        person_id=evidence.actor_person_id,
+        establishment_id=asked.establishment_id,
+        categories=asked.categories,
+        purposes=frozenset({asked.purpose}),
+        ends_at=asked.ends_at,
+    )
+    return grant_consent(session, propose_consent(session, terms, evidence.as_record()), evidence)
+
+
+def _new_code(session: Session, broker: Broker, request: AuthorizationRequest, grant: OAuthGrant) -> str:
+    secret = new_secret()
+    session.add(
+        AuthorizationCode(
+            code_hash=digest(secret),
+            grant_id=grant.id,
+            client_id=request.client_id,
+            redirect_uri=request.redirect_uri,
+            code_challenge=request.code_challenge,
+            expires_at=now() + timedelta(seconds=broker.settings.authorization_code_seconds),
+        )
+    )
+    return secret

@@ -1,0 +1,68 @@
+"""The OAuth client: an accredited record system of the directory, checked anew on every call."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from authlib.oauth2.rfc6749 import ClientMixin
+from sqlalchemy.orm import Session
+
+from consent_broker.oauth.scopes import normalise
+from registry.directory.models import RecordSystem
+from registry.directory.service import find_record_system
+
+GRANT_TYPES = frozenset({"client_credentials", "authorization_code", "refresh_token"})
+AUTH_METHOD = "private_key_jwt"
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+@dataclass(frozen=True, slots=True)
+class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
+    """A record system as Authlib's client (RFC 6749 §2): confidential, private_key_jwt only."""
+
+    client_id: str
+    establishment_id: UUID
+    fhir_endpoint: str | None
+    jwks: dict[str, Any]
+    scopes: frozenset[str]
+    redirect_uris: tuple[str, ...]
+    unusable: str | None
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        """Every accredited record system may use every grant we offer; scopes tell them apart."""
+        return grant_type in GRANT_TYPES
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """One method at every endpoint, the token endpoint or not (Authlib's own mixin lets others pass there)."""
+        return method == AUTH_METHOD and bool(endpoint)
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        """Registered exactly, and a place codes may be sent to: https, or http on the loopback interface (RFC 8252)."""
+        return redirect_uri in self.redirect_uris and _may_receive_codes(redirect_uri)
+
+
+def _may_receive_codes(redirect_uri: str) -> bool:
+    parts = urlsplit(redirect_uri)
+    if parts.fragment or parts.username or parts.password or not parts.hostname:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
+def find_client(session: Session, client_id: str, moment: datetime) -> Client | None:
+    """The client of that id, usable or not (`unusable` says why); None when unknown."""
+    found = find_record_system(session, client_id) if len(client_id) <= 200 else None
+    return None if found is None else _client(found, moment)
+
+
+def _client(system: RecordSystem, moment: datetime) -> Client:
+    return Client(
+        client_id=system.client_id,
+        establishment_id=system.establishment_id,
+        fhir_endpoint=system.establishment.fhir_endpoint,
+        jwks=system.jwks,
+        scopes=normalise(system.scopes),
+        redirect_uris=tuple(system.redirect_uris),
+        unusable=system.unusable(moment),
+    )

@@ -1,0 +1,73 @@
+"""The tokens of a grant: an access token for the gateway and, with offline_access, the next refresh token."""
+
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
+from sqlalchemy.orm import Session
+
+from consent_broker.broker import Broker
+from consent_broker.consents.vocabulary import scope_of
+from consent_broker.oauth.grants import decide_grant, reader_of, unable_professional
+from consent_broker.oauth.models import OAuthGrant, RefreshToken
+from consent_broker.oauth.opaque import digest, new_secret
+from consent_broker.oauth.rfc9068_tokens import TokenSpec, issue_token
+from consent_broker.oauth.scopes import RECORD_SCOPES
+from registry.database import now
+
+SURFACE = "/exchange"
+
+
+def issue_grant_tokens(session: Session, broker: Broker, grant: OAuthGrant, scopes: frozenset[str]) -> dict[str, Any]:
+    """Decide again, then issue what is permitted of `scopes` (RFC 6749 §5.1, SMART `patient`).
+
+    Issued ⊆ asked ∩ granted ∩ consented now. Raises InvalidGrantError when nothing is permitted any more.
+    """
+    if not scopes & RECORD_SCOPES:
+        raise InvalidScopeError("Ask for at least one record scope")
+    if unable_professional(session, reader_of(grant), now()):
+        raise InvalidGrantError("The professional may not act now")
+    decision = decide_grant(session, grant, scopes)
+    if not decision.permit:
+        raise InvalidGrantError(f"Not permitted: {decision.public_reason}")
+    permitted = frozenset(scope_of(category) for category in decision.categories)
+    token = issue_token(session, broker, _spec(broker, grant, permitted))
+    body: dict[str, Any] = {
+        "access_token": token.value,
+        "token_type": "Bearer",
+        "expires_in": token.expires_in,
+        "scope": " ".join(sorted(permitted | (scopes & {"offline_access"}))),
+        "patient": str(grant.person_id),
+    }
+    if "offline_access" in scopes:
+        body["refresh_token"] = _new_refresh_token(session, grant)
+    return body
+
+
+def _spec(broker: Broker, grant: OAuthGrant, scopes: frozenset[str]) -> TokenSpec:
+    claims: dict[str, Any] = {"patient": str(grant.person_id)}
+    if grant.professional_id:
+        claims["act"] = {"sub": str(grant.professional_id)}
+    return TokenSpec(
+        kind="grant",
+        client_id=grant.client_id,
+        establishment_id=grant.establishment_id,
+        audience=broker.audience(SURFACE),
+        scopes=scopes,
+        subject=str(grant.person_id),
+        grant_id=grant.id,
+        person_id=grant.person_id,
+        professional_id=grant.professional_id,
+        purpose=grant.purpose,
+        consent_id=grant.consent_id,
+        claims=claims,
+    )
+
+
+def _new_refresh_token(session: Session, grant: OAuthGrant) -> str:
+    secret = new_secret()
+    session.add(
+        RefreshToken(
+            token_hash=digest(secret), grant_id=grant.id, client_id=grant.client_id, expires_at=grant.expires_at
+        )
+    )
+    return secret

@@ -1,0 +1,119 @@
+"""Grants: the family of a code, its refresh tokens and access tokens; it lives and dies as one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from consent_broker.consents.decision import AccessQuery, Decision
+from consent_broker.consents.service import decide_access
+from consent_broker.consents.vocabulary import categories_of
+from consent_broker.oauth.models import OAuthGrant
+from registry.audit.event import Event
+from registry.audit.service import record
+from registry.database import now
+from registry.directory.service import get_establishment, get_professional, professional_may_act
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Who wants to read: an establishment, for a purpose, through a client, with a professional if one is named."""
+
+    establishment_id: UUID
+    professional_id: UUID | None
+    purpose: str
+    client_id: str | None
+
+
+def find_grant(session: Session, grant_id: UUID) -> OAuthGrant | None:
+    """A grant that has neither ended nor been revoked, read anew."""
+    grant = session.get(OAuthGrant, grant_id, populate_existing=True)
+    alive = grant is not None and grant.revoked_at is None and grant.expires_at > now()
+    return grant if alive else None
+
+
+def reader_of(grant: OAuthGrant) -> Reader:
+    """The reader a grant was given to."""
+    return Reader(
+        establishment_id=grant.establishment_id,
+        professional_id=grant.professional_id,
+        purpose=grant.purpose,
+        client_id=grant.client_id,
+    )
+
+
+def decide_reading(session: Session, reader: Reader, person_id: UUID, categories: Iterable[str]) -> Decision:
+    """Decide by the consents of this moment."""
+    query = AccessQuery(
+        person_id=person_id,
+        establishment_id=reader.establishment_id,
+        professional_id=reader.professional_id,
+        purpose=reader.purpose,
+        categories=frozenset(categories),
+    )
+    return decide_access(session, query)
+
+
+def decision_event(reader: Reader, person_id: UUID, decision: Decision) -> Event:
+    """The audit event of a decision (IHE BALP AuthZconsent): outcome, why, which consents, by which policy."""
+    return Event(
+        action="consent:access:decided",
+        outcome="success" if decision.permit else "refused",
+        reason=decision.reason.value,
+        person_id=person_id,
+        establishment_id=reader.establishment_id,
+        client_id=reader.client_id,
+        professional_id=reader.professional_id,
+        actor_role="professional",
+        purpose=reader.purpose,
+        consent_id=decision.consent_ids[0] if decision.consent_ids else None,
+        detail={
+            "explanation": decision.explanation,
+            "consents": [str(consent_id) for consent_id in decision.consent_ids],
+            "policy": decision.policy_version,
+        },
+    )
+
+
+def decide_grant(session: Session, grant: OAuthGrant, scopes: Iterable[str]) -> Decision:
+    """Decide for the record scopes of a grant, and audit it before anything is issued."""
+    reader = reader_of(grant)
+    decision = decide_reading(session, reader, grant.person_id, categories_of(scopes))
+    record(session, decision_event(reader, grant.person_id, decision))
+    return decision
+
+
+def unable_professional(session: Session, reader: Reader, moment: datetime) -> str | None:
+    """Why the professional may not act there now, None when able or nobody is named."""
+    if reader.professional_id is None:
+        return None
+    professional = get_professional(session, reader.professional_id)
+    return professional_may_act(session, professional, get_establishment(session, reader.establishment_id), moment)
+
+
+def revoke_grant(session: Session, grant_id: UUID, because: str) -> None:
+    """End a grant and with it every code and token of its family; doing it twice changes nothing."""
+    statement = (
+        update(OAuthGrant)
+        .where(OAuthGrant.id == grant_id, OAuthGrant.revoked_at.is_(None))
+        .values(revoked_at=now(), revoked_because=because)
+        .returning(OAuthGrant)
+    )
+    grant = session.scalar(statement)
+    if grant is None:
+        return
+    event = Event(
+        action="oauth:grant:revoked",
+        reason=because,
+        person_id=grant.person_id,
+        establishment_id=grant.establishment_id,
+        client_id=grant.client_id,
+        professional_id=grant.professional_id,
+        purpose=grant.purpose,
+        consent_id=grant.consent_id,
+        detail={"grant": str(grant.id)},
+    )
+    record(session, event)

@@ -1,0 +1,107 @@
+"""Tables of the authorization server; of every secret only its SHA-256."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import Text
+
+from registry.database import Base, new_id, now
+
+
+class AuthorizationRequest(Base):
+    """A validated authorization request waiting for the patient; the page is built from it, never from the browser."""
+
+    __tablename__ = "authorization_requests"
+
+    challenge_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    client_id: Mapped[str]
+    establishment_id: Mapped[UUID] = mapped_column(ForeignKey("establishments.id"))
+    redirect_uri: Mapped[str]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    state: Mapped[str | None]
+    code_challenge: Mapped[str]
+    access_request_id: Mapped[UUID | None] = mapped_column(ForeignKey("access_requests.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    decided_at: Mapped[datetime | None]
+
+
+class OAuthGrant(Base):
+    """What a patient granted through a client: the family of its code, refresh tokens and access tokens."""
+
+    __tablename__ = "oauth_grants"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[str] = mapped_column(index=True)
+    establishment_id: Mapped[UUID] = mapped_column(ForeignKey("establishments.id"))
+    professional_id: Mapped[UUID | None] = mapped_column(ForeignKey("professionals.id"))
+    person_id: Mapped[UUID] = mapped_column(index=True)
+    purpose: Mapped[str]
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"), index=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    revoked_because: Mapped[str | None]
+
+
+class AuthorizationCode(Base):
+    """A code, redeemed once by one statement; kept after use so that a replay is recognised."""
+
+    __tablename__ = "authorization_codes"
+
+    code_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    grant_id: Mapped[UUID] = mapped_column(ForeignKey("oauth_grants.id"), index=True)
+    client_id: Mapped[str]
+    redirect_uri: Mapped[str]
+    code_challenge: Mapped[str]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+
+
+class RefreshToken(Base):
+    """A refresh token, used once; the next one belongs to the same grant."""
+
+    __tablename__ = "refresh_tokens"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    grant_id: Mapped[UUID] = mapped_column(ForeignKey("oauth_grants.id"), index=True)
+    client_id: Mapped[str]
+    issued_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]
+
+
+class AccessToken(Base):
+    """An issued access token by its `jti`: what introspection and revocation look up. The token itself is not kept."""
+
+    __tablename__ = "access_tokens"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    client_id: Mapped[str] = mapped_column(index=True)
+    establishment_id: Mapped[UUID] = mapped_column(ForeignKey("establishments.id"))
+    audience: Mapped[str]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    revoked_at: Mapped[datetime | None]
+    grant_id: Mapped[UUID | None] = mapped_column(ForeignKey("oauth_grants.id"), index=True)
+    person_id: Mapped[UUID | None]
+    professional_id: Mapped[UUID | None]
+    purpose: Mapped[str | None]
+    patient: Mapped[str | None]
+    """The source record id a holder knows the patient by (holder tokens)."""
+
+
+class ClientAssertion(Base):
+    """A client assertion that was used: its `jti` can't be used again while it would be valid."""
+
+    __tablename__ = "client_assertions"
+
+    client_id: Mapped[str] = mapped_column(primary_key=True)
+    jti_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,137 @@
+"""The authorization endpoint (RFC 6749 §4.1.1): validate all, store it, and send the browser to the patient's page.
+
+Until client and redirect URI are verified nothing is ever redirected (RFC 6749 §4.1.2.1, RFC 9700 §4.11).
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from authlib.oauth2.rfc6749.errors import InvalidScopeError
+from flask import Response
+from sqlalchemy.orm import Session
+
+from consent_broker.broker import Broker
+from consent_broker.consents.access_requests import current_status, get_access_request
+from consent_broker.consents.models import AccessRequest
+from consent_broker.consents.vocabulary import categories_of, scope_of
+from consent_broker.oauth.clients import Client, find_client
+from consent_broker.oauth.models import AuthorizationRequest
+from consent_broker.oauth.opaque import digest, new_secret
+from consent_broker.oauth.rfc7636_pkce import is_challenge
+from consent_broker.oauth.rfc9207_redirects import answer_url, see_other
+from consent_broker.oauth.scopes import GRANT_SCOPES, RECORD_SCOPES, parse_scopes
+from registry.database import now
+from registry.errors import InvalidInput, NotFound
+
+LIFETIME = timedelta(minutes=10)
+MAX_STATE = 2_048
+_NOT_OFFERED = {"request": "request_not_supported", "request_uri": "request_uri_not_supported",
+                "registration": "registration_not_supported"}  # fmt: skip
+
+
+class _Refused(Exception):
+    """An error the client is told by redirect."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(error)
+        self.error, self.description = error, description
+
+
+def authorize(session: Session, broker: Broker, parameters: dict[str, str]) -> Response:
+    """Start an authorization: 303 to `/autorizar/{challenge}`, or to the client with an error and `iss`.
+
+    Raises InvalidInput, shown to the person and not redirected, when the client or its redirect URI is not certain.
+    """
+    client, redirect_uri = _certain_destination(session, parameters)
+    try:
+        challenge = _store(session, broker, client, redirect_uri, parameters)
+    except _Refused as refused:
+        answer = {"error": refused.error, "error_description": refused.description}
+        state = parameters.get("state", "")[:MAX_STATE] or None
+        return see_other(answer_url(broker.issuer, redirect_uri, answer | {"state": state}))
+    return see_other(f"{broker.issuer}/autorizar/{challenge}")
+
+
+def _certain_destination(session: Session, parameters: dict[str, str]) -> tuple[Client, str]:
+    client = find_client(session, parameters.get("client_id", ""), now())
+    if client is None or client.unusable:
+        raise InvalidInput("The application that sent you is not known or not accredited.", code="invalid_client")
+    redirect_uri = parameters.get("redirect_uri")
+    if redirect_uri is None or not client.check_redirect_uri(redirect_uri):
+        raise InvalidInput("The application asked to return to an address it did not register.", code="invalid_request")
+    return client, redirect_uri
+
+
+def _store(session: Session, broker: Broker, client: Client, redirect_uri: str, parameters: dict[str, str]) -> str:
+    _check_form(broker, parameters)
+    launch = _find_launch(session, client, parameters.get("launch"))
+    scopes = _check_scopes(client, parameters.get("scope"), launch)
+    challenge = new_secret()
+    session.add(
+        AuthorizationRequest(
+            challenge_hash=digest(challenge),
+            client_id=client.client_id,
+            establishment_id=client.establishment_id,
+            redirect_uri=redirect_uri,
+            scopes=sorted(scopes),
+            state=parameters.get("state"),
+            code_challenge=parameters["code_challenge"],
+            access_request_id=launch.id if launch else None,
+            expires_at=now() + LIFETIME,
+        )
+    )
+    return challenge
+
+
+def _check_form(broker: Broker, parameters: dict[str, str]) -> None:
+    for name, error in _NOT_OFFERED.items():
+        if name in parameters:
+            raise _Refused(error, f"{name} is not offered")
+    if parameters.get("response_type") != "code":
+        raise _Refused("unsupported_response_type", "response_type must be code")
+    if parameters.get("response_mode", "query") != "query":
+        raise _Refused("invalid_request", "response_mode must be query")
+    if len(parameters.get("state", "")) > MAX_STATE:
+        raise _Refused("invalid_request", f"state is limited to {MAX_STATE} characters")
+    if not is_challenge(parameters.get("code_challenge"), parameters.get("code_challenge_method")):
+        raise _Refused("invalid_request", "PKCE with code_challenge_method S256 is required")
+    _check_audience(broker, parameters)
+
+
+def _check_audience(broker: Broker, parameters: dict[str, str]) -> None:
+    """SMART `aud` and RFC 8707 `resource` may name nothing but the gateway."""
+    gateway = {broker.audience("/exchange"), broker.audience("/exchange/fhir")}
+    if parameters.get("aud", broker.audience("/exchange")).rstrip("/") not in gateway:
+        raise _Refused("invalid_request", "aud must be the exchange's FHIR base")
+    if parameters.get("resource", broker.audience("/exchange")).rstrip("/") not in gateway:
+        raise _Refused("invalid_target", "resource must be the exchange")
+
+
+def _find_launch(session: Session, client: Client, launch: str | None) -> AccessRequest | None:
+    """The access request a launch names: this client's, unanswered, in time. All other cases look alike."""
+    if launch is None:
+        return None
+    try:
+        request = get_access_request(session, UUID(launch), client.establishment_id)
+    except (ValueError, NotFound):
+        request = None
+    if request is None or request.client_id != client.client_id or current_status(request, now()) != "pending":
+        raise _Refused("invalid_request", "launch is not an open access request of this client")
+    return request
+
+
+def _check_scopes(client: Client, text: str | None, launch: AccessRequest | None) -> frozenset[str]:
+    if text is None and launch is not None:
+        return frozenset(map(scope_of, launch.categories))
+    try:
+        scopes = parse_scopes(text or "")
+    except InvalidScopeError as error:
+        raise _Refused("invalid_scope", str(error.description)) from None
+    records = scopes & RECORD_SCOPES
+    if not records or not scopes <= GRANT_SCOPES:
+        raise _Refused("invalid_scope", "Ask for patient/ scopes, and only those that go with them")
+    if not (scopes - {"launch"}) <= client.scopes | {"launch"}:
+        raise _Refused("invalid_scope", "The application is not registered for a scope it asks for")
+    if launch is not None and not categories_of(records) <= set(launch.categories):
+        raise _Refused("invalid_scope", "The access request covers less than the scope")
+    return scopes - {"launch"}

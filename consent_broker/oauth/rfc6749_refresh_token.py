@@ -1,0 +1,62 @@
+"""Refreshing (RFC 6749 §6): each refresh token once; using one twice ends the whole family (RFC 9700 §4.14.2)."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError, InvalidScopeError
+from authlib.oauth2.rfc6749.grants import RefreshTokenGrant as AuthlibGrant
+from sqlalchemy import select, update
+
+from consent_broker.oauth.clients import AUTH_METHOD, Client
+from consent_broker.oauth.grant_tokens import issue_grant_tokens
+from consent_broker.oauth.grants import find_grant, revoke_grant
+from consent_broker.oauth.models import OAuthGrant, RefreshToken
+from consent_broker.oauth.opaque import digest
+from consent_broker.oauth.scopes import parse_scopes
+from registry.database import now
+
+
+class RefreshTokenGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib ships no types
+    """What comes out is what the consents permit at that moment, never more than was granted."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS: ClassVar[list[str]] = [AUTH_METHOD]
+
+    def validate_token_request(self) -> None:
+        client: Client = self._validate_request_client()
+        presented = self.request.form.get("refresh_token")
+        if presented is None:
+            raise InvalidRequestError("Missing 'refresh_token' in request.")
+        grant_id = self._use_up(digest(presented), client)
+        grant = find_grant(self.server.session, grant_id) if grant_id else None
+        if grant is None:
+            raise InvalidGrantError("The refresh token is not valid")
+        self._grant, self._scopes = grant, self._wanted(grant)
+
+    def _use_up(self, token_hash: bytes, client: Client) -> UUID | None:
+        session, moment = self.server.session, now()
+        mine = (RefreshToken.token_hash == token_hash) & (RefreshToken.client_id == client.client_id)
+        use = (
+            update(RefreshToken)
+            .where(mine, RefreshToken.used_at.is_(None), RefreshToken.expires_at > moment)
+            .values(used_at=moment)
+            .returning(RefreshToken.grant_id)
+        )
+        grant_id: UUID | None = session.scalar(use)
+        if grant_id is None:
+            replayed = session.scalar(select(RefreshToken.grant_id).where(mine, RefreshToken.used_at.is_not(None)))
+            if replayed is not None:
+                revoke_grant(session, replayed, "refresh-token-replayed")
+        return grant_id
+
+    def _wanted(self, grant: OAuthGrant) -> frozenset[str]:
+        text = self.request.payload.scope
+        if not text:
+            return frozenset(grant.scopes)
+        wanted = parse_scopes(text)
+        if not wanted <= set(grant.scopes):
+            raise InvalidScopeError("The scope was not granted")
+        return wanted | ({"offline_access"} & set(grant.scopes))
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        body = issue_grant_tokens(self.server.session, self.server.broker, self._grant, self._scopes)
+        return 200, body, self.TOKEN_RESPONSE_HEADER

@@ -1,0 +1,173 @@
+"""Client authentication with private_key_jwt (RFC 7523 §3, OpenID Connect Core §9), stricter than the RFC.
+
+Written here, on joserfc, because Authlib's class accepts audiences as arrays, ten-year assertions, none without `iat`,
+and only three algorithms. One assertion is used once: a unique index decides, not a look before a write.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, import_key
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from consent_broker.oauth.clients import Client
+from consent_broker.oauth.models import ClientAssertion
+from consent_broker.oauth.opaque import digest
+from registry.audit.event import Event
+from registry.audit.service import record
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519", "RS384", "ES384")
+"""FAPI 2.0 asks for the first ones (Ed25519 is RFC 9864's name for EdDSA), SMART App Launch 2.2 for the last two."""
+
+MAX_LIFETIME = 300
+LEEWAY = 10
+MAX_ASSERTION = 8_192
+MAX_JTI = 255
+MIN_RSA_BITS = 2048
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_TRAVELLING_KEYS = {"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"}
+_TYPES = {None, "JWT", "client-authentication+jwt"}
+_CURVES = {("EC", "P-256"): {"ES256"}, ("EC", "P-384"): {"ES384"}, ("OKP", "Ed25519"): {"EdDSA", "Ed25519"}}
+FindClient = Callable[[str], Client | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKeyJwt:
+    """Authlib's client authentication hook; `audiences` are the issuer and the token URL, each as a string."""
+
+    session: Session
+    audiences: frozenset[str]
+
+    def __call__(self, find_client: FindClient, request: Any) -> Client:
+        """Authenticate; raises InvalidClientError, or InvalidRequestError for two methods at once (RFC 6749 §2.3)."""
+        form: dict[str, str] = request.form
+        if request.headers.get("Authorization") or "client_secret" in form:
+            raise InvalidRequestError("Authenticate with a client assertion and nothing else")
+        if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
+            raise _refusal("A client assertion (private_key_jwt) is required")
+        assertion = form["client_assertion"]
+        header, unverified = _peek(assertion)
+        client = self._client(find_client, unverified, form.get("client_id"))
+        try:
+            self._verify(assertion, header, client)
+        except InvalidClientError as error:
+            self._audit(client, str(error.description))
+            raise
+        if client.unusable:
+            self._audit(client, client.unusable)
+            raise _refusal("The record system is not accredited now")
+        return client
+
+    def _client(self, find_client: FindClient, claims: dict[str, Any], named: str | None) -> Client:
+        client_id = claims.get("sub")
+        if not isinstance(client_id, str) or claims.get("iss") != client_id or named not in {None, client_id}:
+            raise _refusal("The assertion's issuer, subject and client differ")
+        client = find_client(client_id)
+        if client is None:
+            raise _refusal("The client assertion can not be verified")
+        return client
+
+    def _verify(self, assertion: str, header: dict[str, Any], client: Client) -> None:
+        key = _select_key(client.jwks, header)
+        try:
+            claims = jwt.decode(assertion, key, algorithms=[header["alg"]]).claims
+        except (JoseError, ValueError, TypeError):
+            raise _refusal("The client assertion can not be verified") from None
+        expires = self._check_claims(claims)
+        self._use_once(client.client_id, claims["jti"], expires)
+
+    def _check_claims(self, claims: dict[str, Any]) -> int:
+        if not isinstance(claims.get("aud"), str) or claims["aud"] not in self.audiences:
+            raise _refusal("The assertion's audience must be this issuer, as one string")
+        jti = claims.get("jti")
+        if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI:
+            raise _refusal("The assertion needs a jti")
+        return _check_times(claims.get("iat"), claims.get("exp"), claims.get("nbf", 0))
+
+    def _use_once(self, client_id: str, jti: str, expires: int) -> None:
+        until = datetime.fromtimestamp(expires + LEEWAY, UTC)
+        values = {"client_id": client_id, "jti_hash": digest(jti), "expires_at": until}
+        statement = insert(ClientAssertion).values(values).on_conflict_do_nothing().returning(ClientAssertion.client_id)
+        if self.session.scalar(statement) is None:
+            raise _refusal("The assertion was used before")
+
+    def _audit(self, client: Client, reason: str) -> None:
+        event = Event(
+            action="oauth:client:authenticated",
+            outcome="refused",
+            reason=reason,
+            client_id=client.client_id,
+            establishment_id=client.establishment_id,
+            actor_role="record-system",
+        )
+        record(self.session, event)
+
+
+def _refusal(description: str) -> InvalidClientError:
+    return InvalidClientError(description, status_code=401)
+
+
+def _peek(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and unverified claims, to find the client and its key by; nothing in them is believed."""
+    if len(assertion) > MAX_ASSERTION or not _COMPACT.fullmatch(assertion):
+        raise _refusal("The client assertion is not a compact JWT")
+    try:
+        signature = jws.extract_compact(assertion.encode())
+        header, claims = signature.headers(), json.loads(signature.payload)
+    except (JoseError, ValueError, TypeError, RecursionError):
+        raise _refusal("The client assertion is not a compact JWT") from None
+    if not isinstance(claims, dict) or header.get("alg") not in ALGORITHMS:
+        raise _refusal(f"Sign the assertion with one of {' '.join(ALGORITHMS)}")
+    if header.get("typ") not in _TYPES or _TRAVELLING_KEYS & header.keys():
+        raise _refusal("The assertion's header holds what it may not")
+    return header, claims
+
+
+def _check_times(issued: object, expires: object, starts: object) -> int:
+    """FAPI 2.0 §5.3.2.1: 10 s in the future are accepted, 60 s are not; a life of 300 s at most."""
+    if type(issued) is not int or type(expires) is not int or type(starts) is not int:
+        raise _refusal("The assertion needs iat and exp as whole seconds")
+    now = time.time()
+    if expires <= now - LEEWAY or expires > now + MAX_LIFETIME + LEEWAY or issued < now - MAX_LIFETIME - LEEWAY:
+        raise _refusal("The assertion has expired or lives longer than 300 s")
+    if max(issued, starts) > now + LEEWAY:
+        raise _refusal("The assertion is not valid yet")
+    return expires
+
+
+def _select_key(jwks: dict[str, Any], header: dict[str, Any]) -> Key:
+    """The one registered key that fits (SMART Backend Services §4.1.2); never one of a weak or symmetric kind."""
+    members = [member for member in jwks.get("keys") or [] if isinstance(member, dict)]
+    if "kid" in header:
+        members = [member for member in members if member.get("kid") == header["kid"]]
+    fitting = [member for member in members if _fits(member, header["alg"])]
+    if len(fitting) != 1:
+        raise _refusal("No single registered key fits the assertion")
+    try:
+        return import_key(fitting[0])
+    except (JoseError, ValueError, TypeError, KeyError):
+        raise _refusal("The registered key can not be used") from None
+
+
+def _fits(member: dict[str, Any], algorithm: str) -> bool:
+    if member.get("use", "sig") != "sig" or member.get("alg", algorithm) != algorithm:
+        return False
+    kind = (str(member.get("kty")), str(member.get("crv")))
+    if kind[0] == "RSA":
+        return algorithm in {"PS256", "RS384"} and _bits(member.get("n")) >= MIN_RSA_BITS
+    return algorithm in _CURVES.get(kind, ())
+
+
+def _bits(modulus: object) -> int:
+    """The size of an RSA modulus, read before the key is imported: importing a weak one is already a mistake."""
+    return len(modulus.rstrip("=")) * 6 // 8 * 8 if isinstance(modulus, str) else 0

@@ -1,0 +1,60 @@
+"""Token introspection (RFC 7662): only the resource server a token is for learns that it is alive.
+
+The answer is derived from the consents of this moment, so a revocation shows in the same commit. Unknown tokens,
+garbage and other people's tokens all get `{"active": false}` with 200 (§2.2).
+"""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from consent_broker.broker import Broker
+from consent_broker.consents.vocabulary import categories_of
+from consent_broker.oauth.clients import Client, find_client
+from consent_broker.oauth.grants import Reader, decide_reading, find_grant, unable_professional
+from consent_broker.oauth.models import AccessToken
+from consent_broker.oauth.rfc9068_tokens import InvalidToken, find_token, read_token
+from registry.database import now
+
+INACTIVE: dict[str, Any] = {"active": False}
+_SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "patient", "act", "extensions")
+
+
+def introspect(session: Session, broker: Broker, resource_server: Client, token: str) -> dict[str, Any]:
+    """What that resource server may know about a token."""
+    try:
+        claims = read_token(broker, token)
+    except InvalidToken:
+        return INACTIVE
+    if resource_server.fhir_endpoint is None or claims.get("aud") != resource_server.fhir_endpoint:
+        return INACTIVE
+    row = find_token(session, claims)
+    if row is None or not _stands(session, row):
+        return INACTIVE
+    return {"active": True, "token_type": "Bearer"} | {name: claims[name] for name in _SHOWN if name in claims}
+
+
+def _stands(session: Session, row: AccessToken) -> bool:
+    """Whether what the token rests on still stands: its grant, its client, its professional, and every category."""
+    if row.grant_id is not None and find_grant(session, row.grant_id) is None:
+        return False
+    if row.client_id != PORTAL_CLIENT:
+        client = find_client(session, row.client_id, now())
+        if client is None or client.unusable:
+            return False
+    if row.person_id is None:
+        return True
+    reader = Reader(
+        establishment_id=row.establishment_id,
+        professional_id=row.professional_id,
+        purpose=row.purpose or "",
+        client_id=row.client_id,
+    )
+    if unable_professional(session, reader, now()):
+        return False
+    categories = categories_of(row.scopes)
+    return decide_reading(session, reader, row.person_id, categories).categories == categories
+
+
+PORTAL_CLIENT = "renhice-portal"
+"""The client of tokens the portal reads with: the product itself, so it has no accreditation to lose."""

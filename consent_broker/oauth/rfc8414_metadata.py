@@ -1,0 +1,60 @@
+"""What the server says of itself (RFC 8414, SMART App Launch 2.2 §9); only what works is advertised."""
+
+from typing import Any
+
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+
+from consent_broker.broker import Broker
+from consent_broker.oauth.clients import AUTH_METHOD, GRANT_TYPES
+from consent_broker.oauth.rfc7523_client_auth import ALGORITHMS
+from consent_broker.oauth.rfc7636_pkce import METHOD
+from consent_broker.oauth.scopes import SUPPORTED
+
+CAPABILITIES = [
+    "launch-ehr",
+    "client-confidential-asymmetric",
+    "context-ehr-patient",
+    "permission-offline",
+    "permission-patient",
+    "permission-v1",
+    "permission-v2",
+]
+
+
+def metadata(broker: Broker) -> dict[str, Any]:
+    """The RFC 8414 document."""
+    base = f"{broker.issuer}/oauth"
+    endpoint_auth = {
+        f"{endpoint}_endpoint_auth_{what}": value
+        for endpoint in ("token", "introspection", "revocation")
+        for what, value in (("methods_supported", [AUTH_METHOD]), ("signing_alg_values_supported", list(ALGORITHMS)))
+    }
+    document = {
+        "issuer": broker.issuer,
+        "authorization_endpoint": f"{base}/authorize",
+        "token_endpoint": f"{base}/token",
+        "introspection_endpoint": f"{base}/introspect",
+        "revocation_endpoint": f"{base}/revoke",
+        "jwks_uri": f"{base}/jwks",
+        "scopes_supported": sorted(SUPPORTED),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": sorted(GRANT_TYPES),
+        "code_challenge_methods_supported": [METHOD],
+        "authorization_response_iss_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "ui_locales_supported": ["es-PE"],
+        **endpoint_auth,
+    }
+    if broker.settings.secure:
+        AuthorizationServerMetadata(document).validate()
+    return document
+
+
+def smart_configuration(broker: Broker) -> dict[str, Any]:
+    """The SMART document of the FHIR base; `management_endpoint` is where a patient sees and ends what they granted."""
+    return metadata(broker) | {
+        "management_endpoint": f"{broker.issuer}/mi-historia/permisos",
+        "capabilities": CAPABILITIES,
+    }

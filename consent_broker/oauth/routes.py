@@ -1,0 +1,88 @@
+"""The addresses of the authorization server: thin, each one reads strictly and hands over."""
+
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
+from flask import Blueprint, Response, jsonify, request
+
+from consent_broker.broker import current_broker
+from consent_broker.oauth.rfc6749_authorize import authorize
+from consent_broker.oauth.rfc6749_parameters import read_authorization_parameters
+from consent_broker.oauth.rfc6749_server import Server
+from consent_broker.oauth.rfc7009_revocation import revoke
+from consent_broker.oauth.rfc7517_keys import JWKS_MAX_AGE
+from consent_broker.oauth.rfc7662_introspection import introspect
+from consent_broker.oauth.rfc8414_metadata import metadata, smart_configuration
+from registry.database import session
+from registry.errors import InvalidInput
+
+blueprint = Blueprint("oauth", __name__)
+
+
+def _server() -> Server:
+    return Server(current_broker(), session())
+
+
+@blueprint.post("/oauth/token")
+def token() -> Response:
+    """RFC 6749 §3.2."""
+    return _server().token(request)
+
+
+@blueprint.route("/oauth/authorize", methods=["GET", "POST"])
+def start_authorization() -> Response:
+    """RFC 6749 §3.1."""
+    try:
+        parameters = read_authorization_parameters(request)
+    except InvalidRequestError as error:
+        raise InvalidInput(str(error.description), code="invalid_request") from None
+    return authorize(session(), current_broker(), parameters)
+
+
+@blueprint.post("/oauth/introspect")
+def introspection() -> Response:
+    """RFC 7662 §2."""
+    server = _server()
+    try:
+        client, form = server.authenticated(request)
+    except OAuth2Error as error:
+        return server.error(error)
+    if "token" not in form:
+        return server.error(InvalidRequestError("Missing 'token' in request."))
+    return jsonify(introspect(session(), current_broker(), client, form["token"]))
+
+
+@blueprint.post("/oauth/revoke")
+def revocation() -> Response:
+    """RFC 7009 §2."""
+    server = _server()
+    try:
+        client, form = server.authenticated(request)
+    except OAuth2Error as error:
+        return server.error(error)
+    if "token" not in form:
+        return server.error(InvalidRequestError("Missing 'token' in request."))
+    revoke(session(), current_broker(), client, form["token"])
+    return jsonify({})
+
+
+@blueprint.get("/oauth/jwks")
+def jwks() -> Response:
+    """RFC 7517 §5."""
+    return _cacheable(jsonify(current_broker().keys.public_jwks()))
+
+
+@blueprint.get("/.well-known/oauth-authorization-server")
+def authorization_server_metadata() -> Response:
+    """RFC 8414 §3."""
+    return _cacheable(jsonify(metadata(current_broker())))
+
+
+@blueprint.get("/fhir/.well-known/smart-configuration")
+@blueprint.get("/exchange/fhir/.well-known/smart-configuration", endpoint="exchange_smart_configuration")
+def fhir_smart_configuration() -> Response:
+    """SMART App Launch 2.2 §9."""
+    return _cacheable(jsonify(smart_configuration(current_broker())))
+
+
+def _cacheable(response: Response) -> Response:
+    response.headers["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE}"
+    return response

@@ -1,0 +1,48 @@
+"""Scopes: the ones there are, SMART v1 spellings made v2, and which audience each belongs to."""
+
+import re
+from collections.abc import Iterable
+
+from authlib.oauth2.rfc6749.errors import InvalidScopeError
+
+from consent_broker.consents.vocabulary import FHIR_TYPES, scope_of
+
+SYSTEM_SCOPES = {"system/Patient.cu": "/fhir", "system/Patient.rs": "/fhir", "access-request": "/api/v1"}
+"""Scopes of a record system acting for itself, and the surface each opens."""
+
+RECORD_SCOPES = frozenset(scope_of(category) for category in FHIR_TYPES)
+GRANT_SCOPES = RECORD_SCOPES | {"launch", "offline_access"}
+SUPPORTED = frozenset(SYSTEM_SCOPES) | GRANT_SCOPES
+MAX_SCOPES = 40
+_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")
+_V1 = {"system/Patient.read": "system/Patient.rs", "system/Patient.write": "system/Patient.cu"} | {
+    f"patient/{resource_type}.read": f"patient/{resource_type}.rs" for resource_type in FHIR_TYPES.values()
+}
+
+
+def parse_scopes(text: str) -> frozenset[str]:
+    """A `scope` parameter as a set, SMART v1 spellings normalised; raises InvalidScopeError for any we don't know.
+
+    A scope is refused, never silently dropped: the client must know what it did not get (RFC 6749 §3.3).
+    """
+    found = text.split(" ")
+    if len(found) > MAX_SCOPES or not all(_TOKEN.fullmatch(scope) for scope in found):
+        raise InvalidScopeError("The scope can not be read")
+    normalised = normalise(found)
+    if not normalised <= SUPPORTED:
+        raise InvalidScopeError("A scope is not known here")
+    return normalised
+
+
+def normalise(scopes: Iterable[str]) -> frozenset[str]:
+    """SMART v1 `read` and `write` as their v2 equivalents; others as they are."""
+    return frozenset(_V1.get(scope, scope) for scope in scopes)
+
+
+def audience_of(scopes: frozenset[str]) -> str:
+    """The one surface a record system's scopes belong to; raises InvalidScopeError when there is not exactly one."""
+    surfaces = {SYSTEM_SCOPES.get(scope) for scope in scopes}
+    surface = surfaces.pop() if len(surfaces) == 1 else None
+    if surface is None:
+        raise InvalidScopeError("One token is for one audience: ask for these scopes separately")
+    return surface
