@@ -81,7 +81,8 @@ def careless(rng: random.Random, record: Record) -> Record:
     """Return `record` as a hurried clerk leaves it: untouched, or with one to three slips, named in `slips`."""
     if rng.random() >= CARELESS:
         return record
-    for name in rng.choices(list(SLIPS), weights=[weight for weight, _ in SLIPS.values()], k=rng.choice((1, 1, 1, 2, 3))):
+    weights = [weight for weight, _ in SLIPS.values()]
+    for name in rng.choices(list(SLIPS), weights, k=rng.choice((1, 1, 1, 2, 3))):
         slipped = SLIPS[name][1](rng, record)
         if slipped != record:
             record = replace(slipped, slips=(*slipped.slips, name))

@@ -48,14 +48,10 @@ VACCINES = (
 def keep_history(record: Record, seed: int = 2026) -> Iterator[Json]:
     """Yield the resources an establishment holds for `record`, without the reference to the patient."""
     rng = random.Random(f"{seed}:clinical:{record.renipress}:{record.local_number}")
-    for row in rng.sample(ALLERGIES, rng.choice((0, 0, 0, 1, 2))):
-        yield allergy(record, row, _day(rng))
-    for row in rng.sample(MEDICATION, rng.randrange(4)):
-        yield medication(record, row, _day(rng))
-    for row in rng.sample(CONDITIONS, rng.randrange(3)):
-        yield condition(record, row, _day(rng))
-    for row in rng.sample(VACCINES, rng.randrange(3)):
-        yield immunization(record, row, _day(rng))
+    yield from (allergy(record, row, _day(rng)) for row in rng.sample(ALLERGIES, rng.choice((0, 0, 0, 1, 2))))
+    yield from (medication(record, row, _day(rng)) for row in rng.sample(MEDICATION, rng.randrange(4)))
+    yield from (condition(record, row, _day(rng)) for row in rng.sample(CONDITIONS, rng.randrange(3)))
+    yield from (immunization(record, row, _day(rng)) for row in rng.sample(VACCINES, rng.randrange(3)))
     for day in sorted({_day(rng) for _ in range(rng.randrange(1, 5))}):
         yield encounter(record, rng.choice(SERVICES), day)
 

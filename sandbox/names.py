@@ -49,6 +49,4 @@ def load_surnames() -> Ranked:
 def load_given_names(sex: str) -> Ranked:
     """Return the given names of `sex`, M or F."""
     rows = _rows("given_names_pe.csv")
-    return Ranked(
-        word for row in rows if row["sex"] == sex and _is_name(word := plain(row["given_name"]))
-    )
+    return Ranked(word for row in rows if row["sex"] == sex and _is_name(word := plain(row["given_name"])))

@@ -1,4 +1,4 @@
-"""A Peruvian population: households with twins, foreigners, newborns and people without papers; same seed, same people."""
+"""A Peruvian population: households, twins, foreigners, newborns, people without papers; same seed, same people."""
 
 import random
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import count, islice
 
-from sandbox.geography import District, REGIONS, districts_of
+from sandbox.geography import REGIONS, District, districts_of
 from sandbox.names import load_given_names, load_surnames
 
 TODAY = date(2026, 6, 30)  # fixed, so that ages and newborns do not depend on the day the sandbox is made

@@ -47,7 +47,12 @@ PHYSICIAN = Worker(
 )
 WORKERS = (
     PHYSICIAN,
-    Worker(_person(3, "NELLY", "CCORIMANYA", "TUPA", "F", date(1982, 11, 23)), ("professional",), "990102", HOLDING.renipress),
+    Worker(
+        _person(3, "NELLY", "CCORIMANYA", "TUPA", "F", date(1982, 11, 23)),
+        ("professional",),
+        "990102",
+        HOLDING.renipress,
+    ),
     Worker(_person(4, "CARLA PATRICIA", "ZEVALLOS", "NUÑEZ", "F", date(1990, 5, 17)), ("analyst",)),
     Worker(_person(5, "HUGO", "PALOMINO", "VARGAS", "M", date(1975, 1, 30)), ("steward",)),
     Worker(_person(6, "ANA LUCIA", "BENITES", "DEL AGUILA", "F", date(1987, 9, 9)), ("administrator",)),
@@ -58,7 +63,8 @@ PEOPLE = (PATIENT, *(worker.person for worker in WORKERS))
 
 def asking_record() -> Record:
     """Return what establishment A writes when the patient arrives: correct but for a hurried given name."""
-    return replace(write_down(PATIENT, ASKING.renipress, ASKING_NUMBER), given_names="ROSA MARYA", slips=("mistyped-given-name",))
+    careful = write_down(PATIENT, ASKING.renipress, ASKING_NUMBER)
+    return replace(careful, given_names="ROSA MARYA", slips=("mistyped-given-name",))
 
 
 def holding_record() -> Record:

@@ -119,7 +119,7 @@ def _capability(place: Establishment) -> Json:
         {"type": kind, "interaction": [{"code": "read"}, {"code": "search-type"}], "searchParam": search}
         for kind in TYPES
     ]
-    service = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}]}
+    oauth = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -128,7 +128,7 @@ def _capability(place: Establishment) -> Json:
         "implementation": {"description": place.name, "url": f"{request.host_url}fhir"},
         "fhirVersion": "4.0.1",
         "format": ["json"],
-        "rest": [{"mode": "server", "security": {"service": [service]}, "resource": resources}],
+        "rest": [{"mode": "server", "security": {"service": [{"coding": [oauth]}]}, "resource": resources}],
     }
 
 

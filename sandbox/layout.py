@@ -1,0 +1,84 @@
+"""Where the sandbox keeps its files under `var`, and which port each of its processes takes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.places import ESTABLISHMENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths under one `var` directory."""
+
+    var: Path
+
+    @property
+    def summary(self) -> Path:
+        """Everything needed to script against the sandbox: addresses, clients, people."""
+        return self.var / "sandbox.json"
+
+    @property
+    def folder(self) -> Path:
+        """The rest of the sandbox's files."""
+        return self.var / "sandbox"
+
+    @property
+    def keys(self) -> Path:
+        """Keys and secrets made at the first `prepare`, kept by the next ones."""
+        return self.folder / "keys.json"
+
+    @property
+    def directory(self) -> Path:
+        """What the administrator imports: establishments, record systems, professionals, staff."""
+        return self.folder / "directory.json"
+
+    @property
+    def environment(self) -> Path:
+        """Settings of the product that point at the sandbox."""
+        return self.folder / "environment.json"
+
+    @property
+    def programs(self) -> Path:
+        """The processes to run."""
+        return self.folder / "programs.json"
+
+    @property
+    def truth(self) -> Path:
+        """Who is who: kept apart, for measuring and never for the product."""
+        return self.folder / "truth.csv"
+
+    @property
+    def citizens(self) -> Path:
+        """RENIEC's register and the credentials of ID Perú."""
+        return self.folder / "citizens.sqlite"
+
+    @property
+    def pide_password(self) -> Path:
+        """The password in force at PIDE; the service rewrites it when it is rotated."""
+        return self.folder / "pide.json"
+
+    def database(self, renipress: str) -> Path:
+        """Return an establishment's own database."""
+        return self.folder / f"{renipress}.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """ID Perú first, then PIDE, then the establishments in order."""
+
+    base: int
+
+    @property
+    def idperu(self) -> int:
+        """Return ID Perú's port."""
+        return self.base
+
+    @property
+    def pide(self) -> int:
+        """Return PIDE's port."""
+        return self.base + 1
+
+    def establishment(self, renipress: str) -> int:
+        """Return an establishment's port."""
+        codes = [place.renipress for place in ESTABLISHMENTS]
+        return self.base + 2 + codes.index(renipress)

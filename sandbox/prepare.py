@@ -1,0 +1,265 @@
+"""Prepares a sandbox: its people, records, keys, and the files others read. Doing it again changes nothing."""
+
+import csv
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import story
+from sandbox.archive import keep_records
+from sandbox.citizens import ADULT, Citizens
+from sandbox.clerks import Record
+from sandbox.clinical import TYPES, keep_history
+from sandbox.establishment.store import Store
+from sandbox.files import read_json, write_json
+from sandbox.keys import load_keys, public
+from sandbox.layout import Layout, Ports
+from sandbox.patient import to_patient
+from sandbox.places import ESTABLISHMENTS, Establishment
+from sandbox.population import Person, Population
+from sandbox.serving import HOST
+
+Json = dict[str, Any]
+SEED = 2026
+SCOPES = (
+    "system/Patient.cu",
+    "system/Patient.rs",
+    "access-request",
+    "launch",
+    "offline_access",
+    *(f"patient/{kind}.rs" for kind in TYPES),
+)
+PORTAL_CLIENT = "renhice-portal"
+OFFICIAL = {"dni": "94901918", "ruc": "20999000001"}
+LISTED = 12  # patients besides the story's whose sign-ins are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to prepare: where the registry is, how many people, which ports, into which directory."""
+
+    base_url: str
+    population: int
+    port_base: int
+    out: Path
+
+    @property
+    def layout(self) -> Layout:
+        """Return the files' places; absolute, since processes start elsewhere."""
+        return Layout(self.out.resolve())
+
+    @property
+    def ports(self) -> Ports:
+        """Return the processes' ports."""
+        return Ports(self.port_base)
+
+    def address(self, port: int) -> str:
+        """Return the base URL of a process of the sandbox."""
+        return f"http://{HOST}:{port}"
+
+    def place(self, place: Establishment) -> str:
+        """Return an establishment's base URL."""
+        return self.address(self.ports.establishment(place.renipress))
+
+
+def prepare(plan: Plan) -> None:
+    """Write everything; keys, credentials and what establishments have already sent are kept."""
+    layout = plan.layout
+    layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    people = Population(SEED).people(plan.population)
+    records = [*keep_records(people, SEED), story.asking_record(), story.holding_record()]
+    keys = load_keys(layout)
+    citizens = Citizens(layout.citizens)
+    citizens.enrol([*people, *story.PEOPLE])
+    _fill_establishments(layout, records)
+    _write_truth(layout.truth, records)
+    write_json(layout.directory, _directory(plan, keys))
+    write_json(layout.environment, _environment(plan, keys))
+    write_json(layout.programs, _programs(plan))
+    write_json(layout.summary, _summary(plan, keys, _sign_ins(people, citizens)))
+
+
+def _fill_establishments(layout: Layout, records: Iterable[Record]) -> None:
+    """Give each establishment its patients; the story's first one arrives during the story."""
+    entries: dict[str, list[tuple[Json, str, list[Json]]]] = defaultdict(list)
+    for record in records:
+        if (record.renipress, record.local_number) != (story.ASKING.renipress, story.ASKING_NUMBER):
+            entries[record.renipress].append((to_patient(record), record.local_number, _history(record)))
+    for place in ESTABLISHMENTS:
+        Store(layout.database(place.renipress)).add(entries[place.renipress])
+
+
+def _history(record: Record) -> list[Json]:
+    return story.holding_history() if record.person == story.PATIENT.id else list(keep_history(record, SEED))
+
+
+def _write_truth(path: Path, records: Iterable[Record]) -> None:
+    path.touch(mode=0o600)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("person", "renipress", "local_number", "slips"))
+        writer.writerows((r.person, r.renipress, r.local_number, " ".join(r.slips)) for r in records)
+
+
+def _directory(plan: Plan, keys: Json) -> Json:
+    physicians = [worker for worker in story.WORKERS if worker.renipress]
+    staff = [(worker, role) for worker in story.WORKERS for role in worker.roles if role != "professional"]
+    return {
+        "establishments": [_establishment(plan, place) for place in ESTABLISHMENTS],
+        "record_systems": [_record_system(plan, place, keys) for place in ESTABLISHMENTS],
+        "professionals": [_professional(worker) for worker in physicians],
+        "staff": [{"document": _dni(w.person), "role": role, "until": "2036-12-31"} for w, role in staff],
+    }
+
+
+def _establishment(plan: Plan, place: Establishment) -> Json:
+    return {
+        "renipress": place.renipress,
+        "name": place.name,
+        "category": place.category,
+        "sector": place.sector,
+        "region": place.region,
+        "ubigeo": place.ubigeo,
+        "fhir_endpoint": f"{plan.place(place)}/fhir",
+        "identifier_system": place.identifier_system,
+        "active": True,
+    }
+
+
+def _record_system(plan: Plan, place: Establishment, keys: Json) -> Json:
+    return {
+        "client_id": place.client_id,
+        "name": f"SIHCE {place.name}",
+        "version": "1.0",
+        "establishment": place.renipress,
+        "authority": "Minsa - OGTI (entorno de prueba)",
+        "accredited_from": "2025-01-01",
+        "accredited_until": "2036-12-31",
+        "jwks": {"keys": [public(keys["clients"][place.client_id])]},
+        "redirect_uris": [f"{plan.place(place)}/sihce/callback"],
+        "scopes": list(SCOPES),
+    }
+
+
+def _professional(worker: story.Worker) -> Json:
+    person = worker.person
+    return {
+        "document": _dni(person),
+        "names": person.given_names,
+        "paternal_surname": person.paternal_surname,
+        "maternal_surname": person.maternal_surname,
+        "college": "CMP",
+        "number": worker.college_number,
+        "able_to_practise": True,
+        "affiliations": [
+            {"establishment": worker.renipress, "role": "medico", "from": "2025-01-01", "until": "2036-12-31"}
+        ],
+    }
+
+
+def _dni(person: Person) -> Json:
+    return {"type": "DNI", "number": person.document.number if person.document else ""}
+
+
+def _environment(plan: Plan, keys: Json) -> Json:
+    return {
+        "RENHICE_OIDC_ISSUER": plan.address(plan.ports.idperu),
+        "RENHICE_OIDC_CLIENT_ID": PORTAL_CLIENT,
+        "RENHICE_OIDC_CLIENT_SECRET": keys["portal_secret"],
+        "RENHICE_PIDE_URL": plan.address(plan.ports.pide),
+        "RENHICE_PIDE_OFFICIAL_DNI": OFFICIAL["dni"],
+        "RENHICE_PIDE_ENTITY_RUC": OFFICIAL["ruc"],
+        "RENHICE_PIDE_PASSWORD": read_json(plan.layout.pide_password)["password"],
+    }
+
+
+def _programs(plan: Plan) -> list[Json]:
+    def program(name: str, port: int, *arguments: str) -> Json:
+        argv = [sys.executable, "-m", "sandbox", *arguments, "--out", str(plan.layout.var)]
+        return {"name": name, "argv": argv, "port": port}
+
+    return [
+        program("idperu", plan.ports.idperu, "idperu"),
+        program("pide", plan.ports.pide, "pide"),
+        *(
+            program(
+                f"establishment-{place.renipress}",
+                plan.ports.establishment(place.renipress),
+                "establishment",
+                place.renipress,
+            )
+            for place in ESTABLISHMENTS
+        ),
+    ]
+
+
+def _summary(plan: Plan, keys: Json, people: list[Json]) -> Json:
+    return {
+        "base_url": plan.base_url,
+        "issuer": plan.base_url,
+        "population": plan.population,
+        "id_peru": {
+            "issuer": plan.address(plan.ports.idperu),
+            "port": plan.ports.idperu,
+            "client_id": PORTAL_CLIENT,
+            "redirect_uris": [f"{plan.base_url}/ingresar/retorno"],
+        },
+        "pide": {"url": plan.address(plan.ports.pide), "port": plan.ports.pide},
+        "control_token": keys["control_token"],
+        "establishments": [_establishment_summary(plan, place, keys) for place in ESTABLISHMENTS],
+        "people": people,
+        "story": _story(),
+    }
+
+
+def _establishment_summary(plan: Plan, place: Establishment, keys: Json) -> Json:
+    return _establishment(plan, place) | {
+        "base_url": plan.place(place),
+        "port": plan.ports.establishment(place.renipress),
+        "client": {
+            "client_id": place.client_id,
+            "private_jwk": keys["clients"][place.client_id],
+            "redirect_uris": [f"{plan.place(place)}/sihce/callback"],
+            "scopes": list(SCOPES),
+        },
+    }
+
+
+def _story() -> Json:
+    return {
+        "patient": _dni(story.PATIENT),
+        "professional": {
+            "document": _dni(story.PHYSICIAN.person),
+            "college": "CMP",
+            "number": story.PHYSICIAN.college_number,
+        },
+        "analyst": _dni(story.ANALYST.person),
+        "asking": {
+            "renipress": story.ASKING.renipress,
+            "local_number": story.ASKING_NUMBER,
+            "patient": to_patient(story.asking_record()),
+        },
+        "holding": {"renipress": story.HOLDING.renipress, "local_number": story.HOLDING_NUMBER},
+    }
+
+
+def _sign_ins(people: list[Person], citizens: Citizens) -> list[Json]:
+    adults = [p for p in people if p.document and p.document.type == "dni" and p.age >= ADULT]
+    listed = [
+        (story.PATIENT, ("patient",), ""),
+        *((worker.person, worker.roles, worker.renipress) for worker in story.WORKERS),
+        *((person, ("patient",), "") for person in adults[:LISTED]),
+    ]
+    return [_sign_in(person, roles, renipress, citizens) for person, roles, renipress in listed]
+
+
+def _sign_in(person: Person, roles: tuple[str, ...], renipress: str, citizens: Citizens) -> Json:
+    document = _dni(person)
+    citizen = citizens.find(document["number"])
+    credentials = {"password": citizen.password, "otp": citizen.otp, "pin": citizen.pin} if citizen else {}
+    name = f"{person.given_names} {person.paternal_surname} {person.maternal_surname}".strip()
+    place = {"establishment": renipress} if renipress else {}
+    return {"roles": list(roles), "document": document, "name": name} | credentials | place
