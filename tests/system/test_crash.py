@@ -30,12 +30,6 @@ VICTIMS = [
 ]
 
 
-def establishment_of(system: System) -> dict[str, Any]:
-    """The first establishment's client, with its private key."""
-    found: dict[str, Any] = next(one for one in system.sandbox["clients"] if one["establishment"])
-    return found
-
-
 def patient(system: str, number: str, index: int) -> dict[str, Any]:
     return {
         "resourceType": "Patient",
@@ -48,12 +42,13 @@ def patient(system: str, number: str, index: int) -> dict[str, Any]:
 
 def register(system: System, victim: str, indices: range) -> list[Registered]:
     """Register each patient until it is acknowledged; what is returned was acknowledged."""
-    client = establishment_of(system)
+    establishment = system.sandbox["establishments"][0]
+    client = establishment["client"]
     registry = Registry(system.base_url, Client(client["client_id"], client["private_jwk"]))
     acknowledged = []
     for index in indices:
         number = f"{victim}-{index}"
-        acknowledged.append(insist(registry, client["identifier_system"], number, index))
+        acknowledged.append(insist(registry, establishment["identifier_system"], number, index))
     return acknowledged
 
 

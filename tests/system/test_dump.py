@@ -1,16 +1,15 @@
 """A stolen database, and the logs beside it, show no name, document number, telephone or birth date."""
 
-import csv
 import json
-import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
 import psycopg
 import pytest
 
 from tests.system.conftest import System
-
-PERSONAL = re.compile("document_number|phone|birth_date|surname|given_names")
 
 
 def dump(url: str) -> Iterator[tuple[str, str]]:
@@ -23,18 +22,22 @@ def dump(url: str) -> Iterator[tuple[str, str]]:
 
 
 def personal_data(system: System) -> set[str]:
-    """Words that only the population's records hold: document numbers, telephones, birth dates, full names."""
+    """What identifies the population: numbers, telephones, birth dates, surnames and full given names."""
     found: set[str] = set()
-    with (system.root / "var" / "sandbox" / "truth.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            for column, value in row.items():
-                if (
-                    value
-                    and re.search(r"document_number|phone|birth_date|surname|given_names", column)
-                    and len(value) >= 7
-                ):
-                    found.add(value)
-    return found
+    for database in (system.root / "var" / "sandbox").glob("[0-9]*.sqlite"):
+        with closing(sqlite3.connect(database)) as connection:
+            for (resource,) in connection.execute("SELECT resource FROM patients"):
+                found.update(words(json.loads(resource)))
+    return {word for word in found if len(word) >= 7}
+
+
+def words(patient: dict[str, Any]) -> Iterator[str]:
+    yield patient.get("birthDate", "")
+    yield from (entry["value"] for field in ("identifier", "telecom") for entry in patient.get(field, []))
+    for name in patient["name"]:
+        yield " ".join(name["given"])
+        yield name.get("family", "")
+        yield from (extension["valueString"] for extension in name.get("_family", {}).get("extension", []))
 
 
 @pytest.fixture(scope="module")
