@@ -1,0 +1,19 @@
+"""The integrator's guide runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import ROOT, System
+
+GUIDE = ROOT / "docs" / "integration.md"
+
+
+def test_every_block_of_the_guide_runs(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(system.root)
+    blocks = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 6
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, str(Path(GUIDE).name), "exec"), namespace)
