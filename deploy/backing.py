@@ -42,23 +42,26 @@ class Backing:
         }
 
 
-def prepare_backing(layout: Layout, environment: Mapping[str, str] | None = None) -> Backing:
+def prepare_backing(layout: Layout, named: Mapping[str, str] = os.environ) -> Backing:
     """Decide what to stand on, and make what is missing; nothing is started.
 
     Raises ServiceError when a URL in the environment is not usable as one, or a cluster can't be made.
     """
-    named = os.environ if environment is None else environment
     programs: list[Program] = []
-    if named.get("RENHICE_DATABASE_URL"):
-        database = parse_url("RENHICE_DATABASE_URL", named["RENHICE_DATABASE_URL"])
-        owner = parse_url(
-            "RENHICE_MIGRATION_DATABASE_URL", named.get("RENHICE_MIGRATION_DATABASE_URL") or text(database)
-        )
-        administration = None
+    if owner := named_database(named):
+        database, administration = parse_url("RENHICE_DATABASE_URL", named["RENHICE_DATABASE_URL"]), None
     else:
         database, owner, administration = _embed_postgres(layout, programs)
     broker = named.get("RENHICE_BROKER_URL") or _embed_valkey(layout, programs)
     return Backing(database, owner, broker, administration, tuple(programs))
+
+
+def named_database(environment: Mapping[str, str]) -> URL | None:
+    """The owner's URL of the database that `environment` names, if it names one; ServiceError if it is none."""
+    for variable in ("RENHICE_MIGRATION_DATABASE_URL", "RENHICE_DATABASE_URL"):
+        if environment.get("RENHICE_DATABASE_URL") and environment.get(variable):
+            return parse_url(variable, environment[variable])
+    return None
 
 
 def text(url: URL) -> str:
@@ -155,8 +158,9 @@ def fingerprint(backing: Backing) -> str:
     return hashlib.sha256(place.encode()).hexdigest()[:16]
 
 
-def holds_tables(backing: Backing) -> bool:
-    """Whether the schema was ever migrated; the server must be up."""
-    with postgres.connect(backing.migration_database) as connection:
+def holds_tables(owner: URL) -> bool:
+    """Whether the schema was ever migrated; ServiceError when the server does not answer."""
+    postgres.wait_for(owner, seconds=5)
+    with postgres.connect(owner) as connection:
         row = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
     return bool(row and row[0])

@@ -3,13 +3,15 @@
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import click
 import psycopg
 
 from deploy.layout import Layout
-from deploy.lifecycle import DEFAULT_PORT, Options, alone, bring_up
+from deploy.lifecycle import DEFAULT_PORT, Options, alone, bring_up, make_fresh
 from deploy.postgres import ServiceError
 from deploy.presentation import console, show_processes, show_system, voice
 from deploy.readiness import is_ready
@@ -31,25 +33,25 @@ def up(port: int, *, fresh: bool, no_sandbox: bool, detach: bool, population: in
     layout, supervisor = Layout(), Supervisor(Layout())
     for name in STOPPING:
         signal.signal(name, _interrupt)
-    with alone(layout, console.print):
+    with alone(layout, console.print), reported():
         if fresh:
-            supervisor.shut_down()
-            layout.remove_data()
+            make_fresh(layout)
         if supervisor.running():
             console.print("Already running.")
             show_system(layout)
             return
-        start_system(layout, Options(port, sandbox=not no_sandbox, population=population))
+        with voice() as telling:
+            bring_up(layout, Options(port, sandbox=not no_sandbox, population=population), telling)
     show_system(layout)
     if not detach:
         _stay(supervisor)
 
 
-def start_system(layout: Layout, options: Options) -> None:
-    """Bring the system up, telling each step; exits with what failed (1), or quietly when interrupted (130)."""
+@contextmanager
+def reported() -> Iterator[None]:
+    """Exit with what failed (1), or quietly when interrupted (130)."""
     try:
-        with voice() as telling:
-            bring_up(layout, options, telling)
+        yield
     except (ServiceError, OSError, RuntimeError, psycopg.Error) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

@@ -55,6 +55,21 @@ def alone(layout: Layout, say: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
+def make_fresh(layout: Layout) -> None:
+    """Stop this checkout's system and delete its data, keys included; nothing outside its own directories.
+
+    Raises ServiceError, having deleted nothing, when a database of the caller's would be left without its keys.
+    """
+    named = standing.named_database(os.environ)
+    if named is not None and standing.holds_tables(named):
+        raise ServiceError(
+            "--fresh would delete the keys of the database in RENHICE_DATABASE_URL, which holds data.\n"
+            "Drop and create that database yourself first (it is yours, so it is not done here)."
+        )
+    Supervisor(layout).shut_down()
+    layout.remove_data()
+
+
 def bring_up(layout: Layout, options: Options, voice: Voice) -> None:
     """Start everything, and return when it is ready and loaded; after a failure nothing is left running.
 
@@ -85,7 +100,8 @@ def bring_up(layout: Layout, options: Options, voice: Voice) -> None:
 def _refuse_strange_data(backing: Backing, environment: Mapping[str, str]) -> None:
     """A database sealed with keys that are not here can't be read: stop before anything is written beside it."""
     keys = product.keys_directory(environment)
-    if backing.administration is None and standing.holds_tables(backing) and not any(keys.glob("*.key")):
+    named = backing.administration is None
+    if named and standing.holds_tables(backing.migration_database) and not any(keys.glob("*.key")):
         raise ServiceError(
             f"The database named by RENHICE_DATABASE_URL holds data, but its keys are not in {keys}.\n"
             "Name their directory in RENHICE_KEYS_DIR, or give an empty database (drop and create it yourself)."
