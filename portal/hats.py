@@ -1,6 +1,6 @@
 """The hats a human may wear here: where each begins, its sections, and how surely the wearer must be known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portal.session import SignedIn
 
@@ -41,8 +41,13 @@ PATIENT = Hat(
         Section("Mis ingresos", "/mi-historia/sesiones"),
     ),
 )
-PROFESSIONAL = Hat("professional", "Profesional", "/profesional", PROFESSIONAL_ACR, (Section("Buscar", "/profesional"),))
+PROFESSIONAL = Hat(
+    "professional", "Profesional", "/profesional", PROFESSIONAL_ACR, (Section("Buscar", "/profesional"),)
+)
 ANALYST = Hat("analyst", "Analista", "/estadisticas", STAFF_ACR, (Section("Estadísticas", "/estadisticas"),))
+DECIDING = replace(PATIENT, acr=DECISION_ACR)
+"""A patient about to give a permission: two factors (ID Perú level 2)."""
+
 HATS = {hat.role: hat for hat in (PATIENT, PROFESSIONAL, ANALYST)}
 BY_WORD = {"paciente": PATIENT, "profesional": PROFESSIONAL, "analista": ANALYST}
 """The word of a hat in `/ingresar?como=`."""

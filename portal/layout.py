@@ -85,7 +85,7 @@ def error_page(shown: Problem) -> Response:
 
 def asset_url(name: str) -> str:
     """The address of a static file, with its content's hash so that it may be cached for a year."""
-    return url_for("portal.asset", name=name, v=_asset(name).version)
+    return url_for("portal-static.asset", name=name, v=_asset(name).version)
 
 
 def asset(name: str) -> Response:

@@ -95,7 +95,9 @@ class IdPeru:
         wrong = {
             "iss": claims.get("iss") != self.registration.issuer,
             "aud": self.registration.client_id not in (audience if isinstance(audience, list) else [audience]),
-            "azp": isinstance(audience, list) and len(audience) > 1 and claims.get("azp") != self.registration.client_id,
+            "azp": isinstance(audience, list)
+            and len(audience) > 1
+            and claims.get("azp") != self.registration.client_id,
             "exp": not _number(claims.get("exp")) or claims["exp"] + CLOCK_SKEW < moment,
             "iat": not _number(claims.get("iat")) or claims["iat"] - CLOCK_SKEW > moment,
             "nonce": claims.get("nonce") != nonce,

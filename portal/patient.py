@@ -118,7 +118,9 @@ def write_csv(found: Sequence[Access]) -> str:
     out = io.StringIO()
     out.write(_BOM)
     writer = csv.writer(out)
-    writer.writerow(["Cuándo", "Quién", "Colegiatura", "Establecimiento", "Qué", "Por qué", "Resultado", "Motivo del rechazo"])
+    writer.writerow(
+        ["Cuándo", "Quién", "Colegiatura", "Establecimiento", "Qué", "Por qué", "Resultado", "Motivo del rechazo"]
+    )
     for access in found:
         cells = (access.at.isoformat(timespec="seconds"), access.who, access.profession, _place(access), access.what,
                  access.why, texts.OUTCOMES[access.permitted], access.refusal)  # fmt: skip

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,6 +21,21 @@ from registry.directory.service import display_names, list_establishments
 from registry.sealing import Sealer
 
 UNKNOWN = "No consta"
+
+
+class Asked(Protocol):
+    """Who asks for what, however the question arrived."""
+
+    @property
+    def establishment_id(self) -> UUID: ...
+    @property
+    def professional_id(self) -> UUID | None: ...
+    @property
+    def purpose(self) -> str: ...
+    @property
+    def categories(self) -> Collection[str]: ...
+    @property
+    def ends_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +109,14 @@ def pending_requests(session: Session, sealer: Sealer, requests: Sequence[Access
             categories=in_order(request.categories),
             asked_at=request.created_at,
             until=request.ends_at,
+            decided_here=request.client_id is None,
         )
         for request in requests
     ]
 
 
-def question(session: Session, sealer: Sealer, request: AccessRequest, action: str) -> ConsentQuestion:
-    """The consent page of an access request."""
+def question(session: Session, sealer: Sealer, request: Asked, action: str) -> ConsentQuestion:
+    """The consent page of an access request or of an authorization."""
     known = directory(
         session, sealer, establishments=[request.establishment_id], professionals=[request.professional_id]
     )

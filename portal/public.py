@@ -3,6 +3,7 @@
 import hmac
 
 from flask import Blueprint, Response, current_app, g, redirect, request
+from werkzeug.wrappers import Response as Answer
 
 from portal import layout
 from portal.errors import SignInFailed, SignInUnavailable
@@ -25,10 +26,10 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import session
 from registry.settings import Settings
-from werkzeug.wrappers import Response as Answer
 
 portal = Blueprint("portal", __name__)
-portal.add_url_rule("/static/<name>", view_func=layout.asset, endpoint="asset")
+static = Blueprint("portal-static", __name__)
+static.add_url_rule("/static/<name>", view_func=layout.asset, endpoint="asset")
 _SIGN_IN_COOKIE = "renhice_ingreso"
 _RETURN = "/ingresar/retorno"
 _YEAR_SECONDS = 31_536_000

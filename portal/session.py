@@ -8,9 +8,10 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeGuard
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from portal.models import PortalSession, PortalSignIn
@@ -169,7 +170,7 @@ def device(user_agent: str) -> str:
     return f"{browser} en {system}" if system else browser
 
 
-def _living() -> tuple[object, ...]:
+def _living() -> tuple[ColumnElement[bool], ...]:
     moment = now()
     return (
         PortalSession.ended_at.is_(None),
@@ -178,9 +179,9 @@ def _living() -> tuple[object, ...]:
     )
 
 
-def _well_formed(secret: str | None) -> bool:
+def _well_formed(secret: str | None) -> TypeGuard[str]:
     return secret is not None and _SECRET.fullmatch(secret) is not None
 
 
-def _hash(secret: str | None) -> bytes:
-    return hashlib.sha256((secret or "").encode()).digest()
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

@@ -21,8 +21,12 @@ PURPOSES = {
     "HRESCH": "Para investigación",
 }
 
+ASKABLE_PURPOSES = {code: PURPOSES[code] for code in ("TREAT", "CAREMGT", "COC")}
+
 CONSENT_STATES = {
     "proposed": "Por decidir",
+    "pending": "Por decidir",
+    "granted": "Permitido",
     "active": "Vigente",
     "revoked": "Retirado",
     "rejected": "No permitido",
@@ -77,15 +81,19 @@ ERRORS = {
                    "Si cree que es un error, cambie de perfil o comuníquese con nosotros."),
     404: ErrorText("No encontramos esta página", "La dirección no existe, ya no está o no es suya.",
                    "Revise la dirección o empiece desde el inicio."),
-    405: ErrorText("Esta página no se abre así", "Se llegó a ella de una forma no prevista.", "Empiece desde el inicio."),
+    405: ErrorText("Esta página no se abre así", "Se llegó a ella de una forma no prevista.",
+                   "Empiece desde el inicio."),
     409: ErrorText("Esto ya cambió", "Alguien, quizá usted en otra ventana, lo decidió o modificó antes.",
                    "Abra de nuevo la página para ver cómo está ahora."),
     413: ErrorText("Lo enviado es demasiado grande", "El formulario supera el tamaño permitido.", "Envíe menos texto."),
-    422: ErrorText("No se puede hacer", "Lo pedido no cumple una regla del registro.", "Revise los datos y vuelva a intentarlo."),
-    429: ErrorText("Demasiados intentos", "Recibimos muchos pedidos seguidos.", "Espere un minuto y vuelva a intentarlo."),
+    422: ErrorText("No se puede hacer", "Lo pedido no cumple una regla del registro.",
+                   "Revise los datos y vuelva a intentarlo."),
+    429: ErrorText("Demasiados intentos", "Recibimos muchos pedidos seguidos.",
+                   "Espere un minuto y vuelva a intentarlo."),
     500: ErrorText("Algo falló de nuestro lado", "No se cambió ningún dato.",
                    "Vuelva a intentarlo en unos minutos. Si se repite, llámenos y diga el código."),
-    503: ErrorText("El servicio está ocupado", "No se cambió ningún dato.", "Espere unos segundos y vuelva a intentarlo."),
+    503: ErrorText("El servicio está ocupado", "No se cambió ningún dato.",
+                   "Espere unos segundos y vuelva a intentarlo."),
 }  # fmt: skip
 
 

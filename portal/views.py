@@ -28,6 +28,8 @@ class PendingRequest:
     categories: Sequence[str]
     asked_at: datetime
     until: datetime
+    decided_here: bool
+    """Asked in the portal; a request of a record system is answered by the way it sends the person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

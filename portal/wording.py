@@ -13,8 +13,9 @@ PROMISE = (
 def consent_text(question: ConsentQuestion) -> str:
     """The consent page in one line."""
     categories = ", ".join(texts.category(code) for code in question.categories)
+    who = f"{question.professional or question.establishment} {question.credential}".strip()
     return (
-        f"¿Permite que lean su historia? Quién: {question.professional or question.establishment} {question.credential}. "
+        f"¿Permite que lean su historia? Quién: {who}. "
         f"De dónde: {question.establishment}, {question.place}. Qué podrá leer: {categories}. "
         f"Para qué: {texts.purpose(question.purpose)}. Hasta cuándo: {long_moment(question.until)}. {PROMISE}"
     )

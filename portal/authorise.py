@@ -1,0 +1,55 @@
+"""The consent page of an OAuth authorization: who asks, for what, until when; then back to the client."""
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, g, redirect, request
+from werkzeug.wrappers import Response as Answer
+
+from consent_broker.broker import current_broker
+from consent_broker.consents.access_requests import find_request_for
+from consent_broker.oauth.authorizations import Authorization, accept, get_authorization, reject
+from portal import layout, present
+from portal.guard import require, require_fresh
+from portal.hats import DECIDING, DECISION_ACR
+from portal.patient import me
+from portal.permissions import decision, evidence
+from portal.views import ConsentQuestion
+from portal.wording import consent_text
+from registry.app import parts
+from registry.database import session
+
+authorise = Blueprint("portal-authorise", __name__)
+
+
+def policy() -> None:
+    """Only the patient, by two factors, proved a moment ago."""
+    require(DECIDING)
+    require_fresh(DECISION_ACR, came_from=request.path)
+
+
+@authorise.get("/autorizar/<challenge>")
+def ask(challenge: str) -> Response:
+    """The question, built from stored rows only, never from the browser's parameters."""
+    pending = get_authorization(session(), challenge, me())
+    g.form_targets = [_origin(pending.redirect_uri)]
+    return layout.page("consent.html", question=_question(challenge, pending))
+
+
+@authorise.post("/autorizar/<challenge>")
+def answer(challenge: str) -> Answer:
+    """Grant or deny with equal weight, and return to the client (303, RFC 9700 §4.12)."""
+    settle = accept if decision() else reject
+    pending = get_authorization(session(), challenge, me())
+    proof = evidence(consent_text(_question(challenge, pending)))
+    return redirect(settle(session(), current_broker(), challenge, proof), 303)
+
+
+def _question(challenge: str, pending: Authorization) -> ConsentQuestion:
+    """What is granted with a launch is the access request, so the page shows that, not the narrower scopes."""
+    asked = find_request_for(session(), pending.access_request_id, me()) if pending.access_request_id else pending
+    return present.question(session(), parts().sealer, asked, f"/autorizar/{challenge}")
+
+
+def _origin(uri: str) -> str:
+    split = urlsplit(uri)
+    return f"{split.scheme}://{split.netloc}"

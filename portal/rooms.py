@@ -1,0 +1,28 @@
+"""The rooms of the portal: each blueprint with the policy that guards it."""
+
+from portal.analyst import analyst
+from portal.analyst import policy as analyst_policy
+from portal.authorise import authorise
+from portal.authorise import policy as authorise_policy
+from portal.guard import load_session
+from portal.patient import patient
+from portal.patient import policy as patient_policy
+from portal.permissions import permissions
+from portal.professional import policy as professional_policy
+from portal.professional import professional
+from portal.public import portal, static
+from registry.access import public
+from registry.app import Room
+
+
+def rooms() -> list[Room]:
+    """Everything a browser opens; errors are pages."""
+    return [
+        Room(blueprint=static, policy=public, surface="page"),
+        Room(blueprint=portal, policy=load_session, surface="page"),
+        Room(blueprint=patient, policy=patient_policy, surface="page"),
+        Room(blueprint=permissions, policy=patient_policy, surface="page"),
+        Room(blueprint=authorise, policy=authorise_policy, surface="page"),
+        Room(blueprint=professional, policy=professional_policy, surface="page"),
+        Room(blueprint=analyst, policy=analyst_policy, surface="page"),
+    ]
