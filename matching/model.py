@@ -20,6 +20,10 @@ from matching.lexicon import GIVEN_RANKS, SURNAME_RANKS
 DEFAULT_MODEL = "peru-1.json"
 CLASSES = ("match", "unrelated", "sibling", "twin", "parent")
 KIN = CLASSES[2:]
+FIELDS = (
+    "document", "paternal", "maternal", "surname_order", "given", "sex", "birth", "place", "address", "phone", "mother",
+    "birth_order",
+)  # fmt: skip
 SMALLEST = 1e-12
 
 Bits = tuple[float, float, float, float, float]
@@ -78,9 +82,9 @@ class Model:
             raise ModelError(f"model is incomplete or malformed: {error!r}") from error
 
     @cached_property
-    def levels_by_field(self) -> Mapping[str, tuple[str, ...]]:
-        """Names of the levels of each field, in the order of the file."""
-        return {name: tuple(levels) for name, levels in self.levels.items()}
+    def tables(self) -> tuple[Mapping[str, Bits], ...]:
+        """The levels of every field, in the order of `FIELDS`."""
+        return tuple(self.levels[name] for name in FIELDS)
 
     def surname_bits(self, name: str) -> float:
         """log2 of a surname's frequency."""

@@ -7,15 +7,13 @@ positive) is what the possibility of siblings, twins or a parent and child takes
 weight.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import fsum, log2
+from math import log2
 from typing import NamedTuple
 
 from matching.compare import (
     DIFFERENT,
     MISSING,
-    NOTHING,
     Agreed,
     compare_address,
     compare_birth,
@@ -28,13 +26,13 @@ from matching.compare import (
     compare_sex,
     compare_surnames,
 )
-from matching.model import KIN, Model
+from matching.model import FIELDS, KIN, Bits, Model
 from matching.normalise import Normalised
 
 MOST_NAME_BITS = 20.0
 LARGEST_EXPONENT = 1000.0
-
-Levels = tuple[tuple[str, str, Agreed], ...]
+PATERNAL, MATERNAL, GIVEN = FIELDS.index("paternal"), FIELDS.index("maternal"), FIELDS.index("given")
+HARD_FACTS = tuple((field, FIELDS.index(field)) for field in ("document", "birth_order"))
 
 
 class Contribution(NamedTuple):
@@ -43,6 +41,15 @@ class Contribution(NamedTuple):
     field: str
     level: str
     weight: float
+
+
+class Comparison(NamedTuple):
+    """The level of every field in the order of `FIELDS`, and the names agreed on where their frequency matters."""
+
+    levels: tuple[str, ...]
+    paternal: Agreed
+    maternal: Agreed
+    given: Agreed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,64 +62,97 @@ class Score:
     conflicts: frozenset[str]
 
 
-def compare(a: Normalised, b: Normalised) -> Levels:
-    """Level of every field of a pair, with the name agreed on where its frequency matters."""
-    paternal, maternal, order = compare_surnames(a, b)
-    return (
-        ("document", compare_documents(a, b), NOTHING),
-        ("paternal", *paternal),
-        ("maternal", *maternal),
-        ("surname_order", order, NOTHING),
-        ("given", *compare_given(a, b)),
-        ("sex", compare_sex(a, b), NOTHING),
-        ("birth", compare_birth(a, b), NOTHING),
-        ("place", compare_place(a, b), NOTHING),
-        ("address", compare_address(a, b), NOTHING),
-        ("phone", compare_phone(a, b), NOTHING),
-        ("mother", compare_mother(a, b), NOTHING),
-        ("birth_order", compare_birth_order(a, b), NOTHING),
+def compare(a: Normalised, b: Normalised) -> Comparison:
+    """Compare two records field by field; symmetric."""
+    (paternal, paternal_name), (maternal, maternal_name), order = compare_surnames(a, b)
+    given, given_names = compare_given(a, b)
+    levels = (
+        compare_documents(a, b),
+        paternal,
+        maternal,
+        order,
+        given,
+        compare_sex(a, b),
+        compare_birth(a, b),
+        compare_place(a, b),
+        compare_address(a, b),
+        compare_phone(a, b),
+        compare_mother(a, b),
+        compare_birth_order(a, b),
     )
+    return Comparison(levels, paternal_name, maternal_name, given_names)
 
 
 def score(model: Model, a: Normalised, b: Normalised) -> Score:
-    """Score a pair of records; the order of the two does not matter."""
-    levels = compare(a, b)
+    """Score a pair of records, with its explanation; the order of the two does not matter."""
+    comparison = compare(a, b)
+    sums = _class_bits(model, comparison)
+    weight = _weight(sums)
+    return Score(weight, probability(weight), _contributions(model, comparison, sums), _conflicts(comparison))
+
+
+def weigh(model: Model, a: Normalised, b: Normalised) -> float:
+    """The weight of `score` alone, for the many pairs nobody asks to have explained."""
+    return _weight(_class_bits(model, compare(a, b)))
+
+
+def probability(weight_bits: float) -> float:
+    """The probability that a weight in bits stands for."""
+    return float(1 / (1 + 2.0 ** -max(min(weight_bits, LARGEST_EXPONENT), -LARGEST_EXPONENT)))
+
+
+def name_bits(model: Model, comparison: Comparison) -> dict[int, float]:
+    """log2 of how often each agreed name occurs, by index of the field.
+
+    Bounded, since given names that go together are not independent.
+    """
+    bits: dict[int, float] = {}
+    for index, agreed, table in (
+        (PATERNAL, comparison.paternal, model.surname_bits),
+        (MATERNAL, comparison.maternal, model.surname_bits),
+        (GIVEN, comparison.given, model.given_bits),
+    ):
+        if agreed and comparison.levels[index] in model.frequency_levels[FIELDS[index]]:
+            bits[index] = max(sum(map(table, agreed)), -MOST_NAME_BITS)
+    return bits
+
+
+def _class_bits(model: Model, comparison: Comparison) -> Bits:
+    """log2 of prior times likelihood for each class."""
     match, unrelated, sibling, twin, parent = model.prior
-    contributions = [Contribution("prior", "", match - unrelated)]
-    for field, level, agreed in levels:
-        if level == MISSING:
-            continue
-        m, u, s, t, p = model.levels[field][level]
-        if agreed and level in model.frequency_levels[field]:
-            u += _name_bits(model, field, agreed)
-        match, unrelated, sibling, twin, parent = match + m, unrelated + u, sibling + s, twin + t, parent + p
-        contributions.append(Contribution(field, level, m - u))
-    others = _log2_sum(unrelated, sibling, twin, parent)
-    contributions.append(_relatives(unrelated - others, (sibling, twin, parent)))
-    weight = match - others
-    return Score(weight, _probability(weight), tuple(contributions), _conflicts(levels))
+    for table, level in zip(model.tables, comparison.levels, strict=True):
+        if level != MISSING:
+            m, u, s, t, p = table[level]
+            match += m
+            unrelated += u
+            sibling += s
+            twin += t
+            parent += p
+    unrelated += sum(name_bits(model, comparison).values())
+    return match, unrelated, sibling, twin, parent
 
 
-def _name_bits(model: Model, field: str, agreed: Agreed) -> float:
-    """log2 of how often the agreed name occurs; bounded, since given names that go together are not independent."""
-    table = model.given_bits if field == "given" else model.surname_bits
-    return max(sum(map(table, agreed)), -MOST_NAME_BITS)
-
-
-def _relatives(weight: float, kin: tuple[float, float, float]) -> Contribution:
-    likeliest = KIN[kin.index(max(kin))]
-    return Contribution("relatives", likeliest, min(weight, 0.0))
+def _weight(sums: Bits) -> float:
+    match, *others = sums
+    return match - _log2_sum(*others)
 
 
 def _log2_sum(*bits: float) -> float:
     most = max(bits)
-    return most + log2(fsum(2.0 ** (value - most) for value in bits))
+    return most + log2(sum([2.0 ** (value - most) for value in bits]))
 
 
-def _probability(weight: float) -> float:
-    return float(1 / (1 + 2.0 ** -max(min(weight, LARGEST_EXPONENT), -LARGEST_EXPONENT)))
+def _contributions(model: Model, comparison: Comparison, sums: Bits) -> tuple[Contribution, ...]:
+    names = name_bits(model, comparison)
+    parts = [Contribution("prior", "", model.prior[0] - model.prior[1])]
+    for index, (field, level) in enumerate(zip(FIELDS, comparison.levels, strict=True)):
+        if level != MISSING:
+            match, unrelated, *_ = model.tables[index][level]
+            parts.append(Contribution(field, level, match - unrelated - names.get(index, 0.0)))
+    kin = sums[2:]
+    taken = min(sums[1] - _log2_sum(*sums[1:]), 0.0)
+    return (*parts, Contribution("relatives", KIN[kin.index(max(kin))], taken))
 
 
-def _conflicts(levels: Levels) -> frozenset[str]:
-    found: Mapping[str, str] = {field: level for field, level, _ in levels}
-    return frozenset(field for field in ("document", "birth_order") if found[field] == DIFFERENT)
+def _conflicts(comparison: Comparison) -> frozenset[str]:
+    return frozenset(field for field, index in HARD_FACTS if comparison.levels[index] == DIFFERENT)
