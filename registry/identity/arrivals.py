@@ -14,7 +14,7 @@ from matching.normalise import Normalised, normalise
 from registry.database import new_id
 from registry.identity.candidates import serialise
 from registry.identity.contents import Content, local_domain, seal_context, to_bytes
-from registry.identity.engine import Engine
+from registry.identity.engine import Engine, blind_keys
 from registry.identity.models import BlockingToken, Membership, SourceRecord, SourceRecordVersion
 
 
@@ -73,7 +73,7 @@ def receive(session: Session, engine: Engine, registration: Registration) -> Arr
     content = registration.content
     normalised = normalise(content.demographics)
     local_token = engine.sealer.blind(local_domain(registration.establishment_id), content.local_number)
-    serialise(session, [local_token, *engine.blind_keys(lock_keys(normalised))])
+    serialise(session, [local_token, *blind_keys(engine.sealer, lock_keys(normalised))])
     known = _find(session, registration.establishment_id, local_token)
     record_id = known.id if known else new_id()
     said = f"{registration.active}:{to_bytes(content).decode()}"
@@ -83,7 +83,7 @@ def receive(session: Session, engine: Engine, registration: Registration) -> Arr
         local_token=local_token,
         content_token=engine.sealer.blind(f"content:{record_id}", said),
         normalised=normalised,
-        tokens=engine.blind_keys(blocking_keys(normalised)),
+        tokens=blind_keys(engine.sealer, blocking_keys(normalised)),
         known=known,
     )
 

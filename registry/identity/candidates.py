@@ -13,9 +13,8 @@ from sqlalchemy.orm import Session
 from matching.cluster import Member
 from matching.normalise import Normalised, normalise
 from registry.identity.contents import Content, from_bytes, seal_context
-from registry.identity.engine import Engine
 from registry.identity.models import Membership, Person, SourceRecord, SourceRecordVersion
-from registry.sealing import DataKey, SealError
+from registry.sealing import DataKey, Sealer, SealError
 from registry.telemetry import logger
 
 BLOCK_LIMIT = 200
@@ -91,7 +90,7 @@ def find_person_ids(session: Session, tokens: Sequence[bytes]) -> list[UUID]:
     return sorted(row.person_id for row in rows)
 
 
-def load_persons(session: Session, engine: Engine, person_ids: Collection[UUID]) -> dict[UUID, LoadedPerson]:
+def load_persons(session: Session, sealer: Sealer, person_ids: Collection[UUID]) -> dict[UUID, LoadedPerson]:
     """The persons with their members opened, data keys included, in one query; unreadable members are left out."""
     if not person_ids:
         return {}
@@ -101,15 +100,15 @@ def load_persons(session: Session, engine: Engine, person_ids: Collection[UUID])
     for row in rows:
         revisions[row.person_id] = row.revision
         members = found.setdefault(row.person_id, [])
-        loaded = _open(engine, row)
+        loaded = _open(sealer, row)
         if loaded is not None:
             members.append(loaded)
     return {key: LoadedPerson(key, revisions[key], tuple(members)) for key, members in found.items()}
 
 
-def find_persons(session: Session, engine: Engine, tokens: Sequence[bytes]) -> dict[UUID, LoadedPerson]:
+def find_persons(session: Session, sealer: Sealer, tokens: Sequence[bytes]) -> dict[UUID, LoadedPerson]:
     """`find_person_ids`, loaded."""
-    return load_persons(session, engine, find_person_ids(session, tokens)) if tokens else {}
+    return load_persons(session, sealer, find_person_ids(session, tokens)) if tokens else {}
 
 
 def lock_persons(session: Session, person_ids: Collection[UUID]) -> Mapping[UUID, int]:
@@ -145,11 +144,11 @@ def _members() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _open(engine: Engine, row: Row[*tuple[Any, ...]]) -> LoadedMember | None:
+def _open(sealer: Sealer, row: Row[*tuple[Any, ...]]) -> LoadedMember | None:
     if row.DataKey is None:
         return None
     try:
-        content = from_bytes(engine.sealer.unseal(row.DataKey, row.sealed, seal_context(row.version)))
+        content = from_bytes(sealer.unseal(row.DataKey, row.sealed, seal_context(row.version)))
     except SealError as error:
         _log.error("a source record can't be opened", exc_info=error)
         return None

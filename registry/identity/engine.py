@@ -5,7 +5,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from matching.model import Model
-from matching.normalise import Normalised
 from registry.app import Renhice
 from registry.sealing import Sealer
 
@@ -19,22 +18,15 @@ class Engine:
     sealer: Sealer
     model: Model
 
-    def blind_keys(self, keys: frozenset[str]) -> list[bytes]:
-        """Blocking keys as blind tokens, in a fixed order."""
-        return sorted(self.sealer.blind(BLOCKING_DOMAIN, key) for key in keys)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A record ready to be searched for: normalised, with the blind tokens of its blocking keys."""
-
-    normalised: Normalised
-    tokens: list[bytes]
-
 
 def engine_of(parts: Renhice) -> Engine:
     """The engine of a process; raises ModelError when the configured model file is unusable."""
     return Engine(parts.sealer, _model(parts.settings.match_model))
+
+
+def blind_keys(sealer: Sealer, keys: frozenset[str]) -> list[bytes]:
+    """Blocking keys as blind tokens, in a fixed order."""
+    return sorted(sealer.blind(BLOCKING_DOMAIN, key) for key in keys)
 
 
 @lru_cache(maxsize=4)

@@ -62,5 +62,10 @@ def place(
 
 
 def _same_human(model: Model, previous: Normalised, now: Normalised) -> bool:
-    """Whether two versions of one record agree well enough to be one human's."""
-    return score(model, previous, now).weight_bits >= model.thresholds.member_floor
+    """Whether two versions of one record may be one human's.
+
+    Sharing a local number replaces the prior of two records taken at random, so only the evidence beyond it counts.
+    """
+    compared = score(model, previous, now)
+    prior = sum(part.weight for part in compared.contributions if part.field == "prior")
+    return compared.weight_bits - prior >= model.thresholds.member_floor

@@ -74,7 +74,7 @@ def _resolve(session: Session, engine: Engine, arrival: Arrival) -> tuple[Placem
     wanted = set(find_person_ids(session, arrival.tokens)) if arrival.tokens else set()
     if arrival.known is not None:
         wanted.add(arrival.known.person_id)
-    persons = load_persons(session, engine, wanted)
+    persons = load_persons(session, engine.sealer, wanted)
     for _ in range(ATTEMPTS):
         home = _home(arrival, persons)
         placement = place(engine.model, arrival.member(), _others(arrival, persons), home)
@@ -84,7 +84,7 @@ def _resolve(session: Session, engine: Engine, arrival: Arrival) -> tuple[Placem
         if not changed:
             return placement, home
         kept = {key: person for key, person in persons.items() if key not in changed}
-        persons = kept | load_persons(session, engine, changed)
+        persons = kept | load_persons(session, engine.sealer, changed)
     raise Unavailable("The records of this person are changing too fast; try again.")
 
 

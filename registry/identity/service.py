@@ -1,16 +1,42 @@
 """What identity offers the other rooms."""
 
 from registry.identity.arrivals import Registration
+from registry.identity.candidates import LoadedMember, LoadedPerson
 from registry.identity.contents import Content
 from registry.identity.engine import Engine, engine_of
+from registry.identity.persons import (
+    find_citizen,
+    find_person,
+    get_person,
+    list_person_ids,
+    load_person,
+    preferred_demographics,
+    preferred_of,
+    resolve_replaced,
+)
 from registry.identity.registration import Outcome, VersionMismatch, register_source_record
+from registry.identity.search import Match, find_by_local_number, find_by_source_record, match
 
 __all__ = [
     "Content",
     "Engine",
+    "LoadedMember",
+    "LoadedPerson",
+    "Match",
     "Outcome",
     "Registration",
     "VersionMismatch",
     "engine_of",
+    "find_by_local_number",
+    "find_by_source_record",
+    "find_citizen",
+    "find_person",
+    "get_person",
+    "list_person_ids",
+    "load_person",
+    "match",
+    "preferred_demographics",
+    "preferred_of",
     "register_source_record",
+    "resolve_replaced",
 ]

@@ -1,0 +1,105 @@
+"""Searching for persons by demographics (IHE PDQm ITI-119) and by identifier (IHE PIXm ITI-83)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from matching.blocking import blocking_keys
+from matching.cluster import resolve
+from matching.normalise import Normalised, normalise
+from matching.records import Demographics
+from matching.score import Score, score
+from registry.errors import Unprocessable
+from registry.identity.candidates import LoadedMember, LoadedPerson, find_persons, load_persons
+from registry.identity.contents import local_domain
+from registry.identity.engine import Engine, blind_keys
+from registry.identity.models import Membership, SourceRecord
+from registry.sealing import Sealer
+
+Grade = Literal["certain", "probable", "possible"]
+GRADES: tuple[Grade, ...] = ("certain", "probable", "possible")
+MOST_RESULTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A person found, how sure the engine is, and the person's records for the caller to show what it may."""
+
+    person: LoadedPerson
+    score: float
+    grade: Grade
+
+
+def match(
+    session: Session, engine: Engine, demographics: Demographics, *, count: int = 10, only_certain: bool = False
+) -> list[Match]:
+    """Persons these demographics may be about, best first.
+
+    `certain` is what registration would link without asking anybody: at most one person. With `only_certain` anything
+    else gives no result. Raises Unprocessable when the demographics say too little to search by.
+    """
+    wanted = normalise(demographics)
+    tokens = blind_keys(engine.sealer, blocking_keys(wanted))
+    if not tokens:
+        raise Unprocessable(
+            "This says too little to search for a person.",
+            code="search-too-wide",
+            hint="Send a document number, or names with a birth date.",
+        )
+    persons = find_persons(session, engine.sealer, tokens)
+    graded = _grade(engine, wanted, persons)
+    if only_certain:
+        graded = [found for found in graded if found.grade == "certain"]
+    return graded[: min(count, MOST_RESULTS)]
+
+
+def _grade(engine: Engine, wanted: Normalised, persons: dict[UUID, LoadedPerson]) -> list[Match]:
+    members = {key: [one.member() for one in person.members] for key, person in persons.items()}
+    decision = resolve(engine.model, wanted, members)
+    certain = decision.key if decision.kind == "link" else None
+    found = []
+    for key, person in persons.items():
+        best = _best(engine, wanted, person.members)
+        if best is not None and _worth_showing(engine, wanted, person, best):
+            found.append(Match(person, best.probability, _grade_of(engine, best, is_certain=key == certain)))
+    return sorted(found, key=lambda one: (GRADES.index(one.grade), -one.score, one.person.person_id))
+
+
+def _best(engine: Engine, wanted: Normalised, members: Sequence[LoadedMember]) -> Score | None:
+    scores = (score(engine.model, wanted, one.normalised) for one in members)
+    return max(scores, key=lambda one: one.weight_bits, default=None)
+
+
+def _worth_showing(engine: Engine, wanted: Normalised, person: LoadedPerson, best: Score) -> bool:
+    """Enough evidence, or the very document that was asked for."""
+    documents = set(wanted.documents)
+    carries = any(documents & set(one.normalised.documents) for one in person.members)
+    return carries or best.weight_bits >= engine.model.thresholds.review
+
+
+def _grade_of(engine: Engine, best: Score, *, is_certain: bool) -> Grade:
+    if is_certain:
+        return "certain"
+    return "probable" if best.weight_bits >= engine.model.thresholds.link and not best.conflicts else "possible"
+
+
+def find_by_local_number(session: Session, sealer: Sealer, establishment_id: UUID, number: str) -> LoadedPerson | None:
+    """The person a local number of an establishment is about, with its records; None for an unknown number."""
+    token = sealer.blind(local_domain(establishment_id), number)
+    query = (
+        select(Membership.person_id)
+        .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
+        .where(SourceRecord.local_token == token, SourceRecord.establishment_id == establishment_id)
+    )
+    person_id = session.scalar(query)
+    return load_persons(session, sealer, [person_id]).get(person_id) if person_id else None
+
+
+def find_by_source_record(session: Session, sealer: Sealer, record_id: UUID) -> LoadedPerson | None:
+    """The person a source record is about, with its records; None for an unknown id."""
+    person_id = session.scalar(select(Membership.person_id).where(Membership.source_record_id == record_id))
+    return load_persons(session, sealer, [person_id]).get(person_id) if person_id else None

@@ -1,0 +1,1 @@
+"""Which establishment holds which record of whom."""
