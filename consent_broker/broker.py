@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import httpx
 from flask import Flask, current_app
 
-from consent_broker.exchange.breaker import Breakers
 from consent_broker.oauth.rfc7517_keys import SigningKeys, ensure_signing_key
+from registry.breaker import Breakers
 from registry.settings import Settings
 
 EXTENSION = "consent-broker"

@@ -24,7 +24,7 @@ from registry.audit.service import record
 from registry.database import new_id, now
 from registry.directory.service import get_establishment, get_professional, professional_may_act
 from registry.errors import Conflict, Forbidden, NotFound, Unprocessable
-from registry.identity.service import get_person
+from registry.identity.persons import resolve_replaced
 
 ANSWER_WITHIN = timedelta(days=3)
 
@@ -55,7 +55,7 @@ def request_access(session: Session, asking: Asking) -> AccessRequest:
     ends_at = asking.ends_at or end_of_day((moment + DEFAULT_DURATION).astimezone(LIMA).date())
     if ends_at > end_of_day((moment + MAX_DURATION).astimezone(LIMA).date()):
         raise Unprocessable(f"Access ends within {MAX_DURATION.days} days.", code="period-too-long")
-    person_id = get_person(session, asking.person_id).id
+    person_id = resolve_replaced(session, asking.person_id)
     terms = Terms(
         person_id=person_id,
         establishment_id=asking.establishment_id,

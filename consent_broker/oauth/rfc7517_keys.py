@@ -47,7 +47,7 @@ class SigningKeys:
         """The key to sign with now; raises NoSigningKey."""
         started = [key for key in self._load() if key.active_from <= time.time()]
         if not started:
-            msg = f"no signing key in {self._directory}; make one with: renhice broker keys rotate"
+            msg = f"no signing key in {self._directory}; make one with: renhice broker rotate-signing-key"
             raise NoSigningKey(msg)
         return started[-1]
 

@@ -1,0 +1,119 @@
+"""Asking holders: all at once, each within its time and size, only at its registered address. Nothing is kept."""
+
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import httpx
+
+from consent_broker.broker import Broker
+from consent_broker.exchange.holders import Holder, Ticket
+
+REGISTRO_SYSTEM = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/registro"
+MAX_BYTES = 4 * 1024 * 1024
+MAX_RESOURCES = 500
+MAX_THREADS = 16
+
+
+class Fault(StrEnum):
+    """Why something of a holder's did not arrive, as a FHIR IssueType."""
+
+    TIMEOUT = "timeout"
+    UNREACHABLE = "transient"
+    REFUSED = "security"
+    UNREADABLE = "structure"
+    TOO_LARGE = "too-costly"
+    NOT_CONNECTED = "not-supported"
+
+
+class HolderError(Exception):
+    """A holder did not deliver."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one holder said about one FHIR type: resources, or a fault, or both when it was cut short."""
+
+    holder: Holder
+    resource_type: str
+    resources: Sequence[dict[str, Any]] = field(default_factory=list)
+    fault: Fault | None = None
+
+
+def ask_holders(broker: Broker, tickets: Sequence[Ticket], types: Sequence[str]) -> list[Answer]:
+    """Ask each ticket's holder for each type, in parallel; always as many answers as questions."""
+    questions = [(ticket, resource_type) for ticket in tickets for resource_type in types]
+    if not questions:
+        return []
+    with ThreadPoolExecutor(min(MAX_THREADS, len(questions)), thread_name_prefix="holder") as pool:
+        return list(pool.map(lambda question: _ask(broker, *question), questions))
+
+
+def _ask(broker: Broker, ticket: Ticket, resource_type: str) -> Answer:
+    holder = ticket.holder
+    endpoint = holder.endpoint or ""
+    if not broker.breakers.allows(endpoint):
+        return Answer(holder, resource_type, fault=Fault.UNREACHABLE)
+    try:
+        bundle = _get(broker, ticket, resource_type)
+        resources, cut = _resources(bundle, resource_type)
+    except HolderError as error:
+        broker.breakers.report(endpoint, success=error.fault is Fault.REFUSED)
+        return Answer(holder, resource_type, fault=error.fault)
+    broker.breakers.report(endpoint, success=True)
+    return Answer(holder, resource_type, resources, Fault.TOO_LARGE if cut else None)
+
+
+def _get(broker: Broker, ticket: Ticket, resource_type: str) -> Any:
+    url = f"{ticket.holder.endpoint}/{resource_type}"
+    patient = f"{REGISTRO_SYSTEM}|{ticket.holder.source_record_id}"
+    parameters = {"patient.identifier": patient, "_count": str(MAX_RESOURCES)}
+    headers = {"Authorization": f"Bearer {ticket.token.value}", "Accept": "application/fhir+json"}
+    deadline = time.monotonic() + broker.settings.holder_timeout_seconds
+    try:
+        with broker.http.stream("GET", url, params=parameters, headers=headers) as response:
+            body = _read(response, deadline)
+    except httpx.TimeoutException:
+        raise HolderError(Fault.TIMEOUT) from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise HolderError(Fault.UNREACHABLE) from None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise HolderError(Fault.UNREADABLE) from None
+
+
+def _read(response: httpx.Response, deadline: float) -> bytes:
+    """The body, decompressed, within size and time: a slow drip and a compression bomb both end here."""
+    if response.status_code in {401, 403}:
+        raise HolderError(Fault.REFUSED)
+    if response.status_code != 200:
+        raise HolderError(Fault.UNREACHABLE)
+    body = bytearray()
+    for chunk in response.iter_bytes(65_536):
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise HolderError(Fault.TOO_LARGE)
+        if time.monotonic() > deadline:
+            raise HolderError(Fault.TIMEOUT)
+    return bytes(body)
+
+
+def _resources(bundle: Any, resource_type: str) -> tuple[list[dict[str, Any]], bool]:
+    """The resources of the asked type and whether there were more; what was not asked for is dropped, not shown."""
+    entries = bundle.get("entry", []) if isinstance(bundle, dict) else None
+    if not isinstance(entries, list) or bundle.get("resourceType") != "Bundle":
+        raise HolderError(Fault.UNREADABLE)
+    found = [entry.get("resource") for entry in entries if isinstance(entry, dict)]
+    wanted = [one for one in found if isinstance(one, dict) and one.get("resourceType") == resource_type]
+    links = bundle.get("link") or []
+    more = isinstance(links, list) and any(isinstance(link, dict) and link.get("relation") == "next" for link in links)
+    return wanted[:MAX_RESOURCES], more or len(wanted) > MAX_RESOURCES

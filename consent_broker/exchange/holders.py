@@ -1,0 +1,114 @@
+"""Who holds records of a person, and the token each of them is shown: one a holder, for its own patient id only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from consent_broker.broker import Broker
+from consent_broker.consents.decision import Decision
+from consent_broker.consents.vocabulary import scope_of
+from consent_broker.oauth.grants import Reader
+from consent_broker.oauth.rfc7662_introspection import PORTAL_CLIENT
+from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token
+from consent_broker.people import locate_records
+from registry.directory.models import Establishment, Professional
+from registry.directory.service import get_establishment, get_professional
+
+RENIPRESS_SYSTEM = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/renipress"
+PURPOSE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """An establishment that holds records of a person, under the id both sides know them by."""
+
+    establishment_id: UUID
+    name: str
+    endpoint: str | None
+    source_record_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A holder and the token it will be shown."""
+
+    holder: Holder
+    token: IssuedToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who reads whom, for what. `grant_id` when it rests on an OAuth grant, `client_id` None for the portal."""
+
+    establishment_id: UUID
+    professional_id: UUID | None
+    person_id: UUID
+    purpose: str
+    client_id: str | None = None
+    grant_id: UUID | None = None
+
+    @property
+    def reader(self) -> Reader:
+        """The reader the decision is about."""
+        return Reader(
+            establishment_id=self.establishment_id,
+            professional_id=self.professional_id,
+            purpose=self.purpose,
+            client_id=self.client_id,
+        )
+
+
+def find_holders(session: Session, person_id: UUID) -> list[Holder]:
+    """Every active establishment with a source record of the person, one entry a record."""
+    located = locate_records(session, person_id)
+    return [
+        Holder(place.id, place.name, place.fhir_endpoint, record_id) for record_id, place in located if place.active
+    ]
+
+
+def issue_ticket(session: Session, broker: Broker, access: Access, decision: Decision, holder: Holder) -> Ticket:
+    """A holder token: aud its FHIR base, patient its source record, scopes what is permitted, act who reads (IUA)."""
+    reading = get_establishment(session, access.establishment_id)
+    professional = get_professional(session, access.professional_id) if access.professional_id else None
+    patient = str(holder.source_record_id)
+    spec = TokenSpec(
+        kind="holder",
+        client_id=access.client_id or PORTAL_CLIENT,
+        establishment_id=access.establishment_id,
+        audience=holder.endpoint or "",
+        scopes=frozenset(scope_of(category) for category in decision.categories),
+        subject=patient,
+        grant_id=access.grant_id,
+        person_id=access.person_id,
+        professional_id=access.professional_id,
+        purpose=access.purpose,
+        patient=patient,
+        holder_id=holder.establishment_id,
+        consent_id=decision.consent_ids[0],
+        source_record_id=holder.source_record_id,
+        claims=_claims(access, reading, professional, patient, decision.consent_ids),
+    )
+    return Ticket(holder, issue_token(session, broker, spec))
+
+
+def _claims(
+    access: Access, reading: Establishment, professional: Professional | None, patient: str, consents: Sequence[UUID]
+) -> dict[str, Any]:
+    organisation = f"{RENIPRESS_SYSTEM}|{reading.renipress}"
+    registration = f"{professional.college} {professional.number}" if professional else None
+    iua: dict[str, Any] = {
+        "subject_organization": reading.name,
+        "subject_organization_id": organisation,
+        "purpose_of_use": [{"system": PURPOSE_SYSTEM, "code": access.purpose}],
+        "person_id": patient,
+    }
+    if registration:
+        iua["national_provider_identifier"] = registration
+    return {
+        "patient": patient,
+        "act": {"sub": registration or organisation},
+        "extensions": {"ihe_iua": iua, "ihe_pcf": {"patient_id": patient, "doc_id": [str(one) for one in consents]}},
+    }

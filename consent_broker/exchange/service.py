@@ -1,0 +1,135 @@
+"""Fetching a person's records from whoever holds them: decide, audit, mint, ask, audit what came."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from consent_broker.broker import Broker
+from consent_broker.consents.decision import Decision
+from consent_broker.consents.vocabulary import CATEGORIES, FHIR_TYPES
+from consent_broker.exchange.gateway import Answer, Fault, ask_holders
+from consent_broker.exchange.holders import Access, Holder, Ticket, find_holders, issue_ticket
+from consent_broker.oauth.grants import decide_reading, decision_event, unable_professional
+from registry.audit.event import Event
+from registry.audit.service import record
+from registry.database import now
+from registry.errors import Forbidden, InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One FHIR resource and where it came from."""
+
+    holder: Holder
+    resource_type: str
+    resource: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that did not arrive, and why; `holder` None when the patient restricts the type."""
+
+    resource_type: str
+    holder: Holder | None
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeResult:
+    """What arrived and what did not."""
+
+    records: Sequence[Record]
+    missing: Sequence[Missing]
+
+
+def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]) -> ExchangeResult:
+    """Read a person's records of those FHIR types from every establishment that holds some.
+
+    Commits twice, by design: the decision and each token are in the log for good before any token leaves this process,
+    and a holder that introspects at once finds its token. What each holder gave is recorded in the second transaction,
+    before anything is released to the reader. Raises Forbidden (audited, with the reason) when nothing is permitted,
+    InvalidInput for a type nobody may ask for.
+    """
+    unknown = set(types) - set(CATEGORIES)
+    if unknown or not types:
+        raise InvalidInput(f"Records are read as {', '.join(sorted(CATEGORIES))}.", code="unknown-type")
+    decision = _decide(session, access, types)
+    permitted = sorted(FHIR_TYPES[category] for category in decision.categories)
+    holders = find_holders(session, access.person_id)
+    connected = [holder for holder in holders if holder.endpoint]
+    tickets = [issue_ticket(session, broker, access, decision, holder) for holder in connected]
+    session.commit()
+    answers = ask_holders(broker, tickets, permitted)
+    for ticket in tickets:
+        record(session, _read_event(access, decision, ticket, [one for one in answers if one.holder == ticket.holder]))
+    session.flush()
+    return _result(answers, types, permitted, [holder for holder in holders if not holder.endpoint])
+
+
+def _decide(session: Session, access: Access, types: Sequence[str]) -> Decision:
+    fault = unable_professional(session, access.reader, now())
+    decision = decide_reading(session, access.reader, access.person_id, {CATEGORIES[one] for one in types})
+    event = decision_event(access.reader, access.person_id, decision)
+    if fault:
+        raise Forbidden(
+            "The professional may not act at this establishment.", code=fault, audit=_refusal(access, fault)
+        )
+    if not decision.permit:
+        hint = "Ask the patient for access." if decision.public_reason == "no-consent" else None
+        raise Forbidden(
+            "The patient's consents do not permit this.", code=decision.public_reason, hint=hint, audit=event
+        )
+    record(session, event)
+    return decision
+
+
+def _result(
+    answers: Sequence[Answer], types: Sequence[str], permitted: Sequence[str], unconnected: Sequence[Holder]
+) -> ExchangeResult:
+    records = [Record(one.holder, one.resource_type, resource) for one in answers for resource in one.resources]
+    return ExchangeResult(records, list(_missing(answers, types, permitted, unconnected)))
+
+
+def _missing(
+    answers: Sequence[Answer], types: Sequence[str], permitted: Sequence[str], unconnected: Sequence[Holder]
+) -> Iterator[Missing]:
+    yield from (Missing(one, None, "suppressed") for one in sorted(set(types) - set(permitted)))
+    yield from (Missing(one, holder, Fault.NOT_CONNECTED) for holder in unconnected for one in permitted)
+    yield from (Missing(one.resource_type, one.holder, one.fault) for one in answers if one.fault)
+
+
+def _read_event(access: Access, decision: Decision, ticket: Ticket, answers: Sequence[Answer]) -> Event:
+    faults = [f"{one.resource_type}: {one.fault}" for one in answers if one.fault]
+    counts = [f"{one.resource_type}: {len(one.resources)}" for one in answers]
+    return Event(
+        action="exchange:records:read",
+        outcome="failure" if answers and len(faults) == len(answers) else "success",
+        reason=faults[0] if faults else None,
+        person_id=access.person_id,
+        source_record_id=ticket.holder.source_record_id,
+        establishment_id=access.establishment_id,
+        holder_id=ticket.holder.establishment_id,
+        client_id=access.client_id,
+        professional_id=access.professional_id,
+        actor_role="professional",
+        purpose=access.purpose,
+        consent_id=decision.consent_ids[0],
+        token_id=str(ticket.token.id),
+        detail={"categories": sorted(decision.categories), "counts": counts, "faults": faults},
+    )
+
+
+def _refusal(access: Access, reason: str) -> Event:
+    return Event(
+        action="consent:access:decided",
+        outcome="refused",
+        reason=reason,
+        person_id=access.person_id,
+        establishment_id=access.establishment_id,
+        client_id=access.client_id,
+        professional_id=access.professional_id,
+        actor_role="professional",
+        purpose=access.purpose,
+    )

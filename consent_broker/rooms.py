@@ -1,0 +1,44 @@
+"""How the broker joins an application: its rooms with their policies, its tasks, its commands."""
+
+from pathlib import Path
+
+import click
+from celery import Celery
+
+from consent_broker.consents.routes import blueprint as access_requests
+from consent_broker.consents.tasks import EXPIRE_EVERY, expire_ended_consents
+from consent_broker.exchange.routes import blueprint as exchange
+from consent_broker.oauth.rfc7517_keys import rotate_signing_key
+from consent_broker.oauth.routes import blueprint as oauth
+from consent_broker.oauth.tasks import PURGE_EVERY, purge_credentials
+from registry.access import Authenticator, bearer, self_authenticated
+from registry.app import Room
+from registry.settings import load_settings
+from registry.worker import schedule
+
+
+def broker_rooms(authenticate: Authenticator) -> list[Room]:
+    """The broker's blueprints behind their policies."""
+    return [
+        Room(blueprint=oauth, policy=self_authenticated, surface="oauth"),
+        Room(blueprint=access_requests, policy=bearer(authenticate, "/api/v1"), surface="problem"),
+        Room(blueprint=exchange, policy=bearer(authenticate, "/exchange"), surface="fhir"),
+    ]
+
+
+def schedule_broker_tasks(celery: Celery) -> None:
+    """Register the broker's periodic tasks."""
+    schedule(celery, "purge-credentials", purge_credentials, PURGE_EVERY)
+    schedule(celery, "expire-consents", expire_ended_consents, EXPIRE_EVERY)
+
+
+@click.group("broker")
+def broker_commands() -> None:
+    """The consent broker."""
+
+
+@broker_commands.command("rotate-signing-key")
+@click.option("--directory", type=click.Path(path_type=Path), help="Default: RENHICE_KEYS_DIR.")
+def rotate(directory: Path | None) -> None:
+    """Publish the next signing key now; it signs in fifteen minutes, with no restart."""
+    click.echo(f"made {rotate_signing_key(directory or load_settings().keys_dir)}")
