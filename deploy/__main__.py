@@ -1,29 +1,37 @@
-"""The command line behind `./renhice`: this room's commands, and those of the others."""
+"""The command line behind `./renhice`: this room's commands, the registry's, and the sandbox's story."""
 
 import os
+from typing import Any
 
 import click
 
 from deploy.checking import test
-from deploy.commands import down, status, up
+from deploy.commands import down, ensure_running, status, up
 from deploy.doctor import doctor
 from deploy.layout import Layout
 from deploy.vault import read_object
 from registry.cli import cli as registry
-
-OWN = (up, down, status, test, doctor)
+from sandbox.cli import demo as story
 
 
 @click.group()
 @click.pass_context
 def main(context: click.Context) -> None:
     """RENHICE: Peru's national registry index of electronic health records."""
-    if context.invoked_subcommand not in {command.name for command in OWN}:
+    if context.invoked_subcommand in registry.commands:
         for name, value in read_object(Layout().environment).items():
             os.environ.setdefault(name, value)
 
 
-for command in (*OWN, *registry.commands.values()):
+@click.pass_context
+def tell_story(context: click.Context, /, **arguments: Any) -> None:
+    """Start the system unless it runs, then hand over to the sandbox's own command."""
+    ensure_running()
+    context.invoke(story, **arguments)
+
+
+demo = click.Command("demo", params=story.params, callback=tell_story, help=story.help)
+for command in (up, down, status, demo, test, doctor, *registry.commands.values()):
     main.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""`up`, `down` and `status`."""
+"""`up`, `down` and `status`, and a running system for those who need one."""
 
 import signal
 import sys
@@ -45,6 +45,16 @@ def up(port: int, *, fresh: bool, no_sandbox: bool, detach: bool, population: in
     show_system(layout)
     if not detach:
         _stay(supervisor)
+
+
+def ensure_running() -> None:
+    """Start the system with its sandbox unless it runs; it is left running."""
+    layout = Layout()
+    with alone(layout, console.print), reported():
+        if not Supervisor(layout).running():
+            with voice() as telling:
+                bring_up(layout, Options(), telling)
+            console.print("The system stays up; ./renhice down stops it.")
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from deploy.lifecycle import Voice
 from deploy.supervision import Process
 from deploy.vault import read_object
 
+PAGES = {"/": "portal", "/fhir/metadata": "FHIR R4", "/api/docs": "API", "/metrics": "metrics"}
+PEOPLE_SHOWN = 10
 STATE_COLOURS = {"RUNNING": "green", "STARTING": "yellow", "BACKOFF": "red", "FATAL": "red"}
 console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
@@ -37,24 +39,38 @@ def voice() -> Iterator[Voice]:
 
 
 def show_system(layout: Layout) -> None:
-    """Addresses, and who can sign in; the sandbox's own invented people only."""
-    environment, sandbox = read_object(layout.environment), read_object(layout.sandbox_file)
-    base = environment.get("RENHICE_BASE_URL", "")
+    """Addresses, and who can sign in: invented people of the sandbox only."""
+    base = str(read_object(layout.environment).get("RENHICE_BASE_URL", ""))
+    sandbox = read_object(layout.sandbox_file)
     addresses = Table("Address", "What", title="RENHICE is running", title_justify="left")
-    for path, what in (("/", "portal"), ("/fhir/metadata", "FHIR R4"), ("/api/docs", "API"), ("/metrics", "metrics")):
+    for path, what in PAGES.items():
         addresses.add_row(base + path, what)
-    for name, url in sorted(sandbox.get("urls", {}).items()):
-        addresses.add_row(str(url), name)
+    for address, what in _outside(sandbox):
+        addresses.add_row(address, what)
     console.print(addresses)
     if sandbox.get("people"):
-        console.print(_people(sandbox["people"]))
+        console.print(_people(sandbox["people"][:PEOPLE_SHOWN]))
+        console.print(f"More of them, and the record systems' keys: {layout.sandbox_file}")
     console.print(f"Logs: {layout.logs}   Stop: ./renhice down   Story: ./renhice demo")
 
 
+def _outside(sandbox: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if "id_peru" in sandbox:
+        yield str(sandbox["id_peru"]["issuer"]), "ID Perú (simulated)"
+        yield str(sandbox["pide"]["url"]), "RENIEC over PIDE (simulated)"
+    for establishment in sandbox.get("establishments", []):
+        yield str(establishment["base_url"]), f"{establishment['renipress']} {establishment['name']}"
+
+
 def _people(people: list[dict[str, Any]]) -> Table:
-    table = Table("Role", "Name", "DNI", "Password", title="Who can sign in", title_justify="left")
+    columns = ("Roles", "Name", "Document", "Password", "Code", "PIN")
+    table = Table(*columns, title="Who can sign in", title_justify="left")
     for person in people:
-        table.add_row(*(str(person.get(key, "")) for key in ("role", "name", "dni", "password")))
+        document = person.get("document", {})
+        secret = (str(person.get(key, "")) for key in ("password", "otp", "pin"))
+        table.add_row(
+            ", ".join(person["roles"]), person["name"], f"{document.get('type')} {document.get('number')}", *secret
+        )
     return table
 
 
