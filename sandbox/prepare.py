@@ -242,7 +242,11 @@ def _story() -> Json:
             "local_number": story.ASKING_NUMBER,
             "patient": to_patient(story.asking_record()),
         },
-        "holding": {"renipress": story.HOLDING.renipress, "local_number": story.HOLDING_NUMBER},
+        "holding": {
+            "renipress": story.HOLDING.renipress,
+            "local_number": story.HOLDING_NUMBER,
+            "patient": to_patient(story.holding_record()),
+        },
     }
 
 

@@ -1,0 +1,1 @@
+"""The story of the main job, told over public interfaces only."""
