@@ -88,7 +88,7 @@ def _embed_postgres(layout: Layout, programs: list[Program]) -> tuple[URL, URL, 
     postgres.create_cluster(cluster, superuser, postgres.DURABLE)
     programs.append(
         Program(
-            "postgres",
+            "postgresql",
             cluster.command(),
             "services",
             user=account.name if account.drop else None,

@@ -11,7 +11,7 @@ from deploy.browser import HOW, find_chromium, install_chromium
 from deploy.layout import ROOT
 from deploy.presentation import console
 
-NOTHING_COLLECTED = 5
+ALONE = ("tests/concurrency", "tests/system")
 IMPORT_LINTER = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
@@ -21,7 +21,6 @@ class Step:
 
     name: str
     arguments: list[str]
-    may_be_empty: bool = False
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -39,17 +38,15 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
 
 
 def all_steps(*, browser: bool) -> list[Step]:
-    """Everything, in the order in which it is quickest to fail; those that kill or race run alone."""
-    without = "" if browser else " and not browser"
+    """Everything, what fails fastest first; tests that race, or start a whole system, have the machine to themselves."""
+    marks = [] if browser else ["-m", "not browser"]
+    apart = [f"--ignore={directory}" for directory in ALONE]
     return [
         Step("lint", ["-m", "ruff", "check", "."]),
         Step("types", ["-m", "mypy"]),
         Step("imports", ["-c", IMPORT_LINTER]),
-        Step("tests", ["-m", "pytest", "-q", "-n", "2", "-m", f"not crash{without}", "--ignore", "tests/concurrency"]),
-        Step(
-            "concurrency", ["-m", "pytest", "-q", "-m", f"not crash{without}", "tests/concurrency"], may_be_empty=True
-        ),
-        Step("crash", ["-m", "pytest", "-q", "-m", "crash"], may_be_empty=True),
+        Step("tests", ["-m", "pytest", "-q", "-n", "2", *marks, *apart]),
+        Step("tests alone", ["-m", "pytest", "-q", *marks, *ALONE]),
     ]
 
 
@@ -58,9 +55,8 @@ def run(step: Step) -> bool:
     console.rule(step.name)
     started = time.monotonic()
     code = subprocess.run([sys.executable, *step.arguments], check=False, cwd=ROOT).returncode
-    passed = code == 0 or (step.may_be_empty and code == NOTHING_COLLECTED)
-    console.print(f"{step.name}: {'passed' if passed else 'FAILED'} in {time.monotonic() - started:.0f} s")
-    return passed
+    console.print(f"{step.name}: {'FAILED' if code else 'passed'} in {time.monotonic() - started:.0f} s")
+    return code == 0
 
 
 def _has_browser() -> bool:

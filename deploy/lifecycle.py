@@ -158,7 +158,7 @@ def _load(layout: Layout, voice: Voice, database: str) -> None:
         return
     voice.say("Establishments register their patients through the public API")
     command = [sys.executable, "-m", "sandbox", "load", "--out", str(layout.var)]
-    with (layout.logs / "load.log").open("wb") as log:
+    with (layout.logs / "sandbox-load.log").open("wb") as log:
         load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=layout.root, env=_outside(layout))
         try:
             for line in load.stdout or ():

@@ -45,13 +45,13 @@ def web_command(bind: str) -> list[str]:
 def sandbox_programs(layout: Layout) -> list[Program]:
     """The processes of the outside world, as `sandbox prepare` listed them."""
     listed = read_list(layout.var / "sandbox" / "programs.json")
-    return [Program(entry["name"], entry["argv"], "sandbox") for entry in listed]
+    return [Program(f"sandbox-{entry['name']}", entry["argv"], "sandbox") for entry in listed]
 
 
 def sandbox_ports(layout: Layout) -> dict[int, str]:
     """The ports those processes listen on."""
     listed = read_list(layout.var / "sandbox" / "programs.json")
-    return {int(entry["port"]): entry["name"] for entry in listed if entry.get("port")}
+    return {int(entry["port"]): f"sandbox-{entry['name']}" for entry in listed if entry.get("port")}
 
 
 def settings(layout: Layout, port: int, backing: Mapping[str, str], *, sandbox: bool) -> dict[str, str]:
