@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from portal.dates import LIMA, long_day
 from portal.views import RecordLine
 
+Sourced = tuple[Mapping[str, Any], str]
 UNKNOWN = "No consta"
 _LONGEST = 300
 _STATUSES = {
@@ -68,9 +69,9 @@ def line(resource: Mapping[str, Any], source: str) -> RecordLine:
     )
 
 
-def newest_first(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Resources by their own date, undated ones last."""
-    return sorted(resources, key=_sort_key, reverse=True)
+def newest_first(found: Iterable[Sourced]) -> list[Sourced]:
+    """Resources with their source, by their own date, undated ones last."""
+    return sorted(found, key=lambda one: _sort_key(one[0]), reverse=True)
 
 
 def _sort_key(resource: Mapping[str, Any]) -> str:
@@ -86,8 +87,8 @@ def _words(value: Any) -> str:
         return ", ".join(filter(None, (_words(item) for item in value[:10])))
     if not isinstance(value, Mapping):
         return ""
-    if value.get("code") in _CLASSES:
-        return _CLASSES[value["code"]]
+    if (encounter_class := _CLASSES.get(str(value.get("code")))) is not None:
+        return encounter_class
     keys = ("text", "display", "coding", "manifestation", "condition", "code")
     return next((words for key in keys if (words := _words(value.get(key)))), "")
 

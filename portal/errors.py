@@ -46,6 +46,17 @@ class RoleMissing(Forbidden):
         )
 
 
+class NoWorkplace(Forbidden):
+    """The professional is in the directory and works nowhere today."""
+
+    code = "portal-no-workplace"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Hoy no figura en ningún establecimiento.", hint="Pida a su establecimiento que actualice su ficha."
+        )
+
+
 class AlreadyDecided(Conflict):
     """The request or permission has moved on."""
 

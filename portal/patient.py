@@ -23,8 +23,9 @@ from registry.database import session
 from registry.errors import NotFound
 
 patient = Blueprint("portal-patient", __name__, url_prefix="/mi-historia")
-SHOWN = ("exchange:record:read", "portal:person:viewed")
-"""The audited actions that are an access to the person's records or identity."""
+DECIDED = "consent:access:decided"
+SHOWN = ("exchange:records:read", "portal:person:viewed", DECIDED)
+"""The audited actions that are an access to the person's records or identity; of decisions only the refusals."""
 
 FEW, MANY = 5, 500
 _BOM = "\ufeff"
@@ -141,9 +142,10 @@ def _accesses(filters: Filters, limit: int) -> list[Access]:
         actions=SHOWN,
         since=since,
         until=next_day(until) if until else None,
-        limit=limit,
+        limit=limit * 3,
     )
-    return present.accesses(session(), parts().sealer, events)
+    told = [event for event in events if event.action != DECIDED or event.outcome != "success"]
+    return present.accesses(session(), parts().sealer, told[:limit])
 
 
 def _place(access: Access) -> str:

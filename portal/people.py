@@ -1,3 +1,113 @@
 """What the portal asks of identity: who signed in, where their records are, whom a professional looks for."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from matching.records import Demographics, Document, DocumentType
+from portal.dates import LIMA, age
+from portal.session import Hats, Identity
+from portal.views import Banner, Candidate, Holder
+from registry.app import Renhice
+from registry.database import now
+from registry.directory.service import find_professional, list_establishments, staff_roles
+from registry.identity.persons import find_citizen, get_person, list_person_ids, preferred_demographics, preferred_of
+from registry.identity.search import match
+from registry.identity.service import engine_of
+from registry.locator.service import locate
+
+MOST_CANDIDATES = 10
+_SHOWN_DIGITS = 4
+
+
+def hats_for(session: Session, parts: Renhice, identity: Identity) -> Hats:
+    """Everything a verified citizen may act as; the document comes from the identity provider, never the browser."""
+    document = Document(DocumentType.DNI, identity.document)
+    names = Demographics(given_names=identity.name)
+    person_id = find_citizen(session, parts.sealer, document, names)
+    professional = find_professional(session, parts.sealer, document)
+    able = professional is not None and professional.able_to_practise
+    roles = [role for role, held in (("patient", person_id), ("professional", able)) if held]
+    return Hats(
+        person_id=person_id,
+        professional_id=professional.id if professional and able else None,
+        roles=(*roles, *sorted(staff_roles(session, parts.sealer, document, now()))),
+    )
+
+
+def person_and_replaced(session: Session, person_id: UUID) -> list[UUID]:
+    """The person and those it replaced: under all of them its history is written."""
+    return list_person_ids(session, person_id)
+
+
+def holders_of(session: Session, person_id: UUID) -> list[Holder]:
+    """Where the person's records are: one entry an establishment, the latest first."""
+    received = defaultdict(list)
+    for located in locate(session, person_id):
+        received[located.establishment_id].append(located.last_received)
+    holders = [
+        Holder(
+            establishment=place.name,
+            place=place.region,
+            kind=f"Categoría {place.category}",
+            records=len(received[place.id]),
+            last=max(received[place.id]),
+        )
+        for place in list_establishments(session, received)
+    ]
+    return sorted(holders, key=lambda holder: holder.last, reverse=True)
+
+
+def search(session: Session, parts: Renhice, wanted: Demographics) -> list[Candidate]:
+    """Up to ten persons like the one looked for, best first, masked; raises Unprocessable when it says too little."""
+    found = match(session, engine_of(parts), wanted, count=MOST_CANDIDATES)
+    return [_candidate(one.person.person_id, preferred_of(one.person), wanted) for one in found]
+
+
+def banner(session: Session, parts: Renhice, person_id: UUID) -> Banner:
+    """The person whose page is open; raises NotFound."""
+    current = get_person(session, person_id).id
+    known = preferred_demographics(session, parts.sealer, current) or Demographics()
+    today = now().astimezone(LIMA).date()
+    return Banner(
+        id=current,
+        name=_full_name(known) or "Nombre no registrado",
+        born=known.birth_date,
+        age=age(known.birth_date, today) if known.birth_date else None,
+        sex=known.sex,
+        document=_masked(known.documents),
+    )
+
+
+def _candidate(person_id: UUID, known: Demographics, wanted: Demographics) -> Candidate:
+    """What was typed may be shown again; the rest only as far as it helps to tell people apart."""
+    exact = bool(set(known.documents) & set(wanted.documents))
+    return Candidate(
+        id=person_id,
+        name=_full_name(known) if exact else _short_name(known),
+        born=str(known.birth_date.year) if known.birth_date else "No consta",
+        sex=known.sex,
+        document=_masked(known.documents),
+    )
+
+
+def _full_name(known: Demographics) -> str:
+    surnames = " ".join(filter(None, (known.paternal_surname, known.maternal_surname)))
+    return ", ".join(filter(None, (surnames, known.given_names)))
+
+
+def _short_name(known: Demographics) -> str:
+    """`QUISPE M., Rosa E.`: the first surname and name whole, the rest as initials."""
+    maternal = f" {known.maternal_surname[0]}." if known.maternal_surname else ""
+    first, *others = (known.given_names or "").split() or [""]
+    given = " ".join([first, *(f"{other[0]}." for other in others)])
+    return ", ".join(filter(None, (f"{known.paternal_surname or ''}{maternal}".strip(), given)))
+
+
+def _masked(documents: Sequence[Document]) -> str:
+    if not documents:
+        return ""
+    first = next((one for one in documents if one.type is DocumentType.DNI), documents[0])
+    return f"{first.type} ····{first.number[-_SHOWN_DIGITS:]}"

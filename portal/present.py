@@ -166,7 +166,7 @@ def _permission(state: ConsentState, known: Directory) -> Permission:
 
 
 def _access(event: AuditEvent, known: Directory) -> Access:
-    permitted = event.outcome == "success"
+    permitted = event.outcome != "refused"
     return Access(
         at=event.recorded_at,
         permitted=permitted,
@@ -175,14 +175,20 @@ def _access(event: AuditEvent, known: Directory) -> Access:
         establishment=known.establishment(event.establishment_id) if event.professional_id else "",
         what=_what(event, known),
         why=texts.purpose(event.purpose),
-        refusal="" if permitted else texts.refusal(event.reason),
+        refusal=_note(event),
     )
 
 
 def _what(event: AuditEvent, known: Directory) -> str:
-    codes = event.detail.get("categories") or []
+    codes = event.detail.get("categories") or [line.split(":")[0] for line in event.detail.get("explanation", [])]
     named = ", ".join(texts.category(code) for code in codes) or texts.action(event.action)
     return f"{named} ({known.establishment(event.holder_id)})" if event.holder_id in known.establishments else named
+
+
+def _note(event: AuditEvent) -> str:
+    if event.outcome == "refused":
+        return texts.refusal(event.reason)
+    return "No llegó nada: el establecimiento no respondió" if event.outcome == "failure" else ""
 
 
 def _known(ids: Iterable[UUID | None]) -> Collection[UUID]:

@@ -144,7 +144,7 @@ def _open(identity: Identity) -> str:
     load_session()
     if g.sign_in:
         end_session(session(), g.sign_in.session_id, owned_by=g.sign_in.session_id)
-    hats = hats_for(session(), shared.sealer, identity)
+    hats = hats_for(session(), shared, identity)
     record(
         session(),
         Event(

@@ -62,6 +62,15 @@ ACTIONS = {
 }
 
 
+FAULTS = {
+    "timeout": "no respondió a tiempo: puede haber datos que no se ven aquí.",
+    "transient": "no responde ahora: puede haber datos que no se ven aquí.",
+    "security": "no aceptó el pedido.",
+    "structure": "envió algo que no se puede leer.",
+    "too-costly": "tiene más datos de los que se muestran.",
+    "not-supported": "todavía no está conectado: pida la historia en papel.",
+}
+
 OUTCOMES = {True: "Permitido", False: "Rechazado"}
 
 
@@ -130,3 +139,8 @@ def refusal(code: str | None) -> str:
 def action(code: str) -> str:
     """What an audited action did, where it names no category."""
     return ACTIONS.get(code, "Consulta de la historia")
+
+
+def fault(code: str) -> str:
+    """Why an establishment's records did not arrive."""
+    return FAULTS.get(code, "no entregó sus datos.")

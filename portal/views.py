@@ -14,7 +14,7 @@ class Holder:
     place: str
     kind: str
     records: int
-    last: datetime | None
+    last: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

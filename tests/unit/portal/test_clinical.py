@@ -8,18 +8,29 @@ from hypothesis import strategies as st
 from portal.clinical import line, newest_first
 
 ALLERGY = {
-    "resourceType": "AllergyIntolerance", "code": {"text": "Penicilina"}, "recordedDate": "2024-03-05",
-    "clinicalStatus": {"coding": [{"code": "active"}]}, "reaction": [{"manifestation": [{"text": "Urticaria"}]}],
-}  # fmt: skip
-ENCOUNTER = {"resourceType": "Encounter", "class": {"code": "EMER"}, "status": "finished",
-             "period": {"start": "2025-12-31T23:30:00-05:00"}}  # fmt: skip
+    "resourceType": "AllergyIntolerance",
+    "code": {"text": "Penicilina"},
+    "recordedDate": "2024-03-05",
+    "clinicalStatus": {"coding": [{"code": "active"}]},
+    "reaction": [{"manifestation": [{"text": "Urticaria"}]}],
+}
+ENCOUNTER = {
+    "resourceType": "Encounter",
+    "class": {"code": "EMER"},
+    "status": "finished",
+    "period": {"start": "2025-12-31T23:30:00-05:00"},
+}
 
 
 def test_an_allergy_reads_well() -> None:
     shown = line(ALLERGY, "Hospital A")
     assert (shown.title, shown.status, shown.at, shown.detail, shown.source) == (
-        "Penicilina", "Activa", "5 de marzo de 2024", "Urticaria", "Hospital A"
-    )  # fmt: skip
+        "Penicilina",
+        "Activa",
+        "5 de marzo de 2024",
+        "Urticaria",
+        "Hospital A",
+    )
 
 
 def test_an_encounter_reads_well_and_in_lima() -> None:
@@ -32,18 +43,37 @@ def test_a_partial_date_stays_partial() -> None:
 
 
 def test_the_newest_comes_first_and_the_undated_last() -> None:
-    old, new, undated = ({**ALLERGY, "recordedDate": day} for day in ("2001-01-01", "2024-01-01", None))
+    old, new, undated = (({**ALLERGY, "recordedDate": day}, "A") for day in ("2001-01-01", "2024-01-01", None))
     assert newest_first([undated, old, new]) == [new, old, undated]
 
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["code", "text", "coding", "display", "start", "end", "manifestation", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["code", "text", "coding", "display", "start", "end", "manifestation", "x"]),
+            inner,
+            max_size=3,
+        )
+    ),
     max_leaves=12,
-)  # fmt: skip
-FIELDS = ["resourceType", "code", "status", "clinicalStatus", "period", "class", "type", "reaction", "dosage", "recordedDate",
-          "onsetDateTime", "medicationCodeableConcept", "note"]  # fmt: skip
+)
+FIELDS = [
+    "resourceType",
+    "code",
+    "status",
+    "clinicalStatus",
+    "period",
+    "class",
+    "type",
+    "reaction",
+    "dosage",
+    "recordedDate",
+    "onsetDateTime",
+    "medicationCodeableConcept",
+    "note",
+]
 
 
 @given(
@@ -54,4 +84,4 @@ def test_any_shape_makes_a_line(resource: dict[str, Any], kind: str) -> None:
     assert shown.title
     assert shown.status
     assert shown.at
-    newest_first([resource])
+    newest_first([(resource, "A")])

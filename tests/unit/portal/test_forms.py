@@ -55,16 +55,29 @@ def test_a_request_ends_at_midnight_in_lima() -> None:
     assert asked.ends_at == datetime(2026, 3, 13, 5, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("form", "categories"), [
-    ({"motivo": "TREAT", "dias": "7"}, []), ({"motivo": "TREAT", "dias": "7"}, ["everything"]),
-    ({"motivo": "HMARKT", "dias": "7"}, ["allergies"]), ({"motivo": "TREAT", "dias": "9999"}, ["allergies"]), ({}, []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("form", "categories"),
+    [
+        ({"motivo": "TREAT", "dias": "7"}, []),
+        ({"motivo": "TREAT", "dias": "7"}, ["everything"]),
+        ({"motivo": "HMARKT", "dias": "7"}, ["allergies"]),
+        ({"motivo": "TREAT", "dias": "9999"}, ["allergies"]),
+        ({}, []),
+    ],
+)
 def test_a_request_nobody_may_make_has_a_problem(form: dict[str, str], categories: list[str]) -> None:
     assert read_request(form, categories, datetime(2026, 3, 5, tzinfo=UTC)).problem
 
 
-@given(st.dictionaries(st.sampled_from(["por", "dni", "paterno", "materno", "nombres", "nacimiento", "motivo", "dias",
-                                        "establecimiento"]), st.text(max_size=300)), st.lists(st.text(max_size=20), max_size=4))  # fmt: skip
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["por", "dni", "paterno", "materno", "nombres", "nacimiento", "motivo", "dias", "establecimiento"]
+        ),
+        st.text(max_size=300),
+    ),
+    st.lists(st.text(max_size=20), max_size=4),
+)
 def test_garbage_is_a_problem_and_never_an_error(form: dict[str, str], categories: list[str]) -> None:
     found = read_search(form, TODAY)
     assert (found.demographics is None) == bool(found.problems)

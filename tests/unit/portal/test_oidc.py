@@ -30,8 +30,18 @@ SECRET = new_secret()
 
 def claims(**changes: Any) -> dict[str, Any]:
     moment = int(time.time())
-    made = {"iss": ISSUER, "aud": "renhice", "sub": "x", "exp": moment + 60, "iat": moment, "auth_time": moment, "acr": "2",
-            "nonce": derive(SECRET, "nonce"), "doc": "45678901", "first_name": "Rosa"}  # fmt: skip
+    made = {
+        "iss": ISSUER,
+        "aud": "renhice",
+        "sub": "x",
+        "exp": moment + 60,
+        "iat": moment,
+        "auth_time": moment,
+        "acr": "2",
+        "nonce": derive(SECRET, "nonce"),
+        "doc": "45678901",
+        "first_name": "Rosa",
+    }
     return {name: value for name, value in (made | changes).items() if value is not ...}
 
 
@@ -62,12 +72,32 @@ def test_a_good_answer_names_the_person() -> None:
     assert (found.document, found.name, found.acr) == ("45678901", "Rosa", 2)
 
 
-@pytest.mark.parametrize("wrong", [
-    {"iss": "https://evil.example"}, {"aud": "other"}, {"aud": ["renhice", "other"]}, {"exp": int(time.time()) - 120},
-    {"exp": "tomorrow"}, {"exp": ...}, {"iat": int(time.time()) + 600}, {"iat": ...}, {"nonce": "replayed"}, {"nonce": ...},
-    {"acr": "1"}, {"acr": "9"}, {"acr": ...}, {"auth_time": ...}, {"auth_time": True}, {"auth_time": int(time.time()) + 600},
-    {"doc": "1234567"}, {"doc": "٤٥٦٧٨٩٠١"}, {"doc": ...}, {"doc": ["45678901"]},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"iss": "https://evil.example"},
+        {"aud": "other"},
+        {"aud": ["renhice", "other"]},
+        {"exp": int(time.time()) - 120},
+        {"exp": "tomorrow"},
+        {"exp": ...},
+        {"iat": int(time.time()) + 600},
+        {"iat": ...},
+        {"nonce": "replayed"},
+        {"nonce": ...},
+        {"acr": "1"},
+        {"acr": "9"},
+        {"acr": ...},
+        {"auth_time": ...},
+        {"auth_time": True},
+        {"auth_time": int(time.time()) + 600},
+        {"doc": "1234567"},
+        {"doc": "٤٥٦٧٨٩٠١"},
+        {"doc": ...},
+        {"doc": ["45678901"]},
+    ],
+    ids=str,
+)
 def test_a_wrong_claim_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SignInFailed):
         provider(sign(claims(**wrong))).identify("code", SECRET, 2, None)

@@ -1,0 +1,212 @@
+"""The professional's pages: find the person, ask for permission, read what other establishments hold."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from flask import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as Answer
+
+from consent_broker.broker import current_broker
+from consent_broker.consents.access_requests import Asking, current_status, list_requests_of, request_access
+from consent_broker.consents.service import ConsentState, list_consents
+from consent_broker.consents.vocabulary import FHIR_TYPES
+from consent_broker.exchange.holders import Access
+from consent_broker.exchange.service import ExchangeResult, Missing, fetch
+from portal import clinical, layout, people, present, texts
+from portal.dates import LIMA
+from portal.errors import NoWorkplace
+from portal.forms import Search, read_request, read_search
+from portal.guard import require, signed_in
+from portal.hats import PROFESSIONAL
+from portal.views import AccessRequestStatus, Candidate, Section
+from registry.app import parts
+from registry.audit.event import Event
+from registry.audit.service import record
+from registry.database import now, session
+from registry.directory.models import Establishment
+from registry.directory.service import get_professional, workplaces
+from registry.errors import Forbidden
+
+professional = Blueprint("portal-professional", __name__, url_prefix="/profesional")
+
+
+class Hold(NamedTuple):
+    """A permission in force that this professional may read under, and from where."""
+
+    state: ConsentState
+    establishment_id: UUID
+
+
+def policy() -> None:
+    """Only an able professional, signed in with the electronic DNI (ID Perú level 3)."""
+    require(PROFESSIONAL)
+
+
+@professional.get("")
+def search_page() -> Response:
+    """The search box."""
+    return layout.page("professional_search.html", problems={}, typed={}, candidates=None)
+
+
+@professional.post("")
+def search() -> Answer:
+    """Look a person up; one exact answer opens at once. By POST, so that no number is ever in an address."""
+    asked = read_search(request.form, now().astimezone(LIMA).date())
+    if asked.demographics is None:
+        return _results(asked, None, 422)
+    found = people.search(session(), parts(), asked.demographics)
+    _note("portal:person:searched", detail={"by": request.form.get("por", "")[:8], "count": len(found)})
+    if len(found) == 1 and asked.demographics.documents:
+        return redirect(f"/profesional/persona/{found[0].id}", 303)
+    return _results(asked, found)
+
+
+@professional.get("/persona/<uuid:person_id>")
+def person(person_id: UUID) -> Response:
+    """The person: the records where a permission is in force, else the way to ask for one."""
+    banner = people.banner(session(), parts(), person_id)
+    hold = _hold(banner.id)
+    if hold is None:
+        _note("portal:person:viewed", person_id=banner.id)
+        return _ask_page(banner.id)
+    result = _fetch(banner.id, hold)
+    shown = present.permissions(session(), parts().sealer, [hold.state])[0]
+    return layout.page(
+        "professional_person.html",
+        banner=banner,
+        permission=shown,
+        sections=_sections(result, shown.categories),
+        missing=_missing(result.missing),
+    )
+
+
+@professional.post("/persona/<uuid:person_id>")
+def ask(person_id: UUID) -> Answer:
+    """Ask the person for permission; nothing is readable until they grant it."""
+    asked = read_request(request.form, request.form.getlist("categoria"), now())
+    if asked.problem or asked.establishment_id is None:
+        return _ask_page(person_id, asked.problem or "Elija desde qué establecimiento.", 422)
+    request_access(
+        session(),
+        Asking(
+            establishment_id=asked.establishment_id,
+            professional_id=_me(),
+            person_id=person_id,
+            purpose=asked.purpose,
+            categories=asked.categories,
+            ends_at=asked.ends_at,
+        ),
+    )
+    return redirect(f"/profesional/persona/{person_id}", 303)
+
+
+def _results(asked: Search, found: Sequence[Candidate] | None, status: int = 200) -> Response:
+    return layout.page("professional_search.html", status, problems=asked.problems, typed=asked.typed, candidates=found)
+
+
+def _ask_page(person_id: UUID, problem: str | None = None, status: int = 200) -> Response:
+    banner = people.banner(session(), parts(), person_id)
+    last = _last_request(banner.id)
+    return layout.page(
+        "professional_person.html",
+        status,
+        banner=banner,
+        permission=None,
+        problem=problem,
+        last_request=last,
+        waiting=last is not None and last.state == "pending",
+        establishments=[(place.id, place.name) for place in _workplaces()],
+        categories=texts.CATEGORIES,
+        purposes=texts.ASKABLE_PURPOSES,
+    )
+
+
+def _me() -> UUID:
+    found = signed_in().professional_id
+    if found is None:
+        raise Forbidden("This session has no professional.")
+    return found
+
+
+def _workplaces() -> list[Establishment]:
+    return workplaces(session(), get_professional(session(), _me()), now())
+
+
+def _hold(person_id: UUID) -> Hold | None:
+    """The newest permission in force for this professional, or for everybody where they work."""
+    moment, places = now(), {place.id for place in _workplaces()}
+    for state in list_consents(session(), people.person_and_replaced(session(), person_id)):
+        terms = state.terms
+        mine = terms.professional_id in {None, _me()} and terms.establishment_id in places
+        if mine and state.in_force(moment) and terms.kind == "permission" and terms.establishment_id:
+            return Hold(state, terms.establishment_id)
+    return None
+
+
+def _fetch(person_id: UUID, hold: Hold) -> ExchangeResult:
+    terms = hold.state.terms
+    access = Access(
+        establishment_id=hold.establishment_id,
+        professional_id=_me(),
+        person_id=person_id,
+        purpose=min(terms.purposes or {"TREAT"}),
+    )
+    types = [FHIR_TYPES[code] for code in present.in_order(terms.categories)]
+    return fetch(session(), current_broker(), access, types)
+
+
+def _sections(result: ExchangeResult, categories: Collection[str]) -> list[Section]:
+    by_type = defaultdict(list)
+    for found in result.records:
+        by_type[found.resource_type].append((found.resource, found.holder.name))
+    return [
+        Section(category=code, lines=[clinical.line(*one) for one in clinical.newest_first(by_type[FHIR_TYPES[code]])])
+        for code in categories
+    ]
+
+
+def _missing(missing: Sequence[Missing]) -> list[str]:
+    """What did not arrive, once for each establishment and reason."""
+    codes = {kind: code for code, kind in FHIR_TYPES.items()}
+    return list(
+        dict.fromkeys(
+            f"{one.holder.name} {texts.fault(one.fault)}"
+            if one.holder
+            else f"{texts.category(codes.get(one.resource_type, ''))}: la persona lo restringe."
+            for one in missing
+        )
+    )
+
+
+def _last_request(person_id: UUID) -> AccessRequestStatus | None:
+    found = next(iter(list_requests_of(session(), _me(), person_id)), None)
+    if found is None:
+        return None
+    return AccessRequestStatus(
+        state=current_status(found, now()),
+        categories=present.in_order(found.categories),
+        asked_at=found.created_at,
+        until=found.ends_at,
+    )
+
+
+def _note(action: str, person_id: UUID | None = None, detail: dict[str, str | int] | None = None) -> None:
+    """Audit what this professional did; the establishment is named where they work at one only."""
+    places = _workplaces()
+    if not places:
+        raise NoWorkplace
+    record(
+        session(),
+        Event(
+            action=action,
+            person_id=person_id,
+            professional_id=_me(),
+            establishment_id=places[0].id if len(places) == 1 else None,
+            actor_role="professional",
+            actor_person_id=signed_in().person_id,
+            purpose="TREAT",
+            detail=detail or {},
+        ),
+    )
