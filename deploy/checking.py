@@ -38,7 +38,7 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
 
 
 def all_steps(*, browser: bool) -> list[Step]:
-    """Everything, what fails fastest first; tests that race, or start a whole system, have the machine to themselves."""
+    """Everything, what fails fastest first; what races or starts a whole system has the machine to itself."""
     marks = [] if browser else ["-m", "not browser"]
     apart = [f"--ignore={directory}" for directory in ALONE]
     return [

@@ -15,7 +15,7 @@ from deploy import product
 from deploy.backing import Backing
 from deploy.layout import Layout
 from deploy.postgres import ServiceError
-from deploy.readiness import refuse_taken, wait_until_ready
+from deploy.readiness import end_of, refuse_taken, wait_until_ready
 from deploy.supervision import Supervisor
 from deploy.vault import read_object, write_object
 from registry.sealing import create_keys
@@ -158,7 +158,8 @@ def _load(layout: Layout, voice: Voice, database: str) -> None:
         return
     voice.say("Establishments register their patients through the public API")
     command = [sys.executable, "-m", "sandbox", "load", "--out", str(layout.var)]
-    with (layout.logs / "sandbox-load.log").open("wb") as log:
+    told = layout.logs / "sandbox-load.log"
+    with told.open("wb") as log:
         load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=layout.root, env=_outside(layout))
         try:
             for line in load.stdout or ():

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 import psutil
@@ -78,8 +79,10 @@ def _not_ready(processes: list[Process], url: str, ports: Mapping[int, str]) -> 
 
 
 def _explain(supervisor: Supervisor, names: list[str]) -> str:
-    lines = [f"Not ready: {', '.join(dict.fromkeys(names))}"]
-    log = supervisor.layout.logs / f"{names[0]}.log"
-    if log.exists():
-        lines += [f"The end of {log}:", *log.read_text(errors="replace").splitlines()[-15:]]
-    return "\n".join(lines)
+    return f"Not ready: {', '.join(dict.fromkeys(names))}\n" + end_of(supervisor.layout.logs / f"{names[0]}.log")
+
+
+def end_of(log: Path) -> str:
+    """The last lines of a log, under its name."""
+    lines = log.read_text(errors="replace").splitlines()[-15:] if log.exists() else []
+    return "\n".join([f"The end of {log}:", *lines])
