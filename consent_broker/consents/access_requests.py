@@ -24,7 +24,7 @@ from registry.audit.service import record
 from registry.database import new_id, now
 from registry.directory.service import get_establishment, get_professional, professional_may_act
 from registry.errors import Conflict, Forbidden, NotFound, Unprocessable
-from registry.identity.persons import resolve_replaced
+from registry.identity.service import resolve_replaced
 
 ANSWER_WITHIN = timedelta(days=3)
 
@@ -78,7 +78,7 @@ def request_access(session: Session, asking: Asking) -> AccessRequest:
         status="pending",
     )
     session.add(request)
-    session.flush([request])
+    session.flush()
     record(session, _event("consent:access:requested", request))
     outbox.publish(session, "consent:access:requested", str(request.id), {"access_request_id": str(request.id)})
     return request

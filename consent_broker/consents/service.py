@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from consent_broker.consents.decision import AccessQuery, Decision, Directive, Kind, decide
@@ -79,7 +79,7 @@ def propose_consent(session: Session, terms: Terms, evidence: dict[str, Any]) ->
         professional_id=terms.professional_id,
     )
     session.add(consent)
-    session.flush([consent])
+    session.flush()
     _append(session, _first(consent.id, terms, evidence))
     return consent.id
 
@@ -164,15 +164,33 @@ def list_versions(session: Session, consent_id: UUID) -> Sequence[ConsentVersion
     return session.scalars(query).all()
 
 
-def find_directives(session: Session, person_id: UUID) -> list[Directive]:
-    """What a person directed and what of it has ended: the decision function's second argument."""
+def find_directives(session: Session, person_id: UUID, under: UUID | None = None) -> list[Directive]:
+    """What a person directed and what of it has ended: the decision function's second argument.
+
+    With `under`, of the permissions only that consent, or the one that superseded it: what was granted under a consent
+    ends with it, whatever else the person permits.
+    """
+    states = list_consents(session, [person_id])
     decided = {Status.ACTIVE, Status.REVOKED, Status.EXPIRED}
-    return [state.directive for state in list_consents(session, [person_id]) if state.status in decided]
+    directives = [state.directive for state in states if state.status in decided]
+    if under is None:
+        return directives
+    current = _current(under, {state.id: state for state in states})
+    return [one for one in directives if one.kind is Kind.OBJECTION or one.consent_id == current]
 
 
-def decide_access(session: Session, query: AccessQuery, moment: datetime | None = None) -> Decision:
+def _current(consent_id: UUID, states: dict[UUID, ConsentState]) -> UUID:
+    """Follow a consent to the one that took its place; the chain only leads to newer ones, so it ends."""
+    state = states.get(consent_id)
+    while state is not None and state.status is Status.SUPERSEDED and state.reason:
+        consent_id = UUID(state.reason)
+        state = states.get(consent_id)
+    return consent_id
+
+
+def decide_access(session: Session, query: AccessQuery, under: UUID | None = None) -> Decision:
     """Decide by what stands in the database now."""
-    return decide(query, find_directives(session, query.person_id), moment or now())
+    return decide(query, find_directives(session, query.person_id, under), now())
 
 
 def check_terms(terms: Terms, moment: datetime) -> None:
@@ -215,7 +233,7 @@ def _states(
     ends_before: datetime | None = None,
     limit: int | None = None,
 ) -> list[ConsentState]:
-    newest = select(ConsentVersion).distinct(ConsentVersion.consent_id)
+    newest = select(ConsentVersion).ext(distinct_on(ConsentVersion.consent_id))
     newest = newest.order_by(ConsentVersion.consent_id, ConsentVersion.version.desc())
     if consent_ids is not None:
         newest = newest.where(ConsentVersion.consent_id.in_(consent_ids))

@@ -13,9 +13,9 @@ from consent_broker.consents.vocabulary import scope_of
 from consent_broker.oauth.grants import Reader
 from consent_broker.oauth.rfc7662_introspection import PORTAL_CLIENT
 from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token
-from consent_broker.people import locate_records
 from registry.directory.models import Establishment, Professional
-from registry.directory.service import get_establishment, get_professional
+from registry.directory.service import get_establishment, get_professional, list_establishments
+from registry.locator.service import locate
 
 RENIPRESS_SYSTEM = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/renipress"
 PURPOSE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
@@ -41,7 +41,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who reads whom, for what. `grant_id` when it rests on an OAuth grant, `client_id` None for the portal."""
+    """Who reads whom, for what. `grant_id` and its `consent_id` for an OAuth grant, `client_id` None for the portal."""
 
     establishment_id: UUID
     professional_id: UUID | None
@@ -49,6 +49,7 @@ class Access:
     purpose: str
     client_id: str | None = None
     grant_id: UUID | None = None
+    consent_id: UUID | None = None
 
     @property
     def reader(self) -> Reader:
@@ -58,15 +59,16 @@ class Access:
             professional_id=self.professional_id,
             purpose=self.purpose,
             client_id=self.client_id,
+            consent_id=self.consent_id,
         )
 
 
 def find_holders(session: Session, person_id: UUID) -> list[Holder]:
     """Every active establishment with a source record of the person, one entry a record."""
-    located = locate_records(session, person_id)
-    return [
-        Holder(place.id, place.name, place.fhir_endpoint, record_id) for record_id, place in located if place.active
-    ]
+    located = locate(session, person_id)
+    places = {one.id: one for one in list_establishments(session, {holder.establishment_id for holder in located})}
+    active = [(places[one.establishment_id], one) for one in located if places[one.establishment_id].active]
+    return [Holder(place.id, place.name, place.fhir_endpoint, one.source_record_id) for place, one in active]
 
 
 def issue_ticket(session: Session, broker: Broker, access: Access, decision: Decision, holder: Holder) -> Ticket:

@@ -80,7 +80,7 @@ def accept(session: Session, broker: Broker, challenge: str, evidence: Evidence)
         expires_at=consent.terms.ends_at or asked.ends_at,
     )
     session.add(grant)
-    session.flush([grant])
+    session.flush()
     code = _new_code(session, broker, request, grant)
     return answer_url(broker.issuer, request.redirect_uri, {"code": code, "state": request.state})
 

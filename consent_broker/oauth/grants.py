@@ -26,6 +26,8 @@ class Reader:
     professional_id: UUID | None
     purpose: str
     client_id: str | None
+    consent_id: UUID | None = None
+    """The consent a grant rests on; None decides by everything the person permits."""
 
 
 def find_grant(session: Session, grant_id: UUID) -> OAuthGrant | None:
@@ -42,6 +44,7 @@ def reader_of(grant: OAuthGrant) -> Reader:
         professional_id=grant.professional_id,
         purpose=grant.purpose,
         client_id=grant.client_id,
+        consent_id=grant.consent_id,
     )
 
 
@@ -54,7 +57,7 @@ def decide_reading(session: Session, reader: Reader, person_id: UUID, categories
         purpose=reader.purpose,
         categories=frozenset(categories),
     )
-    return decide_access(session, query)
+    return decide_access(session, query, reader.consent_id)
 
 
 def decision_event(reader: Reader, person_id: UUID, decision: Decision) -> Event:

@@ -5,6 +5,7 @@ garbage and other people's tokens all get `{"active": false}` with 200 (§2.2).
 """
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -12,7 +13,7 @@ from consent_broker.broker import Broker
 from consent_broker.consents.vocabulary import categories_of
 from consent_broker.oauth.clients import Client, find_client
 from consent_broker.oauth.grants import Reader, decide_reading, find_grant, unable_professional
-from consent_broker.oauth.models import AccessToken
+from consent_broker.oauth.models import AccessToken, OAuthGrant
 from consent_broker.oauth.rfc9068_tokens import InvalidToken, find_token, read_token
 from registry.database import now
 
@@ -36,24 +37,31 @@ def introspect(session: Session, broker: Broker, resource_server: Client, token:
 
 def _stands(session: Session, row: AccessToken) -> bool:
     """Whether what the token rests on still stands: its grant, its client, its professional, and every category."""
-    if row.grant_id is not None and find_grant(session, row.grant_id) is None:
+    grant = find_grant(session, row.grant_id) if row.grant_id else None
+    if row.grant_id is not None and grant is None:
         return False
-    if row.client_id != PORTAL_CLIENT:
-        client = find_client(session, row.client_id, now())
-        if client is None or client.unusable:
-            return False
-    if row.person_id is None:
-        return True
+    if row.client_id != PORTAL_CLIENT and not _is_usable(session, row.client_id):
+        return False
+    return row.person_id is None or _is_permitted(session, row, row.person_id, grant)
+
+
+def _is_usable(session: Session, client_id: str) -> bool:
+    client = find_client(session, client_id, now())
+    return client is not None and client.unusable is None
+
+
+def _is_permitted(session: Session, row: AccessToken, person_id: UUID, grant: OAuthGrant | None) -> bool:
     reader = Reader(
         establishment_id=row.establishment_id,
         professional_id=row.professional_id,
         purpose=row.purpose or "",
         client_id=row.client_id,
+        consent_id=grant.consent_id if grant else None,
     )
     if unable_professional(session, reader, now()):
         return False
     categories = categories_of(row.scopes)
-    return decide_reading(session, reader, row.person_id, categories).categories == categories
+    return decide_reading(session, reader, person_id, categories).categories == categories
 
 
 PORTAL_CLIENT = "renhice-portal"

@@ -1,0 +1,238 @@
+"""Two establishments with record systems, a professional and a patient, and how they talk to the broker."""
+
+import base64
+import hashlib
+import json
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from consent_broker.broker import Broker
+from consent_broker.consents.evidence import Evidence
+from consent_broker.oauth import authorizations
+from registry.app import Renhice
+from registry.database import new_id
+from registry.directory.models import Affiliation, Establishment, Professional, RecordSystem
+from registry.identity.models import Membership, Person, SourceRecord
+
+T = TypeVar("T")
+ISSUER = "http://127.0.0.1:8000"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+SYSTEM = ["system/Patient.cu", "system/Patient.rs", "access-request"]
+RECORDS = [f"patient/{name}.rs" for name in ("AllergyIntolerance", "MedicationStatement", "Encounter")]
+
+
+@dataclass
+class Party:
+    """A record system with its key, as an OAuth client."""
+
+    client_id: str
+    establishment_id: UUID
+    endpoint: str
+    http: FlaskClient
+    key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": secrets.token_hex(4)}))
+    redirect_uri: str = "https://sihce.example/callback"
+
+    def assertion(self, *, header: dict[str, Any] | None = None, key: Any = None, **changes: Any) -> str:
+        """A good client assertion, or one changed for the worse; None removes a claim."""
+        now = int(time.time())
+        claims = {"iss": self.client_id, "sub": self.client_id, "aud": ISSUER, "iat": now, "exp": now + 60,
+                  "jti": uuid.uuid4().hex} | changes  # fmt: skip
+        head = {"alg": "ES256", "kid": self.key.kid, "typ": "JWT"} | (header or {})
+        head = {name: value for name, value in head.items() if value is not None}
+        claims = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(head, claims, key or self.key, algorithms=[head["alg"]], default_type=None)
+
+    def credentials(self, **changes: Any) -> dict[str, str]:
+        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion(**changes)}
+
+    def post(self, path: str, form: dict[str, Any], **kwargs: Any) -> TestResponse:
+        """A form to the broker, authenticated unless the form says how."""
+        authenticated = form if "client_assertion" in form else form | self.credentials()
+        return self.http.post(path, data=authenticated, **kwargs)
+
+    def client_token(self, scope: str) -> str:
+        answer = self.post("/oauth/token", {"grant_type": "client_credentials", "scope": scope})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json["access_token"])
+
+    def redeem(self, code: str, verifier: str, **changes: Any) -> TestResponse:
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier,
+                "redirect_uri": self.redirect_uri} | changes  # fmt: skip
+        return self.post("/oauth/token", {name: value for name, value in form.items() if value is not None})
+
+    def refresh(self, token: str, **more: str) -> TestResponse:
+        return self.post("/oauth/token", {"grant_type": "refresh_token", "refresh_token": token} | more)
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        answer = self.post("/oauth/introspect", {"token": token})
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def pkce() -> tuple[str, str]:
+    """A verifier and its S256 challenge."""
+    verifier = secrets.token_urlsafe(48)
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return verifier, base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def answer_of(url: str) -> dict[str, str]:
+    """The parameters a redirect carries."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token says, unverified."""
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+@dataclass
+class World:
+    """Everybody."""
+
+    app: Flask
+    renhice: Renhice
+    broker: Broker
+    asking: Party
+    holding: Party
+    professional_id: UUID
+    person_id: UUID
+    other_person_id: UUID
+    record_at_holder: UUID
+
+    def transact(self, act: Callable[[Session], T]) -> T:
+        """What the portal does, in a unit of work of its own."""
+        with self.app.app_context(), self.renhice.database.unit_of_work() as session:
+            return act(session)
+
+    def evidence(self, person_id: UUID | None = None, acr: int = 2) -> Evidence:
+        return Evidence(
+            actor_person_id=person_id or self.person_id,
+            acr=acr,
+            auth_time=datetime.now(UTC),
+            channel="test",
+            text="Autorizo",
+        )
+
+    def request_access(self, **changes: Any) -> dict[str, Any]:
+        """A professional of the asking establishment asks."""
+        wanted = {"person": str(self.person_id), "professional": {"college": "CMP", "number": "012345"},
+                  "purpose": "TREAT", "categories": ["allergies", "medications", "encounters"]} | changes  # fmt: skip
+        token = self.asking.client_token("access-request")
+        answer = self.asking.http.post("/api/v1/access-requests", json=wanted, headers=bearer(token))
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json)
+
+    def authorize(self, **changes: Any) -> TestResponse:
+        """The browser arrives at the authorization endpoint."""
+        parameters = {"response_type": "code", "client_id": self.asking.client_id, "state": "xyz",
+                      "redirect_uri": self.asking.redirect_uri, "scope": " ".join(RECORDS),
+                      "code_challenge": pkce()[1], "code_challenge_method": "S256"} | changes  # fmt: skip
+        query = {name: value for name, value in parameters.items() if value is not None}
+        return self.asking.http.get("/oauth/authorize", query_string=query)
+
+    def challenge(self, **changes: Any) -> str:
+        answer = self.authorize(**changes)
+        assert answer.status_code == 303, answer.text
+        assert answer.location.startswith(f"{ISSUER}/autorizar/"), answer.location
+        return answer.location.rpartition("/")[2]
+
+    def accept(self, challenge: str, person_id: UUID | None = None) -> str:
+        evidence = self.evidence(person_id)
+        return self.transact(lambda session: authorizations.accept(session, self.broker, challenge, evidence))
+
+    def code(self, **changes: Any) -> tuple[str, str]:
+        """A code and its verifier, granted by the patient."""
+        verifier, code_challenge = pkce()
+        url = self.accept(self.challenge(code_challenge=code_challenge, **changes))
+        return answer_of(url)["code"], verifier
+
+    def grant(self, **changes: Any) -> dict[str, Any]:
+        """The token response of a whole authorization."""
+        answer = self.asking.redeem(*self.code(**changes))
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json)
+
+
+def build_world(app: Flask, renhice: Renhice, holder_endpoint: str = "https://b.example/fhir") -> World:
+    """People an empty database."""
+    asking = Party("sihce-a", new_id(), "https://a.example/fhir", app.test_client())
+    holding = Party("sihce-b", new_id(), holder_endpoint, app.test_client())
+    ids = {name: new_id() for name in ("professional", "person", "other", "record")}
+    with renhice.database.unit_of_work() as session:
+        for number, party in enumerate((asking, holding)):
+            _add_establishment(session, party, f"0000000{number + 1}")
+        session.flush()
+        session.add(
+            Professional(
+                id=ids["professional"], document_token=secrets.token_bytes(16), sealed=b"-", college="CMP",
+                number="012345", able_to_practise=True,
+            )
+        )  # fmt: skip
+        session.add_all([Person(id=ids["person"]), Person(id=ids["other"])])
+        session.flush()
+        _add_affiliation(session, ids["professional"], asking.establishment_id)
+        _add_record(session, ids["record"], holding.establishment_id, ids["person"])
+    broker: Broker = app.extensions["consent-broker"]
+    people = (ids["professional"], ids["person"], ids["other"], ids["record"])
+    return World(app, renhice, broker, asking, holding, *people)
+
+
+def _add_establishment(session: Session, party: Party, renipress: str) -> None:
+    long_ago, far = datetime.now(UTC) - timedelta(days=400), datetime.now(UTC) + timedelta(days=400)
+    session.add(
+        Establishment(
+            id=party.establishment_id, renipress=renipress, name=f"Hospital {renipress}", category="III-1",
+            sector="MINSA", region="Lima", ubigeo="150101", fhir_endpoint=party.endpoint,
+            identifier_system=f"urn:hc:{renipress}", active=True,
+        )
+    )  # fmt: skip
+    session.flush()
+    session.add(
+        RecordSystem(
+            id=new_id(), client_id=party.client_id, establishment_id=party.establishment_id, name="SIHCE", version="1",
+            authority="OGTI", accredited_from=long_ago, accredited_until=far,
+            jwks={"keys": [party.key.as_dict(private=False)]}, redirect_uris=[party.redirect_uri],
+            scopes=[*SYSTEM, *RECORDS, "launch", "offline_access"],
+        )
+    )  # fmt: skip
+
+
+def _add_affiliation(session: Session, professional_id: UUID, establishment_id: UUID) -> None:
+    session.add(
+        Affiliation(
+            id=new_id(), professional_id=professional_id, establishment_id=establishment_id, role="physician",
+            valid_from=datetime.now(UTC) - timedelta(days=1), valid_until=None,
+        )
+    )  # fmt: skip
+
+
+def _add_record(session: Session, record_id: UUID, establishment_id: UUID, person_id: UUID) -> None:
+    session.add(
+        SourceRecord(
+            id=record_id, establishment_id=establishment_id, local_token=secrets.token_bytes(16), version=1,
+            content_token=secrets.token_bytes(16), active=True,
+        )
+    )  # fmt: skip
+    session.flush()
+    session.add(Membership(source_record_id=record_id, person_id=person_id))
