@@ -1,0 +1,105 @@
+"""One served product a module, with its people and ID Perú."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from registry.app import Renhice
+from registry.directory.administration import Desk
+from registry.directory.loading import load, parse
+from registry.settings import Settings
+from sandbox import story
+from tests.functional.portal.world import (
+    HOST,
+    Holder,
+    Visitor,
+    World,
+    holding_resources,
+    id_peru,
+    prepare_sandbox,
+    register,
+    serve,
+)
+
+
+@pytest.fixture(scope="module")
+def ports() -> tuple[int, int]:
+    """A free port for the product and the first of the sandbox's."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind((HOST, 0))
+        other.bind((HOST, 0))
+        return one.getsockname()[1], min(other.getsockname()[1], 65_000)
+
+
+@pytest.fixture(scope="module")
+def sandbox_files(ports: tuple[int, int], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any, Path]:
+    var = tmp_path_factory.mktemp("sandbox")
+    return var, *prepare_sandbox(var, f"http://{HOST}:{ports[0]}", ports[1])
+
+
+@pytest.fixture(scope="module")
+def settings(
+    ports: tuple[int, int],
+    sandbox_files: tuple[Path, Any, Any, Path],
+    database_url: str,
+    broker_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Settings:
+    environment = sandbox_files[2]
+    return Settings(
+        environment="test",
+        base_url=f"http://{HOST}:{ports[0]}",
+        database_url=database_url,
+        broker_url=broker_url,
+        keys_dir=tmp_path_factory.mktemp("keys"),
+        log_level="WARNING",
+        oidc_issuer=environment["RENHICE_OIDC_ISSUER"],
+        oidc_client_id=environment["RENHICE_OIDC_CLIENT_ID"],
+        oidc_client_secret=environment["RENHICE_OIDC_CLIENT_SECRET"],
+    )
+
+
+@pytest.fixture(scope="module")
+def world(
+    app: Flask, renhice: Renhice, ports: tuple[int, int], sandbox_files: tuple[Path, Any, Any, Path]
+) -> Iterator[World]:
+    """The story's establishments, workers and patient, whose records are at both establishments."""
+    var, sandbox, environment, directory = sandbox_files
+    holder = Holder(holding_resources())
+    with ExitStack() as stack:
+        stack.enter_context(id_peru(var, environment["RENHICE_OIDC_ISSUER"]))
+        endpoint = f"http://{HOST}:{stack.enter_context(serve(holder.app()))}/fhir"
+        content = json.loads(directory.read_text())
+        for place in content["establishments"]:
+            holds = place["renipress"] == story.HOLDING.renipress
+            place["fhir_endpoint"] = endpoint if holds else f"{endpoint}/empty"
+        with renhice.database.unit_of_work() as session:
+            entries, faults = parse(json.dumps(content).encode())
+            report = load(Desk(session, renhice.sealer, "tests"), entries)
+            assert not faults + report.faults
+        register(renhice, story.asking_record(), story.ASKING.renipress)
+        person_id = register(renhice, story.holding_record(), story.HOLDING.renipress)
+        stack.enter_context(serve(app, ports[0]))
+        yield World(f"http://{HOST}:{ports[0]}", renhice, sandbox, holder, person_id)
+
+
+@pytest.fixture
+def patient(world: World) -> Visitor:
+    """The story's patient, signed in by two factors."""
+    visitor = world.visitor()
+    visitor.sign_in("/ingresar?nivel=2&volver=/mi-historia", story.PATIENT)
+    return visitor
+
+
+@pytest.fixture
+def physician(world: World) -> Visitor:
+    """The asking establishment's professional, signed in with the electronic DNI."""
+    visitor = world.visitor()
+    visitor.sign_in("/ingresar?como=profesional", story.PHYSICIAN.person)
+    return visitor
