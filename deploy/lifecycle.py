@@ -159,17 +159,18 @@ def _load(layout: Layout, voice: Voice, database: str) -> None:
     voice.say("Establishments register their patients through the public API")
     command = [sys.executable, "-m", "sandbox", "load", "--out", str(layout.var)]
     told = layout.logs / "sandbox-load.log"
-    with told.open("wb") as log:
-        load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=layout.root, env=_outside(layout))
+    with (
+        told.open("wb") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=layout.root, env=_outside(layout)) as load,
+    ):
         try:
             for line in load.stdout or ():
                 _report(line, voice)
-        finally:
-            if load.poll() is None and sys.exc_info()[0]:
-                load.terminate()
-            code = load.wait()
-    if code != 0:
-        raise ServiceError(f"Loading the population failed (exit {code}); see {layout.logs / 'load.log'}")
+        except BaseException:
+            load.terminate()
+            raise
+    if load.returncode != 0:
+        raise ServiceError(f"Loading the population failed (exit {load.returncode}). {end_of(told)}")
     write_object(layout.state, {**state, "loaded": database})
 
 
