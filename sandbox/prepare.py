@@ -4,6 +4,7 @@ import csv
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def _fill_establishments(layout: Layout, records: Iterable[Record]) -> None:
         if (record.renipress, record.local_number) != (story.ASKING.renipress, story.ASKING_NUMBER):
             entries[record.renipress].append((to_patient(record), record.local_number, _history(record)))
     for place in ESTABLISHMENTS:
-        Store(layout.database(place.renipress)).add(entries[place.renipress])
+        with closing(Store(layout.database(place.renipress))) as store:
+            store.add(entries[place.renipress])
 
 
 def _history(record: Record) -> list[Json]:

@@ -54,13 +54,18 @@ class Store:
     """SQLite in WAL mode with full synchronisation: what was acknowledged survives `kill -9`."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._local = threading.local()
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
-        with self._write() as db:
-            db.executescript(SCHEMA)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
 
     def add(self, entries: Iterable[tuple[Json, str, list[Json]]]) -> None:
         """Keep patients (resource, local number, clinical records), once: what is known already stays as it is."""
@@ -77,7 +82,7 @@ class Store:
 
     def due(self, now: float, limit: int) -> list[Pending]:
         """Return pending patients whose next attempt has come."""
-        rows = self._db().execute(
+        rows = self._read(
             "SELECT local_number, resource, attempts FROM patients"
             " WHERE status = 'PENDING' AND next_attempt <= ? ORDER BY next_attempt, rowid LIMIT ?",
             (now, limit),
@@ -116,12 +121,12 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """Return how many patients are pending, sent and in error."""
-        found = dict(self._db().execute("SELECT lower(status), count(*) FROM patients GROUP BY status").fetchall())
+        found = dict(self._read("SELECT lower(status), count(*) FROM patients GROUP BY status"))
         return {status: found.get(status, 0) for status in ("pending", "sent", "error")}
 
     def reasons(self, limit: int = 20) -> list[Json]:
         """Return why patients are not sent, by local number."""
-        rows = self._db().execute(
+        rows = self._read(
             "SELECT local_number, status, reason FROM patients WHERE reason IS NOT NULL AND status <> 'SENT' LIMIT ?",
             (limit,),
         )
@@ -129,8 +134,7 @@ class Store:
 
     def sending(self) -> bool:
         """Whether the queue was told to send: a switch that outlives the process."""
-        row = self._db().execute("SELECT state FROM switches WHERE name = 'sending'").fetchone()
-        return bool(row and row[0])
+        return self._read("SELECT state FROM switches WHERE name = 'sending'") == [(1,)]
 
     def switch_sending(self, *, on: bool) -> None:
         """Turn the queue on or off."""
@@ -139,8 +143,8 @@ class Store:
 
     def search(self, kind: str, source_record_id: str) -> list[Json]:
         """Return the clinical records of one type of the patient the registry knows by that id."""
-        rows = self._db().execute(
-            "SELECT resource FROM clinical JOIN patients USING (local_number)"
+        rows = self._read(
+            "SELECT clinical.resource FROM clinical JOIN patients USING (local_number)"
             " WHERE source_record_id = ? AND type = ? ORDER BY clinical.rowid",
             (source_record_id, kind),
         )
@@ -151,23 +155,17 @@ class Store:
         found = (r for r in self.search(kind, source_record_id) if r["id"] == resource_id)
         return next(found, None)
 
-    def _db(self) -> sqlite3.Connection:
-        if not hasattr(self._local, "db"):
-            db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            self._local.db = db
-        found: sqlite3.Connection = self._local.db
-        return found
+    def _read(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(statement, parameters).fetchall()
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        db = self._db()
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        if db.in_transaction:
-            db.execute("COMMIT")
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
