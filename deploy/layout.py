@@ -61,7 +61,7 @@ class Layout:
 
     def home(self, service: str, account: Account) -> Path:
         """The private directory of a service: in `var/`, or where `account` can reach it."""
-        return (self.var if account.reaches(self.var) else self._outside) / service
+        return (self._outside if account.drop and not account.reaches(self.var) else self.var) / service
 
     def sockets(self, service: str, account: Account) -> Path:
         """The directory of a service's unix socket: its home, or a private one with a shorter path."""
