@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from deploy.layout import Layout
 from deploy.services import ephemeral_database
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,7 @@ def start(root: Path, stack: ExitStack) -> System:
     if server := environment.get("RENHICE_DATABASE_URL"):
         environment["RENHICE_DATABASE_URL"] = stack.enter_context(ephemeral_database(server))
     system = System(root, environment, free_port())
+    stack.callback(Layout(root).remove_data)
     stack.callback(system.renhice, "down")
     done = system.renhice("up", "--detach", "--port", str(system.port), "--population", str(POPULATION))
     assert done.returncode == 0, done.stdout + done.stderr
