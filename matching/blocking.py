@@ -73,6 +73,8 @@ def _document_keys(record: Normalised, surnames: list[str]) -> Iterator[str]:
         if len(number) == 8 and len(surnames) == 2:
             yield f"dha:{number[:4]}:{':'.join(surnames)}"
             yield f"dhb:{number[4:]}:{':'.join(surnames)}"
+        if len(number) == 8 and record.birth_date is not None:
+            yield f"dhy:{number[4:]}:{record.birth_date.year}"
     if record.birth_date is None:
         return
     if record.mother_document is not None:

@@ -1,16 +1,18 @@
 """Which person a record belongs to: the record is judged against whole persons, never against single records."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from matching.model import Model
 from matching.normalise import Normalised
 from matching.records import DocumentType
-from matching.score import Score, score
+from matching.score import Score, score, weigh
 
 K = TypeVar("K", bound=Hashable)
 Kind = Literal["link", "review", "new"]
+MOST_BITS = 10.0
+"""A pair counts for at most this much, either way, when it stands beside others: one pair can't outvote a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +26,28 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Resolution(Generic[K]):
-    """The decision: `key` is the person to link to or to review against, `rivals` the others worth a look."""
+    """The decision: `key` is the person to link to or to review against, `rivals` the others worth a look.
+
+    `score` is that of the person's member most like the record; `consistency` the mean weight over all members.
+    """
 
     kind: Kind
     key: K | None
     score: Score | None
     reason: str
     rivals: tuple[K, ...] = ()
+    consistency: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Standing(Generic[K]):
-    """How a record stands to one person: its best score, its worst, and what forbids linking them unseen."""
+    """How a record stands to one person: weights against its best member and against all of them."""
 
     key: K
-    best: Score
-    worst_bits: float
+    bits: float
+    consistency: float
+    closest: Member
     same_establishment: bool
-    forbidden: bool
-
-    @property
-    def bits(self) -> float:
-        """Weight of the best pair."""
-        return self.best.weight_bits
 
 
 def resolve(
@@ -61,48 +62,30 @@ def resolve(
 
     The order of candidates and of their members changes nothing. A person with a verified DNI other than the record's
     verified DNI is no candidate at all. Reasons: `strong-evidence` (link); `possible-match`, `close-second`,
-    `same-establishment`, `document-conflict`, `inconsistent-person` (review); `no-candidate`, `weak-evidence` (new).
+    `same-establishment`, `document-conflict`, `birth-order-conflict`, `inconsistent-person` (review); `no-candidate`,
+    `weak-evidence` (new).
     """
     arrival = Member(record, verified, establishment)
-    standings = [_standing(model, arrival, key, members) for key, members in candidates.items() if members]
-    allowed = sorted(
-        (standing for standing in standings if not standing.forbidden), key=lambda s: (-s.bits, str(s.key))
+    standings = sorted(
+        (_standing(model, arrival, key, members) for key, members in candidates.items() if _allowed(arrival, members)),
+        key=lambda standing: (-standing.bits, str(standing.key)),
     )
-    if not allowed:
+    if not standings:
         return Resolution("new", None, None, "no-candidate")
-    best = allowed[0]
+    best, *others = standings
+    evidence = score(model, record, best.closest.normalised)
     if best.bits < model.thresholds.review:
-        return Resolution("new", None, best.best, "weak-evidence")
-    rivals = tuple(standing.key for standing in allowed[1:] if standing.bits >= model.thresholds.review)
-    reason = _doubt(model, best, allowed[1:])
-    return Resolution("review" if reason else "link", best.key, best.best, reason or "strong-evidence", rivals)
+        return Resolution("new", None, evidence, "weak-evidence", (), best.consistency)
+    rivals = tuple(standing.key for standing in others if standing.bits >= model.thresholds.review)
+    doubt = _doubt(model, best, evidence, others)
+    kind: Kind = "review" if doubt else "link"
+    return Resolution(kind, best.key, evidence, doubt or "strong-evidence", rivals, best.consistency)
 
 
-def _standing(model: Model, arrival: Member, key: K, members: Sequence[Member]) -> Standing[K]:
-    scores = [score(model, arrival.normalised, member.normalised) for member in members]
-    return Standing(
-        key=key,
-        best=max(scores, key=lambda s: (s.weight_bits, sorted(s.conflicts))),
-        worst_bits=min(s.weight_bits for s in scores),
-        same_establishment=any(arrival.establishment and arrival.establishment == m.establishment for m in members),
-        forbidden=any(verified_conflict(arrival, member) for member in members),
-    )
-
-
-def _doubt(model: Model, best: Standing[K], others: Sequence[Standing[K]]) -> str | None:
-    """Why the best person may not be linked without a human; None when it may."""
-    limits = model.thresholds
-    if best.bits < limits.link:
-        return "possible-match"
-    if others and others[0].bits >= max(limits.review, best.bits - limits.margin):
-        return "close-second"
-    if best.best.conflicts:
-        return "document-conflict"
-    if best.worst_bits < limits.member_floor:
-        return "inconsistent-person"
-    if best.same_establishment and best.bits < limits.link + limits.same_establishment:
-        return "same-establishment"
-    return None
+def consistency(weights: Iterable[float]) -> float:
+    """Mean weight of a record, or of one group of records, against all members of another."""
+    bounded = [max(-MOST_BITS, min(MOST_BITS, weight)) for weight in weights]
+    return sum(bounded) / len(bounded)
 
 
 def verified_conflict(one: Member, other: Member) -> bool:
@@ -111,6 +94,39 @@ def verified_conflict(one: Member, other: Member) -> bool:
         return False
     mine, theirs = _dnis(one.normalised), _dnis(other.normalised)
     return bool(mine) and bool(theirs) and mine.isdisjoint(theirs)
+
+
+def _allowed(arrival: Member, members: Sequence[Member]) -> bool:
+    return bool(members) and not any(verified_conflict(arrival, member) for member in members)
+
+
+def _standing(model: Model, arrival: Member, key: K, members: Sequence[Member]) -> Standing[K]:
+    weights = [weigh(model, arrival.normalised, member.normalised) for member in members]
+    most = max(weights)
+    closest = [member for member, weight in zip(members, weights, strict=True) if weight == most]
+    return Standing(
+        key=key,
+        bits=most,
+        consistency=consistency(sorted(weights)),
+        closest=closest[0] if len(closest) == 1 else min(closest, key=repr),
+        same_establishment=any(arrival.establishment and arrival.establishment == m.establishment for m in members),
+    )
+
+
+def _doubt(model: Model, best: Standing[K], evidence: Score, others: Sequence[Standing[K]]) -> str | None:
+    """Why the best person may not be linked without a human; None when it may."""
+    limits = model.thresholds
+    if best.bits < limits.link:
+        return "possible-match"
+    if others and others[0].bits >= max(limits.review, best.bits - limits.margin):
+        return "close-second"
+    if evidence.conflicts:
+        return f"{min(evidence.conflicts).replace('_', '-')}-conflict"
+    if best.consistency < limits.consistency:
+        return "inconsistent-person"
+    if best.same_establishment and best.bits < limits.link + limits.same_establishment:
+        return "same-establishment"
+    return None
 
 
 def _dnis(record: Normalised) -> frozenset[str]:

@@ -156,7 +156,7 @@ def _commoner(one: str, other: str, ranks: Mapping[str, int]) -> str:
 
 
 def given_word_level(one: str, one_code: str, other: str, other_code: str) -> str:
-    """same, phonetic, short (a short form of the other), typo, near, initial or different."""
+    """same, phonetic, short (a short form, or run on with another name), typo, near, initial or different."""
     if one == other:
         return SAME
     if len(one) == 1 or len(other) == 1:
@@ -166,8 +166,13 @@ def given_word_level(one: str, one_code: str, other: str, other_code: str) -> st
     if SHORT_FORMS.get(one, one) == SHORT_FORMS.get(other, other):
         return SHORT
     if not near_words(one, other):
-        return DIFFERENT
+        return SHORT if _run_on(one, other) or _run_on(other, one) else DIFFERENT
     return NEAR if one in GIVEN_RANKS and other in GIVEN_RANKS else TYPO
+
+
+def _run_on(one: str, other: str) -> bool:
+    """Whether `other` is two names run together, the first of them `one`."""
+    return len(other) >= len(one) + 3 >= 6 and other.startswith(one) and other not in GIVEN_RANKS
 
 
 def compare_given(a: Normalised, b: Normalised) -> Outcome:
@@ -179,7 +184,7 @@ def compare_given(a: Normalised, b: Normalised) -> Outcome:
         return SAME, one
     if len(one) == len(other) and set(one) == set(other):
         return "reordered", one
-    if len(one) != len(other) and "".join(one) == "".join(other):
+    if len(one) != len(other) and near_words("".join(one), "".join(other)):
         return "variant", max(one, other, key=len)
     return _aligned(a, b) if len(one) <= len(other) else _aligned(b, a)
 

@@ -38,14 +38,16 @@ class Thresholds:
     """Weights in bits: above `link` one person, above `review` a human decides.
 
     `same_establishment` is asked on top of `link` for two local numbers of one establishment; a second candidate within
-    `margin` of the first sends both to review; every member of a person must reach `member_floor`.
+    `margin` of the first sends both to review; the mean over a person's members must reach `consistency`. `pair` is
+    what a pair needs to be considered when a whole file is linked at once.
     """
 
     link: float
     review: float
     same_establishment: float
     margin: float
-    member_floor: float
+    consistency: float
+    pair: float
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class Model:
             return _build(document)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"model is incomplete or malformed: {error!r}") from error
+
+    def for_population(self, population: float) -> "Model":
+        """The same model for records drawn from so many people: only the odds before any evidence change."""
+        return Model.from_document({**self.document, "population": population})
 
     @cached_property
     def tables(self) -> tuple[Mapping[str, Bits], ...]:

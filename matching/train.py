@@ -41,7 +41,7 @@ class Settings:
 
 @dataclass(slots=True)
 class Patterns:
-    """Compared pairs as level indices, -1 for missing, one row a pair; `names` is log2 of the agreed names' frequency."""
+    """Compared pairs as level indices, one row a pair, -1 for missing, and log2 of the agreed names' frequency."""
 
     levels: npt.NDArray[np.int16]
     names: Floats

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from benchmarks.linkage.population import STREETS, TODAY, Person
@@ -12,10 +12,10 @@ COLUMNS = (
     "given_names", "sex", "birth_date", "ubigeo", "address", "phone",
 )  # fmt: skip
 SOUNDS = (
-    ("V", "B"), ("B", "V"), ("Z", "S"), ("S", "Z"), ("CE", "SE"), ("CI", "SI"), ("LL", "Y"), ("Y", "LL"), ("HUA", "GUA"),
-    ("HUA", "WA"), ("QU", "K"), ("GE", "JE"), ("JI", "GI"), ("H", ""), ("CC", "C"), ("I", "E"), ("E", "I"), ("O", "U"),
-    ("U", "O"), ("Y", "I"), ("I", "Y"), ("RR", "R"), ("NN", "N"), ("X", "S"), ("TH", "T"), ("J", "Y"), ("W", "HU"), ("K", "C"),
-    ("SS", "S"), ("F", "PH"), ("M", "N"),
+    ("V", "B"), ("B", "V"), ("Z", "S"), ("S", "Z"), ("CE", "SE"), ("CI", "SI"), ("LL", "Y"), ("Y", "LL"),
+    ("HUA", "GUA"), ("HUA", "WA"), ("QU", "K"), ("GE", "JE"), ("JI", "GI"), ("H", ""), ("CC", "C"),
+    ("I", "E"), ("E", "I"), ("O", "U"), ("U", "O"), ("Y", "I"), ("I", "Y"), ("RR", "R"), ("NN", "N"),
+    ("X", "S"), ("TH", "T"), ("J", "Y"), ("W", "HU"), ("K", "C"), ("SS", "S"), ("F", "PH"), ("M", "N"),
 )  # fmt: skip
 NICKNAMES = {
     "JOSE": "PEPE", "FRANCISCO": "PACO", "ROSARIO": "CHARO", "MARIA": "MARI", "LUIS": "LUCHO", "CARLOS": "CARLITOS",
@@ -82,7 +82,9 @@ class Clerk:
         if self._chance(0.05 if minor else 0.01):
             return self._of_relative(person)
         if not number or self._chance(0.12):
-            return rng.choice((("", ""), ("", ""), ("DNI", ""), ("DNI", "00000000"), ("DNI", "99999999"), ("OTHER", "S/N")))
+            return rng.choice(
+                (("", ""), ("", ""), ("DNI", ""), ("DNI", "00000000"), ("DNI", "99999999"), ("OTHER", "S/N"))
+            )
         if self._chance(0.025):
             number = _slip(rng, number, "0123456789")
         if self._chance(0.003):

@@ -73,9 +73,7 @@ class Population:
         self.rng = random.Random(seed)
         self.size = persons
         self.surnames = NameLaw(_read("surnames_pe.csv", "surname"), 4.0, 0.95)
-        self.given = {
-            sex: NameLaw(_read("given_names_pe.csv", "given_name", sex=sex), 5.0, 0.9) for sex in ("M", "F")
-        }
+        self.given = {sex: NameLaw(_read("given_names_pe.csv", "given_name", sex=sex), 5.0, 0.9) for sex in ("M", "F")}
         self.districts = [f"{self.rng.randint(1, 25):02d}{self.rng.randint(1, 12):02d}{d:02d}" for d in range(1, 60)]
         self.lima = [f"1501{district:02d}" for district in range(1, 44)]
         self.next_id = 0
@@ -117,7 +115,7 @@ class Population:
         born = TODAY - timedelta(days=int(rng.triangular(19, 88, 34) * 365.25))
         kind, number = self._document(born)
         maternal = self.surnames.draw(rng)
-        if kind in {"CE", "PASSPORT", "PTP"} and rng.random() < 0.4 or rng.random() < ONE_SURNAME_SHARE:
+        if (kind in {"CE", "PASSPORT", "PTP"} and rng.random() < 0.4) or rng.random() < ONE_SURNAME_SHARE:
             maternal = ""
         phone = home[2] if rng.random() < 0.3 else f"9{rng.randint(10_000_000, 99_999_999)}"
         return Person(
@@ -125,9 +123,7 @@ class Population:
             born, home[0], home[1], phone,
         )  # fmt: skip
 
-    def _birth(
-        self, household: int, father: Person | None, mother: Person, home: tuple[str, str, str]
-    ) -> list[Person]:
+    def _birth(self, household: int, father: Person | None, mother: Person, home: tuple[str, str, str]) -> list[Person]:
         rng = self.rng
         latest = min(TODAY, mother.birth_date + timedelta(days=int(44 * 365.25)))
         earliest = mother.birth_date + timedelta(days=int(15 * 365.25))

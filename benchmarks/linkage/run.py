@@ -1,0 +1,93 @@
+"""Link a generated benchmark and measure: `python -m benchmarks.linkage.run --data DIR [--model FILE] [--train FILE]`.
+
+`--train` first learns a model from the records (without their truth) and writes it to that file.
+"""
+
+import argparse
+import csv
+import json
+import resource
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.linkage.report import show
+from matching.batch import Blocking, Linker, block
+from matching.cluster import Member
+from matching.evaluate import evaluate, pairs_completeness
+from matching.files import read_records
+from matching.model import Model
+from matching.normalise import normalise
+from matching.score import compare
+from matching.train import train
+
+RECORDS_PER_PERSON = 1.5
+"""A guess made before looking, for the odds before any evidence; training replaces it."""
+
+
+class Clock:
+    """Prints how long each step took."""
+
+    def __init__(self) -> None:
+        self.started = self.last = time.perf_counter()
+
+    def lap(self, what: str) -> None:
+        """End a step."""
+        now = time.perf_counter()
+        print(f"{what:<44}{now - self.last:8.1f} s")
+        self.last = now
+
+    def total(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+
+def load(folder: Path) -> list[Member]:
+    """Normalised records of a benchmark."""
+    with (folder / "records.csv").open(encoding="utf-8", newline="") as lines:
+        return [
+            Member(normalise(record.demographics), establishment=record.establishment) for record in read_records(lines)
+        ]
+
+
+def load_truth(folder: Path) -> list[str]:
+    """True person of every record, in the same order."""
+    with (folder / "truth.csv").open(encoding="utf-8", newline="") as lines:
+        return [row["cluster"] for row in csv.DictReader(lines)]
+
+
+def learn(model: Model, members: Sequence[Member], blocking: Blocking, out: Path) -> Model:
+    """Train on the file itself, without its truth."""
+    records = [member.normalised for member in members]
+    pairs = sorted(blocking.pairs)
+    document = train(model, records, [compare(records[one], records[other]) for one, other in pairs])
+    out.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    return Model.from_document(document)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--train", type=Path)
+    options = parser.parse_args()
+    model, clock = Model.load(options.model), Clock()
+    members = load(options.data)
+    model = model.for_population(len(members) / RECORDS_PER_PERSON)
+    clock.lap(f"normalised {len(members)} records")
+    blocking = block([member.normalised for member in members])
+    clock.lap(f"blocked: {len(blocking.pairs)} pairs, skipped {dict(blocking.skipped)}")
+    if options.train:
+        model = learn(model, members, blocking, options.train)
+        clock.lap(f"trained {model.version} {model.hash[:8]}")
+    labels = Linker(model, members).link(blocking.pairs)
+    clock.lap("weighed and linked")
+    truth = load_truth(options.data)
+    print(f"total {clock.total():.1f} s, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    print(f"pairs completeness {pairs_completeness(blocking.pairs, truth):.5f}")
+    show(evaluate(labels, truth))
+
+
+if __name__ == "__main__":
+    main()
