@@ -1,6 +1,6 @@
 """One tree of domain errors, and the four faces a surface shows them with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +17,8 @@ class DomainError(Exception):
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 400
     fhir_code: ClassVar[str] = "processing"
+    details: Sequence[Mapping[str, str]] = ()
+    """The parts of the input at fault: `expression` is the element's path, `message` what is wrong; never a value."""
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """How an error looks on each surface: a page, problem+json, OperationOutcome, or an OAuth error."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, Response, current_app, g, jsonify, request
@@ -64,7 +65,13 @@ def _domain(error: DomainError) -> Any:
     if error.debug:
         _log.info("refused", code=error.error_code, debug=error.debug)
     shown = Problem(
-        error.status, error.error_code, error.message, error.hint, current_request_id() or "", error.fhir_code
+        status=error.status,
+        code=error.error_code,
+        title=error.message,
+        hint=error.hint,
+        correlation_id=current_request_id() or "",
+        fhir_code=error.fhir_code,
+        details=error.details or None,
     )
     return _finish(shown)
 
@@ -165,14 +172,19 @@ def problem(shown: Problem) -> Response:
 
 
 def operation_outcome(shown: Problem) -> Response:
-    """FHIR R4 OperationOutcome; the correlation id travels as the issue's diagnostics."""
-    issue = {
+    """FHIR R4 OperationOutcome, one issue for each element at fault; the correlation id travels as diagnostics."""
+    issue: dict[str, Any] = {
         "severity": "fatal" if shown.status >= 500 else "error",
         "code": shown.fhir_code,
         "details": {"coding": [{"system": "urn:renhice:problem", "code": shown.code}], "text": shown.title},
         "diagnostics": " ".join(filter(None, (shown.hint, f"correlation id {shown.correlation_id}"))),
     }
-    response = jsonify({"resourceType": "OperationOutcome", "issue": [issue]})
+    parts = shown.details if isinstance(shown.details, Sequence) else ()
+    elements = [
+        issue | {"details": {**issue["details"], "text": part["message"]}, "expression": [part["expression"]]}
+        for part in parts
+    ]
+    response = jsonify({"resourceType": "OperationOutcome", "issue": elements or [issue]})
     response.mimetype = "application/fhir+json"
     return response
 

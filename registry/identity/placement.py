@@ -11,6 +11,7 @@ from matching.normalise import Normalised
 from matching.score import score
 
 Decision = Literal["link", "review", "new", "keep"]
+LEAST_EVIDENCE_BITS = -4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +69,4 @@ def _same_human(model: Model, previous: Normalised, now: Normalised) -> bool:
     """
     compared = score(model, previous, now)
     prior = sum(part.weight for part in compared.contributions if part.field == "prior")
-    return compared.weight_bits - prior >= model.thresholds.member_floor
+    return compared.weight_bits - prior >= LEAST_EVIDENCE_BITS

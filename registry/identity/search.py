@@ -95,11 +95,14 @@ def find_by_local_number(session: Session, sealer: Sealer, establishment_id: UUI
         .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
         .where(SourceRecord.local_token == token, SourceRecord.establishment_id == establishment_id)
     )
-    person_id = session.scalar(query)
-    return load_persons(session, sealer, [person_id]).get(person_id) if person_id else None
+    return _load(session, sealer, session.scalar(query))
 
 
 def find_by_source_record(session: Session, sealer: Sealer, record_id: UUID) -> LoadedPerson | None:
     """The person a source record is about, with its records; None for an unknown id."""
-    person_id = session.scalar(select(Membership.person_id).where(Membership.source_record_id == record_id))
+    query = select(Membership.person_id).where(Membership.source_record_id == record_id)
+    return _load(session, sealer, session.scalar(query))
+
+
+def _load(session: Session, sealer: Sealer, person_id: UUID | None) -> LoadedPerson | None:
     return load_persons(session, sealer, [person_id]).get(person_id) if person_id else None

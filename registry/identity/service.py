@@ -14,6 +14,7 @@ from registry.identity.persons import (
     preferred_of,
     resolve_replaced,
 )
+from registry.identity.records import OwnRecord, find_own_record
 from registry.identity.registration import Outcome, VersionMismatch, register_source_record
 from registry.identity.search import Match, find_by_local_number, find_by_source_record, match
 
@@ -24,12 +25,14 @@ __all__ = [
     "LoadedPerson",
     "Match",
     "Outcome",
+    "OwnRecord",
     "Registration",
     "VersionMismatch",
     "engine_of",
     "find_by_local_number",
     "find_by_source_record",
     "find_citizen",
+    "find_own_record",
     "find_person",
     "get_person",
     "list_person_ids",

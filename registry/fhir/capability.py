@@ -1,0 +1,84 @@
+"""The CapabilityStatement: what this FHIR server does, and nothing it does not."""
+
+from flask import Blueprint, Response, request
+
+from registry.app import parts
+from registry.fhir.wire import FHIR_JSON, Json, answer, negotiate
+
+SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+RELEASED = "2026-11-22"
+
+blueprint = Blueprint("fhir-metadata", __name__, url_prefix="/fhir")
+
+
+@blueprint.get("/metadata")
+def metadata() -> Response:
+    """GET /fhir/metadata (FHIR R4 http §3.1.0.8)."""
+    negotiate(request)
+    return answer(capability_statement(parts().settings.base_url))
+
+
+def capability_statement(base_url: str) -> Json:
+    """The statement of this server."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": RELEASED,
+        "kind": "instance",
+        "software": {"name": "RENHICE"},
+        "implementation": {
+            "description": "Registro Nacional de Historias Clínicas Electrónicas",
+            "url": f"{base_url}/fhir",
+        },
+        "fhirVersion": "4.0.1",
+        "format": [FHIR_JSON, "json"],
+        "instantiates": [
+            "https://profiles.ihe.net/ITI/PIXm/CapabilityStatement/IHE.PIXm.Manager",
+            "https://profiles.ihe.net/ITI/PDQm/CapabilityStatement/IHE.PDQm.Supplier",
+        ],
+        "rest": [{"mode": "server", "security": _security(base_url), "resource": [_patient()]}],
+    }
+
+
+def _security(base_url: str) -> Json:
+    uris = [
+        {"url": "token", "valueUri": f"{base_url}/oauth/token"},
+        {"url": "authorize", "valueUri": f"{base_url}/oauth/authorize"},
+        {"url": "introspect", "valueUri": f"{base_url}/oauth/introspect"},
+        {"url": "revoke", "valueUri": f"{base_url}/oauth/revoke"},
+    ]
+    return {
+        "extension": [{"url": SMART, "extension": uris}],
+        "service": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                        "code": "SMART-on-FHIR",
+                    }
+                ]
+            }
+        ],
+        "description": "OAuth 2.0 client credentials, private_key_jwt; scopes system/Patient.cu, system/Patient.rs.",
+    }
+
+
+def _patient() -> Json:
+    return {
+        "type": "Patient",
+        "interaction": [{"code": "read"}, {"code": "vread"}, {"code": "update"}],
+        "versioning": "versioned-update",
+        "readHistory": True,
+        "updateCreate": False,
+        "conditionalCreate": False,
+        "conditionalUpdate": True,
+        "conditionalDelete": "not-supported",
+        "operation": [
+            {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"},
+            {"name": "ihe-pix", "definition": "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"},
+            {
+                "name": "patient-location",
+                "definition": "https://www.gob.pe/minsa/RENHICE/fhir/OperationDefinition/patient-location",
+            },
+        ],
+    }

@@ -1,0 +1,140 @@
+"""Demographics written as a FHIR Patient (PE Core); what each reader may see of a person; pure."""
+
+from collections.abc import Collection, Iterable
+
+from matching.normalise import normalise
+from matching.records import Demographics, Document, DocumentType
+from registry.database import now
+from registry.fhir import systems
+from registry.fhir.wire import Json
+from registry.identity.service import LoadedMember, LoadedPerson, preferred_of
+
+GENDERS = {"M": "male", "F": "female"}
+PROFILE = f"{systems.BASE}/StructureDefinition/PacientePe"
+
+
+def own_record(member: LoadedMember, person_id: str) -> Json:
+    """A source record as its own record system may see it: everything it said, and whose record it is."""
+    local = {"use": "usual", "system": member.content.local_system, "value": member.content.local_number}
+    documents = [document_identifier(document) for document in member.content.demographics.documents]
+    return {
+        "resourceType": "Patient",
+        "id": str(member.record_id),
+        "meta": {
+            "versionId": str(member.version),
+            "lastUpdated": member.received_at.isoformat(timespec="milliseconds"),
+            "profile": [PROFILE],
+        },
+        **_facts(member.content.demographics),
+        "identifier": [local, _registry_identifier(systems.SOURCE_RECORD, str(member.record_id)), *documents],
+        "active": member.active,
+        "link": [{"other": {"reference": f"Patient/{person_id}"}, "type": "refer"}],
+    }
+
+
+def recognisable(person: LoadedPerson, known: Collection[Document]) -> Json:
+    """What any record system may see of a person: name, birth date, sex, person id; of the documents those `known`."""
+    facts = preferred_of(person)
+    carried = {d for one in person.members for d in one.normalised.documents}
+    shown = [d for d in normalise(Demographics(documents=tuple(known))).documents if d in carried]
+    minimal = Demographics(
+        paternal_surname=facts.paternal_surname,
+        maternal_surname=facts.maternal_surname,
+        married_surname=facts.married_surname,
+        given_names=facts.given_names,
+        sex=facts.sex,
+        birth_date=facts.birth_date,
+    )
+    identifiers = [_registry_identifier(systems.PERSON, str(person.person_id)), *map(document_identifier, shown)]
+    return {
+        "resourceType": "Patient",
+        "id": str(person.person_id),
+        "meta": {
+            "versionId": str(person.revision),
+            "lastUpdated": max((one.received_at for one in person.members), default=now()).isoformat(
+                timespec="milliseconds"
+            ),
+        },
+        **_facts(minimal),
+        "identifier": identifiers,
+        "active": True,
+    }
+
+
+def replaced(person_id: str, current_id: str) -> Json:
+    """A person that was found to be another one."""
+    return {
+        "resourceType": "Patient",
+        "id": person_id,
+        "active": False,
+        "identifier": [_registry_identifier(systems.PERSON, person_id)],
+        "link": [{"other": {"reference": f"Patient/{current_id}"}, "type": "replaced-by"}],
+    }
+
+
+def document_identifier(document: Document) -> Json:
+    """A document as an identifier with system where one is published, type and country."""
+    if document.type is DocumentType.PASSPORT:
+        system: str | None = f"{systems.PASSPORT_PREFIX}{document.country}"
+    else:
+        system = systems.SYSTEM_OF.get(document.type)
+    country = {"coding": [{"system": systems.COUNTRIES, "code": document.country}]}
+    kind = {
+        "extension": [{"url": systems.COUNTRY, "valueCodeableConcept": country}],
+        "coding": [{"system": systems.ID_TYPES, "code": systems.CODE_OF[document.type]}],
+    }
+    return _present({"use": "official", "type": kind, "system": system, "value": document.number})
+
+
+def _registry_identifier(system: str, value: str) -> Json:
+    return {"use": "secondary", "system": system, "value": value}
+
+
+def _present(element: Json) -> Json:
+    return {key: value for key, value in element.items() if value not in (None, [], {})}
+
+
+def _facts(facts: Demographics) -> Json:
+    """The demographic elements, those that are missing left out."""
+    mother = facts.mother_document
+    extension = [{"url": systems.MOTHERS_DOCUMENT, "valueIdentifier": document_identifier(mother)}] if mother else []
+    return _present(
+        {
+            "extension": extension,
+            "name": [name] if (name := _name(facts)) else [],
+            "telecom": [{"system": "phone", "value": facts.phone}] if facts.phone else [],
+            "gender": GENDERS.get(facts.sex or "", "unknown"),
+            "birthDate": facts.birth_date.isoformat() if facts.birth_date else None,
+            "address": [address] if (address := _address(facts)) else [],
+            "multipleBirthInteger": facts.multiple_birth_order,
+        }
+    )
+
+
+def _name(facts: Demographics) -> Json:
+    extension = _strings(
+        (systems.MOTHERS_FAMILY, facts.maternal_surname), (systems.PARTNER_NAME, facts.married_surname)
+    )
+    named = _present(
+        {
+            "family": facts.paternal_surname,
+            "_family": {"extension": extension} if extension else None,
+            "given": (facts.given_names or "").split(),
+        }
+    )
+    return {"use": "official", **named} if named else {}
+
+
+def _address(facts: Demographics) -> Json:
+    placed = _present(
+        {
+            "extension": _strings((systems.UBIGEO, facts.ubigeo)),
+            "line": [facts.address] if facts.address else [],
+        }
+    )
+    return {"use": "home", **placed} if placed else {}
+
+
+def _strings(*pairs: tuple[str, str | None]) -> list[Json]:
+    stated: Iterable[tuple[str, str | None]] = pairs
+    return [{"url": url, "valueString": value} for url, value in stated if value]

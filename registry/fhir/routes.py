@@ -1,0 +1,100 @@
+"""The Patient endpoints: thin handlers over the feed and the answers."""
+
+from datetime import datetime
+from uuid import UUID
+
+from flask import Blueprint, Response, request
+
+from registry.access import caller, require_scope
+from registry.app import parts
+from registry.database import session
+from registry.errors import NotFound
+from registry.fhir.patient_answers import get_own, read_patient
+from registry.fhir.patient_feed import Preconditions, feed_by_id, feed_by_identifier
+from registry.fhir.patient_writing import own_record
+from registry.fhir.wire import Json, answer, http_date, negotiate, read_json
+from registry.identity.service import Engine, Outcome, engine_of, find_own_record
+
+READ, WRITE = "system/Patient.rs", "system/Patient.cu"
+
+blueprint = Blueprint("fhir", __name__, url_prefix="/fhir")
+
+
+@blueprint.before_request
+def speak_json() -> None:
+    """Refuse other formats before anything is done."""
+    negotiate(request)
+
+
+@blueprint.put("/Patient")
+def put_by_identifier() -> Response:
+    """ITI-104: add or revise the record of a local number; 201 with Location, or 200."""
+    require_scope(caller(), WRITE)
+    body = read_json(request)
+    identifiers = request.args.getlist("identifier")
+    query = identifiers[0] if len(identifiers) == 1 else None
+    return _stored(feed_by_identifier(_engine(), caller(), query, body, _preconditions()))
+
+
+@blueprint.put("/Patient/<patient_id>")
+def put_by_id(patient_id: str) -> Response:
+    """Revise one's own record."""
+    require_scope(caller(), WRITE)
+    record_id = _uuid(patient_id)
+    return _stored(feed_by_id(_engine(), caller(), record_id, read_json(request), _preconditions()))
+
+
+@blueprint.get("/Patient/<patient_id>")
+def get_patient(patient_id: str) -> Response:
+    """One's own source record, or a person in a recognisable form."""
+    require_scope(caller(), READ)
+    return _shown(read_patient(caller(), _uuid(patient_id)))
+
+
+@blueprint.get("/Patient/<patient_id>/_history/<int:version>")
+def get_version(patient_id: str, version: int) -> Response:
+    """A version of one's own source record."""
+    require_scope(caller(), READ)
+    own = get_own(caller(), _uuid(patient_id), version) if version < 2**31 else None
+    if own is None:
+        raise NotFound("There is no such version.")
+    return _shown(own_record(own.member, str(own.person_id)))
+
+
+def _engine() -> Engine:
+    return engine_of(parts())
+
+
+def _preconditions() -> Preconditions:
+    return Preconditions(request.headers.get("If-Match"), request.headers.get("If-None-Match"))
+
+
+def _uuid(text: str) -> UUID:
+    """An id of ours; anything else names nothing here."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound("There is no such Patient.") from None
+
+
+def _stored(outcome: Outcome) -> Response:
+    """The answer to an update: where the version is, its tag, and the record as kept unless `return=minimal`."""
+    headers = {
+        "Location": f"{parts().settings.base_url}/fhir/Patient/{outcome.source_record_id}/_history/{outcome.version}",
+        "ETag": f'W/"{outcome.version}"',
+        "Last-Modified": http_date(outcome.received_at),
+    }
+    status = 201 if outcome.created else 200
+    if "return=minimal" in request.headers.get("Prefer", ""):
+        return answer(None, status, headers)
+    own = find_own_record(session(), parts().sealer, caller().establishment_id, outcome.source_record_id)
+    return answer(own_record(own.member, str(own.person_id)) if own else None, status, headers)
+
+
+def _shown(resource: Json) -> Response:
+    """A resource with the headers its version gives it."""
+    meta = resource.get("meta")
+    if meta is None:
+        return answer(resource)
+    modified = http_date(datetime.fromisoformat(meta["lastUpdated"]))
+    return answer(resource, headers={"ETag": f'W/"{meta["versionId"]}"', "Last-Modified": modified})

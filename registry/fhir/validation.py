@@ -1,0 +1,56 @@
+"""Validation against FHIR R4, with errors that name the element and never quote what was in it."""
+
+from typing import Any
+
+from fhir.resources.R4B.patient import Patient
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from registry.fhir.wire import MAX_PATH, InvalidResource, Json, fail
+
+MOST_ISSUES = 20
+MESSAGES = {
+    "extra_forbidden": "is not an element of this resource",
+    "missing": "is required",
+    "string_type": "must be a string",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "string_pattern_mismatch": "does not have the form of its type",
+    "date_from_datetime_parsing": "is not a date",
+    "date_from_datetime_inexact": "is not a date",
+    "date_parsing": "is not a date",
+    "datetime_parsing": "is not a date and time",
+}
+
+
+def validate_patient(body: Json, root: str = "Patient") -> Json:
+    """Check a Patient and return it; raises InvalidResource with a path for each element at fault."""
+    if body.get("resourceType") != "Patient":
+        fail(f"{root}.resourceType", "must be Patient")
+    if "contained" in body:
+        fail(f"{root}.contained", "is not taken here")
+    try:
+        Patient.model_validate(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise InvalidResource([_issue(one, root) for one in found[:MOST_ISSUES]]) from None
+    return body
+
+
+def _issue(error: ErrorDetails, root: str) -> dict[str, str]:
+    message = MESSAGES.get(error["type"], "is not valid")
+    if "value is expected from this list" in error["msg"]:
+        message = "has several values where FHIR allows one"
+    return {"expression": _path(root, error["loc"])[:MAX_PATH], "message": message}
+
+
+def _path(root: str, location: tuple[Any, ...]) -> str:
+    path = root
+    for step in location:
+        path += f"[{step}]" if isinstance(step, int) else "" if step in {"root", "resource_type"} else f".{step}"
+    return path

@@ -1,0 +1,57 @@
+"""Reading source records: the newest and the former versions, by the establishment they belong to."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from matching.normalise import normalise
+from registry.identity.candidates import LoadedMember
+from registry.identity.contents import from_bytes, seal_context
+from registry.identity.models import Membership, SourceRecord, SourceRecordVersion
+from registry.sealing import DataKey, Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRecord:
+    """A version of a source record and the person the record is about today."""
+
+    member: LoadedMember
+    person_id: UUID
+
+
+def find_own_record(
+    session: Session, sealer: Sealer, establishment_id: UUID, record_id: UUID, version: int | None = None
+) -> OwnRecord | None:
+    """A version of an establishment's record, the newest unless named; None where there is none or it is another's.
+
+    Raises SealError for altered bytes; a record whose data key was destroyed is not there any more.
+    """
+    wanted = SourceRecord.version if version is None else version
+    query = (
+        select(SourceRecord, SourceRecordVersion, Membership.person_id, DataKey)
+        .join(Membership, Membership.source_record_id == SourceRecord.id)
+        .join(
+            SourceRecordVersion,
+            (SourceRecordVersion.source_record_id == SourceRecord.id) & (SourceRecordVersion.version == wanted),
+        )
+        .join(DataKey, DataKey.owner_id == SourceRecord.id)
+        .where(SourceRecord.id == record_id, SourceRecord.establishment_id == establishment_id)
+    )
+    row = session.execute(query).one_or_none()
+    if row is None:
+        return None
+    record, said, person_id, key = row
+    content = from_bytes(sealer.unseal(key, said.sealed, seal_context(said.version)))
+    member = LoadedMember(
+        record_id=record.id,
+        establishment_id=record.establishment_id,
+        version=said.version,
+        active=said.active,
+        verified=record.verified and said.version == record.version,
+        received_at=said.received_at,
+        content=content,
+        normalised=normalise(content.demographics),
+    )
+    return OwnRecord(member, person_id)
