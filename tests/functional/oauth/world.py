@@ -45,11 +45,12 @@ class Party:
     http: FlaskClient
     key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": secrets.token_hex(4)}))
     redirect_uri: str = "https://sihce.example/callback"
+    issuer: str = ISSUER
 
     def assertion(self, *, header: dict[str, Any] | None = None, key: Any = None, **changes: Any) -> str:
         """A good client assertion, or one changed for the worse; None removes a claim."""
         now = int(time.time())
-        claims = {"iss": self.client_id, "sub": self.client_id, "aud": ISSUER, "iat": now, "exp": now + 60,
+        claims = {"iss": self.client_id, "sub": self.client_id, "aud": self.issuer, "iat": now, "exp": now + 60,
                   "jti": uuid.uuid4().hex} | changes  # fmt: skip
         head = {"alg": "ES256", "kid": self.key.kid, "typ": "JWT"} | (header or {})
         head = {name: value for name, value in head.items() if value is not None}
@@ -69,7 +70,7 @@ class Party:
         assert answer.status_code == 200, answer.text
         return str(answer.json["access_token"])
 
-    def redeem(self, code: str, verifier: str, **changes: Any) -> TestResponse:
+    def redeem(self, code: str, verifier: str, /, **changes: Any) -> TestResponse:
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier,
                 "redirect_uri": self.redirect_uri} | changes  # fmt: skip
         return self.post("/oauth/token", {name: value for name, value in form.items() if value is not None})
@@ -154,7 +155,7 @@ class World:
     def challenge(self, **changes: Any) -> str:
         answer = self.authorize(**changes)
         assert answer.status_code == 303, answer.text
-        assert answer.location.startswith(f"{ISSUER}/autorizar/"), answer.location
+        assert answer.location.startswith(f"{self.broker.issuer}/autorizar/"), answer.location
         return answer.location.rpartition("/")[2]
 
     def accept(self, challenge: str, person_id: UUID | None = None) -> str:
@@ -178,6 +179,7 @@ def build_world(app: Flask, renhice: Renhice, holder_endpoint: str = "https://b.
     """People an empty database."""
     asking = Party("sihce-a", new_id(), "https://a.example/fhir", app.test_client())
     holding = Party("sihce-b", new_id(), holder_endpoint, app.test_client())
+    asking.issuer = holding.issuer = renhice.settings.base_url
     ids = {name: new_id() for name in ("professional", "person", "other", "record")}
     with renhice.database.unit_of_work() as session:
         for number, party in enumerate((asking, holding)):

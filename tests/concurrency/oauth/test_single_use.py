@@ -1,0 +1,89 @@
+"""Fifty at once with one credential: exactly one wins, and the others end what it won."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import func, select
+
+from consent_broker.oauth import authorizations
+from consent_broker.oauth.models import AccessToken, OAuthGrant
+from registry.errors import Conflict
+from tests.functional.oauth.world import RECORDS, Party, World, answer_of, claims_of, pkce
+
+MANY = 50
+
+
+def all_at_once(act: Callable[[int], int]) -> Counter[int]:
+    with ThreadPoolExecutor(MANY) as pool:
+        return Counter(pool.map(act, range(MANY)))
+
+
+def party(world: World) -> Party:
+    """The same record system with an HTTP client of its own."""
+    asking = world.asking
+    return Party(asking.client_id, asking.establishment_id, asking.endpoint, world.app.test_client(), asking.key)
+
+
+def tokens_of_grants(world: World) -> int:
+    count = select(func.count()).select_from(AccessToken).where(AccessToken.grant_id.is_not(None))
+    return world.transact(lambda session: session.scalar(count)) or 0
+
+
+def test_one_code_redeemed_by_fifty_gives_one_token(world: World) -> None:
+    code, verifier = world.code()
+    before = tokens_of_grants(world)
+    answers = all_at_once(lambda _: party(world).redeem(code, verifier).status_code)
+    assert answers == {200: 1, 400: MANY - 1}
+    assert tokens_of_grants(world) == before + 1
+    newest = select(OAuthGrant.revoked_because).order_by(OAuthGrant.created_at.desc()).limit(1)
+    assert world.transact(lambda session: session.scalar(newest)) == "code-replayed"
+
+
+def test_one_refresh_token_used_by_fifty_gives_one_successor(world: World) -> None:
+    token = world.grant(scope=f"{RECORDS[0]} offline_access")["refresh_token"]
+    assert all_at_once(lambda _: party(world).refresh(token).status_code) == {200: 1, 400: MANY - 1}
+
+
+def test_one_assertion_used_by_fifty_authenticates_once(world: World) -> None:
+    form = {"grant_type": "client_credentials", "scope": "access-request"} | world.asking.credentials()
+    assert all_at_once(lambda _: party(world).post("/oauth/token", form).status_code) == {200: 1, 401: MANY - 1}
+
+
+def test_one_challenge_accepted_by_fifty_gives_one_code(world: World) -> None:
+    verifier, code_challenge = pkce()
+    challenge = world.challenge(code_challenge=code_challenge)
+    urls: list[str] = []
+
+    def accept(_: int) -> int:
+        try:
+            evidence = world.evidence()
+            with world.renhice.database.unit_of_work() as session:
+                url = authorizations.accept(session, world.broker, challenge, evidence)
+        except Conflict:
+            return 409
+        urls.append(url)
+        return 200
+
+    assert all_at_once(accept) == {200: 1, 409: MANY - 1}
+    token = world.asking.redeem(answer_of(urls[0])["code"], verifier)
+    assert token.status_code == 200
+    assert claims_of(token.json["access_token"])["patient"] == str(world.person_id)
+
+
+@pytest.mark.parametrize("answer", ["grant", "deny"])
+def test_one_request_answered_by_fifty_is_answered_once(world: World, answer: str) -> None:
+    request = world.request_access()
+    challenges = [world.challenge(launch=request["id"]) for _ in range(MANY)]
+    act = authorizations.accept if answer == "grant" else authorizations.reject
+
+    def decide(number: int) -> int:
+        try:
+            with world.renhice.database.unit_of_work() as session:
+                act(session, world.broker, challenges[number], world.evidence())
+        except Conflict:
+            return 409
+        return 200
+
+    assert all_at_once(decide) == {200: 1, 409: MANY - 1}

@@ -1,0 +1,196 @@
+"""Introspection, revocation, and tokens that are not what they seem."""
+
+import json
+import time
+import uuid
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey
+from sqlalchemy import update
+
+from consent_broker.consents.service import list_consents, revoke_consent
+from consent_broker.exchange.holders import Access, find_holders, issue_ticket
+from consent_broker.oauth.grants import decide_reading
+from consent_broker.oauth.models import AccessToken
+from registry.database import now
+from tests.functional.oauth.world import ISSUER, RECORDS, World, bearer, claims_of
+
+SYSTEM_READ = "system/Patient.rs"
+
+
+def holder_token(world: World) -> str:
+    """A token for the holder, made as the gateway makes it, under a fresh consent."""
+    world.grant(scope=RECORDS[0])
+    access = Access(
+        establishment_id=world.asking.establishment_id, professional_id=None, person_id=world.person_id,
+        purpose="TREAT", client_id="sihce-a",
+    )  # fmt: skip
+
+    def mint(session: Any) -> str:
+        decision = decide_reading(session, access.reader, world.person_id, {"allergies"})
+        holder = find_holders(session, world.person_id)[0]
+        return issue_ticket(session, world.broker, access, decision, holder).token.value
+
+    return world.transact(mint)
+
+
+def revoke_all(world: World) -> None:
+    def act(session: Any) -> None:
+        for consent in list_consents(session, [world.person_id]):
+            if consent.status == "active":
+                revoke_consent(session, consent.id, world.evidence())
+
+    world.transact(act)
+
+
+def test_only_the_holder_a_token_is_for_learns_that_it_lives(world: World) -> None:
+    token = holder_token(world)
+    answer = world.holding.introspect(token)
+    claims = claims_of(token)
+    assert answer["active"] is True
+    assert {name: answer[name] for name in ("aud", "jti", "patient", "scope", "client_id", "exp")} == {
+        name: claims[name] for name in ("aud", "jti", "patient", "scope", "client_id", "exp")
+    }
+    assert world.asking.introspect(token) == {"active": False}
+
+
+def test_a_holder_token_names_the_patient_as_the_holder_knows_them(world: World) -> None:
+    claims = claims_of(holder_token(world))
+    assert claims["aud"] == "https://b.example/fhir"
+    assert claims["patient"] == claims["sub"] == str(world.record_at_holder)
+    assert str(world.person_id) not in json.dumps(claims)
+    assert claims["extensions"]["ihe_iua"]["subject_organization_id"].endswith("|00000001")
+    assert claims["extensions"]["ihe_pcf"]["doc_id"]
+
+
+def test_revoking_the_consent_shows_at_once(world: World) -> None:
+    token = holder_token(world)
+    assert world.holding.introspect(token)["active"]
+    revoke_all(world)
+    assert world.holding.introspect(token) == {"active": False}
+
+
+@pytest.mark.parametrize(
+    "garbage", ["x", "a.b.c", "x" * 8000, "ñ", "e30.e30.", "null", "{}", "eyJhbGciOiJub25lIn0.e30."]
+)
+def test_garbage_is_inactive_with_200(world: World, garbage: str) -> None:
+    assert world.holding.introspect(garbage) == {"active": False}
+
+
+def test_introspection_and_revocation_ask_who_you_are(world: World) -> None:
+    for path in ("/oauth/introspect", "/oauth/revoke"):
+        anonymous = world.asking.http.post(path, data={"token": "x"})
+        assert (anonymous.status_code, anonymous.json["error"]) == (401, "invalid_client")
+        basic = world.asking.http.post(path, data={"token": "x"}, headers={"Authorization": "Basic eDp5"})
+        assert basic.status_code == 400
+        assert world.asking.post(path, {}).json["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize("what", ["access_token", "refresh_token"])
+def test_revoking_anything_ends_the_whole_grant(world: World, what: str) -> None:
+    tokens = world.grant(scope=f"{RECORDS[0]} offline_access")
+    assert world.holding.post("/oauth/revoke", {"token": tokens[what]}).status_code == 200
+    read = f"/exchange/fhir/AllergyIntolerance?patient={world.person_id}"
+    assert world.asking.http.get(read, headers=bearer(tokens["access_token"])).status_code == 200
+    assert world.asking.post("/oauth/revoke", {"token": tokens[what]}).status_code == 200
+    assert world.asking.http.get(read, headers=bearer(tokens["access_token"])).status_code == 401
+    assert world.asking.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
+
+
+def test_revoking_a_client_token_ends_it(world: World) -> None:
+    token = world.asking.client_token("access-request")
+    url = f"/api/v1/access-requests/{uuid.uuid4()}"
+    assert world.asking.http.get(url, headers=bearer(token)).status_code == 404
+    assert world.asking.post("/oauth/revoke", {"token": token}).status_code == 200
+    assert world.asking.post("/oauth/revoke", {"token": "garbage"}).status_code == 200
+    assert world.asking.http.get(url, headers=bearer(token)).status_code == 401
+
+
+def _resign(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable[[World, str], str]:
+    """A token changed and signed again with our own key: only the check in question stands between."""
+
+    def forge(world: World, token: str) -> str:
+        signing = world.broker.keys.current()
+        head = {"alg": "ES256", "typ": "at+jwt", "kid": signing.kid}
+        claims = claims_of(token)
+        change(head, claims)
+        return jwt.encode(head, claims, signing.key, algorithms=["ES256"], default_type=None)
+
+    return forge
+
+
+def _foreign(world: World, token: str) -> str:
+    key = ECKey.generate_key("P-256")
+    head = {"alg": "ES256", "typ": "at+jwt", "kid": world.broker.keys.current().kid}
+    return jwt.encode(head, claims_of(token), key, algorithms=["ES256"])
+
+
+def _symmetric(world: World, token: str) -> str:
+    jwk = world.asking.http.get("/oauth/jwks").json["keys"][0]
+    key = OctKey.import_key(urlsafe_b64decode(jwk["x"] + "=="))
+    head = {"alg": "HS256", "typ": "at+jwt", "kid": jwk["kid"]}
+    return jwt.encode(head, claims_of(token), key, algorithms=["HS256"])
+
+
+def _unsigned(_world: World, token: str) -> str:
+    head = urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
+    return f"{head}.{token.split('.')[1]}."
+
+
+def _assertion(world: World, _token: str) -> str:
+    return world.asking.assertion()
+
+
+FORGERIES: dict[str, Callable[[World, str], str]] = {
+    "foreign key": _foreign,
+    "public key as secret": _symmetric,
+    "unsigned": _unsigned,
+    "client assertion": _assertion,
+    "padded": lambda _world, token: f"{token}=",
+    "with a space": lambda _world, token: f"{token} x",
+    "truncated": lambda _world, token: token[:-3],
+    "typ absent": _resign(lambda head, _: head.pop("typ")),
+    "typ JWT": _resign(lambda head, _: head.update(typ="JWT")),
+    "kid absent": _resign(lambda head, _: head.pop("kid")),
+    "kid a path": _resign(lambda head, _: head.update(kid="../../dev/null")),
+    "own jwk": _resign(lambda head, _: head.update(jwk={"kty": "EC"})),
+    "other issuer": _resign(lambda _, claims: claims.update(iss="https://evil.example")),
+    "other audience": _resign(lambda _, claims: claims.update(aud=f"{ISSUER}/fhir")),
+    "two audiences": _resign(lambda _, claims: claims.update(aud=[f"{ISSUER}/api/v1", "x"])),
+    "unknown jti": _resign(lambda _, claims: claims.update(jti=str(uuid.uuid4()))),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_token_opens_nothing(world: World, name: str) -> None:
+    forged = FORGERIES[name](world, world.asking.client_token("access-request"))
+    answer = world.asking.http.get(f"/api/v1/access-requests/{uuid.uuid4()}", headers=bearer(forged))
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_token_for_one_surface_does_not_open_another(world: World) -> None:
+    token = world.asking.client_token(SYSTEM_READ)
+    for path in (f"/api/v1/access-requests/{uuid.uuid4()}", f"/exchange/fhir/Encounter?patient={world.person_id}"):
+        assert world.asking.http.get(path, headers=bearer(token)).status_code == 401
+
+
+def test_a_token_travels_in_the_header_only(world: World) -> None:
+    token = world.asking.client_token("access-request")
+    url = f"/api/v1/access-requests/{uuid.uuid4()}"
+    assert world.asking.http.get(f"{url}?access_token={token}").status_code == 401
+    both = world.asking.http.get(f"{url}?access_token={token}", headers=bearer(token))
+    assert both.status_code == 401
+
+
+def test_a_token_ends_after_five_minutes(world: World) -> None:
+    token = world.asking.client_token("access-request")
+    assert claims_of(token)["exp"] - time.time() <= 300
+    gone = update(AccessToken).where(AccessToken.id == claims_of(token)["jti"]).values(expires_at=now())
+    world.transact(lambda session: session.execute(gone))
+    url = f"/api/v1/access-requests/{uuid.uuid4()}"
+    assert world.asking.http.get(url, headers=bearer(token)).status_code == 401
