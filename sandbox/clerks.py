@@ -37,6 +37,7 @@ class Record:
     address: str
     phone: str
     mother_document: Document | None
+    birth_order: int | None = None
     slips: tuple[str, ...] = ()
 
 
@@ -61,6 +62,7 @@ def write_down(person: Person, renipress: str, local_number: str) -> Record:
         address=person.address,
         phone=person.phone,
         mother_document=person.mother_document if person.age < 18 else None,
+        birth_order=person.birth_order,
     )
 
 
@@ -206,6 +208,10 @@ def _mothers_document(_: random.Random, record: Record) -> Record:
     return replace(record, document=record.mother_document) if record.mother_document else record
 
 
+def _forget_birth_order(_: random.Random, record: Record) -> Record:
+    return replace(record, birth_order=None)
+
+
 def _wrong_sex(_: random.Random, record: Record) -> Record:
     return replace(record, sex="M" if record.sex == "F" else "F")
 
@@ -240,6 +246,7 @@ SLIPS: dict[str, tuple[int, Slip]] = {
     "digits-swapped": (4, _swap_digits),
     "document-missing": (7, _no_document),
     "mothers-document": (6, _mothers_document),
+    "birth-order-missing": (8, _forget_birth_order),
     "wrong-sex": (2, _wrong_sex),
     "married-surname-in-maternal": (6, _married_in_surname),
     "old-address": (12, _old_address),

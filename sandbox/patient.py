@@ -8,7 +8,7 @@ from sandbox.population import Document
 
 BASE = "https://www.gob.pe/minsa/RENHICE/fhir"
 NAMING = f"{BASE}/NamingSystem"
-KINDS = {"dni": "1", "carne-extranjeria": "2", "passport": "3", "ptp": "4", "cnv": "6"}  # IdspersonaPeru, HIS-MINSA
+KINDS = {"dni": "1", "carne-extranjeria": "2", "passport": "3", "ptp": "PTP", "cnv": "6"}  # IdspersonaPeru, HIS-MINSA
 MOTHERS_FAMILY = "http://hl7.org/fhir/StructureDefinition/humanname-mothers-family"
 PARTNER_NAME = "http://hl7.org/fhir/StructureDefinition/humanname-partner-name"
 UBIGEO = f"{BASE}/StructureDefinition/pe-ubigeo"
@@ -35,6 +35,8 @@ def to_patient(record: Record) -> Json:
         patient["birthDate"] = record.birth_date.isoformat()
         if record.birth_ubigeo:
             patient["_birthDate"] = {"extension": [{"url": UBIGEO, "valueString": record.birth_ubigeo}]}
+    if record.birth_order:
+        patient["multipleBirthInteger"] = record.birth_order
     if record.mother_document:
         mother = _identifier(record.mother_document)
         patient["extension"] = [{"url": MOTHERS_DOCUMENT, "valueIdentifier": mother}]

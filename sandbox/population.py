@@ -43,6 +43,7 @@ class Person:
     address: str
     phone: str
     mother_document: Document | None = None
+    birth_order: int | None = None
 
     @property
     def age(self) -> int:
@@ -102,7 +103,7 @@ class Population:
         return [*([father] if with_father else []), mother, *children]
 
     def _children(self, home: _Home, mother: Person, father: Person) -> list[Person]:
-        rng, children = home.rng, []
+        rng, children = home.rng, list[Person]()
         for _ in range(rng.choices((0, 1, 2, 3, 4), weights=(15, 30, 32, 16, 7))[0]):
             youngest, oldest = max(0, mother.age - 42), mother.age - 17
             if oldest <= youngest:
@@ -111,9 +112,8 @@ class Population:
             if mother.age < 42 and rng.random() < 0.07:
                 birth = TODAY - timedelta(days=rng.randrange(1, 25))
             child = self._child(home, mother, father, birth)
-            children.append(child)
-            if rng.random() < 0.06:
-                children.append(self._twin(home, child))
+            twins = rng.random() < 0.06
+            children.extend((replace(child, birth_order=1), self._twin(home, child)) if twins else (child,))
         return children
 
     def _child(self, home: _Home, mother: Person, father: Person, birth: date) -> Person:
@@ -134,7 +134,7 @@ class Population:
         following = replace(document, number=f"{int(document.number) + 1:08d}") if document else None
         sex = home.rng.choice((child.sex, child.sex, "M" if child.sex == "F" else "F"))
         names = next(n for _ in count() if (n := self._given_names(home.rng, sex)) != child.given_names)
-        return replace(child, id=self._id(), document=following, sex=sex, given_names=names)
+        return replace(child, id=self._id(), document=following, sex=sex, given_names=names, birth_order=2)
 
     def _foreigners(self, home: _Home) -> list[Person]:
         rng = home.rng
