@@ -1,10 +1,11 @@
-"""The command line behind `./renhice`: this room's commands, the registry's, and the sandbox's story."""
+"""The command line behind `./renhice`: this room's commands, those of the product, and the sandbox's story."""
 
 import os
 from typing import Any
 
 import click
 
+from consent_broker.rooms import broker_commands
 from deploy.checking import test
 from deploy.commands import down, ensure_running, status, up
 from deploy.doctor import doctor
@@ -13,12 +14,14 @@ from deploy.vault import read_object
 from registry.cli import cli as registry
 from sandbox.cli import demo as story
 
+CONFIGURED: dict[str, click.Command] = {**registry.commands, "broker": broker_commands}
+
 
 @click.group()
 @click.pass_context
 def main(context: click.Context) -> None:
     """RENHICE: Peru's national registry index of electronic health records."""
-    if context.invoked_subcommand in registry.commands:
+    if context.invoked_subcommand in CONFIGURED:
         for name, value in read_object(Layout().environment).items():
             os.environ.setdefault(name, value)
 
@@ -31,7 +34,7 @@ def tell_story(context: click.Context, /, **arguments: Any) -> None:
 
 
 demo = click.Command("demo", params=story.params, callback=tell_story, help=story.help)
-for command in (up, down, status, demo, test, doctor, *registry.commands.values()):
+for command in (up, down, status, demo, test, doctor, *CONFIGURED.values()):
     main.add_command(command)
 
 

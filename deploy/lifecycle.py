@@ -18,7 +18,6 @@ from deploy.postgres import ServiceError
 from deploy.readiness import end_of, refuse_taken, wait_until_ready
 from deploy.supervision import Supervisor
 from deploy.vault import read_object, write_object
-from registry.sealing import create_keys
 
 DEFAULT_PORT = 8000
 DEFAULT_POPULATION = 400
@@ -85,7 +84,7 @@ def bring_up(layout: Layout, options: Options, voice: Voice) -> None:
         _prepare_sandbox(layout, options, voice, environment["RENHICE_BASE_URL"], database)
         refuse_taken(product.sandbox_ports(layout))
         environment = product.settings(layout, options.port, backing.settings(), sandbox=True)
-    create_keys(product.keys_directory(environment))
+    product.make_keys(layout, environment)
     write_object(layout.environment, environment)
     supervisor = Supervisor(layout)
     try:

@@ -5,9 +5,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from consent_broker.oauth.rfc7517_keys import ensure_signing_key
 from deploy.layout import Layout
 from deploy.supervision import Program
 from deploy.vault import read_list, read_object
+from registry.sealing import create_keys
 
 WEB_PROCESSES = 2
 WEB_THREADS = 8
@@ -65,6 +67,17 @@ def settings(layout: Layout, port: int, backing: Mapping[str, str], *, sandbox: 
         chosen |= read_object(layout.var / "sandbox" / "environment.json")
     given = {name: value for name, value in os.environ.items() if name.startswith("RENHICE_")}
     return {**chosen, **given, **backing}
+
+
+def make_keys(layout: Layout, environment: Mapping[str, str]) -> None:
+    """Make the keys that are missing, before several processes would; in production only in this checkout's own `var/`.
+
+    Elsewhere a missing key is the operator's to bring back, and the processes say so.
+    """
+    directory = keys_directory(environment)
+    if environment["RENHICE_ENVIRONMENT"] != "production" or directory.is_relative_to(layout.var):
+        create_keys(directory)
+        ensure_signing_key(directory)
 
 
 def keys_directory(environment: Mapping[str, str]) -> Path:
