@@ -5,6 +5,7 @@ from registry.audit import models as audit
 from registry.database import Base
 from registry.directory import models as directory
 from registry.identity import models as identity
+from registry.statistics import models as statistics
 
-ROOMS = (sealing, audit, outbox, directory, identity)
+ROOMS = (sealing, audit, outbox, directory, identity, statistics)
 metadata = Base.metadata

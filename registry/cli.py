@@ -7,6 +7,7 @@ import click
 from registry.directory.cli import directory
 from registry.sealing import add_master_key, create_keys
 from registry.settings import load_settings
+from registry.statistics.cli import statistics
 
 
 @click.group()
@@ -15,6 +16,7 @@ def cli() -> None:
 
 
 cli.add_command(directory)
+cli.add_command(statistics)
 
 
 @cli.group()

@@ -1,7 +1,5 @@
 """Commands that administer the directory; every change is audited with the operator's account."""
 
-import getpass
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,19 +7,15 @@ from pathlib import Path
 
 import click
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.exc import OperationalError
 
 from matching.records import Document, DocumentType
-from registry.app import make_parts
-from registry.database import Database, now
+from registry.database import now
 from registry.directory import administration
 from registry.directory.administration import Desk
 from registry.directory.loading import KINDS, MAX_BYTES, Report, load, parse
 from registry.directory.schemas import DocumentItem, Moment
 from registry.directory.service import list_establishments, list_record_systems
-from registry.errors import DomainError
-from registry.sealing import SealError
-from registry.settings import SettingsError, load_settings
+from registry.operating import command_parts, operator
 
 SHOWN_FAULTS = 50
 ROLES = click.Choice(["analyst", "steward", "administrator"])
@@ -162,32 +156,9 @@ def end_role(role: str, document: Document, reason: str) -> None:
 
 @contextmanager
 def _desk() -> Iterator[Desk]:
-    """A unit of work with the operator's account; errors end the command with one clear line."""
-    try:
-        parts = make_parts(load_settings())
-        with _pool_of(parts.database), parts.database.unit_of_work() as session:
-            yield Desk(session, parts.sealer, _operator())
-    except (SettingsError, SealError) as error:
-        raise click.ClickException(str(error)) from None
-    except DomainError as error:
-        raise click.ClickException(" ".join(filter(None, (error.message, error.hint)))) from None
-    except OperationalError as error:
-        raise click.ClickException(f"The database does not answer: {type(error.orig).__name__}.") from None
-
-
-@contextmanager
-def _pool_of(database: Database) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        database.engine.dispose()
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+    """A unit of work with the operator's account."""
+    with command_parts() as parts, parts.database.unit_of_work() as session:
+        yield Desk(session, parts.sealer, operator())
 
 
 def _content(file: Path) -> bytes:
