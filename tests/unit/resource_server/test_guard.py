@@ -1,0 +1,226 @@
+"""The guard against an issuer we control: every doubt is a refusal."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from consent_broker.resource_server import Grant, Guard, Refusal
+
+ISSUER, AUDIENCE, PATIENT = "https://renhice.example", "https://b.example/fhir", "0198-patient"
+KEY = ECKey.generate_key("P-256", {"kid": "one"})
+OWN = ECKey.generate_key("P-256", {"kid": "b"})
+SYSTEM = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/registro"
+
+
+class Issuer:
+    """A registry that publishes keys and introspects; counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.keys = [KEY]
+        self.active: dict[str, Any] | None = None
+        self.down = False
+        self.calls: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.calls.append(request.url.path)
+        if self.down:
+            raise httpx.ConnectError("down")
+        if request.url.path == "/oauth/jwks":
+            return httpx.Response(200, json={"keys": [key.as_dict(private=False) for key in self.keys]})
+        token = dict(pair.split("=", 1) for pair in request.content.decode().split("&"))["token"]
+        answer = self.active if self.active is not None else {"active": True} | read(token)
+        return httpx.Response(200, json=answer)
+
+
+def read(token: str) -> dict[str, Any]:
+    return dict(jwt.decode(token, KEY, algorithms=["ES256"]).claims)
+
+
+def token(*, header: dict[str, Any] | None = None, key: ECKey = KEY, **changes: Any) -> str:
+    now = int(time.time())
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 200, "jti": uuid.uuid4().hex, "sub": PATIENT,
+              "client_id": "sihce-a", "scope": "patient/AllergyIntolerance.rs patient/Encounter.r",
+              "patient": PATIENT} | changes  # fmt: skip
+    head = {"alg": "ES256", "kid": "one", "typ": "at+jwt"} | (header or {})
+    head = {name: value for name, value in head.items() if value is not None}
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(head, claims, key, algorithms=["ES256"], default_type=None)
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer()
+
+
+def guard_of(issuer: Callable[[httpx.Request], httpx.Response], **settings: Any) -> Guard:
+    http = httpx.Client(transport=httpx.MockTransport(issuer))
+    return Guard(ISSUER, AUDIENCE, "sihce-b", OWN.as_dict(private=True), http=http, **settings)
+
+
+def ask(
+    guard: Guard, value: str, query: str = f"patient={PATIENT}", path: str = "/AllergyIntolerance"
+) -> Grant | Refusal:
+    return guard.check("GET", path, query, {"authorization": f"Bearer {value}"})
+
+
+def refusal(answer: Grant | Refusal) -> tuple[int, str | None]:
+    assert isinstance(answer, Refusal), answer
+    return answer.status, answer.error
+
+
+@pytest.mark.parametrize(
+    "query",
+    [f"patient={PATIENT}", f"patient=Patient/{PATIENT}", f"patient.identifier={SYSTEM}%7C{PATIENT}&_count=5",
+     f"patient:Patient={PATIENT}&date=ge2024"],
+)  # fmt: skip
+def test_a_search_for_the_patient_of_the_token_is_granted(issuer: Issuer, query: str) -> None:
+    answer = ask(guard_of(issuer), token(act={"sub": "CMP 1"}), query)
+    assert isinstance(answer, Grant)
+    assert (answer.patient, answer.actor, answer.client_id) == (PATIENT, "CMP 1", "sihce-a")
+
+
+def test_a_read_by_id_is_granted_for_the_type(issuer: Issuer) -> None:
+    assert isinstance(ask(guard_of(issuer), token(), "", "/Encounter/1"), Grant)
+
+
+def test_a_search_in_the_body_is_read_like_a_query(issuer: Issuer) -> None:
+    guard, path = guard_of(issuer), "/AllergyIntolerance/_search"
+    headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    assert isinstance(guard.check("POST", path, "", headers, f"patient={PATIENT}"), Grant)
+    assert refusal(guard.check("POST", path, f"patient={PATIENT}", headers, "patient=other"))[0] == 403
+    multipart = headers | {"Content-Type": "multipart/form-data; boundary=x"}
+    assert refusal(guard.check("POST", path, f"patient={PATIENT}", multipart, ""))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "status"),
+    [
+        ("GET", "/AllergyIntolerance", "", 403),
+        ("GET", "/AllergyIntolerance", "patient=other", 403),
+        ("GET", "/AllergyIntolerance", f"patient={PATIENT}&patient=other", 403),
+        ("GET", "/AllergyIntolerance", f"patient={PATIENT},other", 403),
+        ("GET", "/AllergyIntolerance", f"patient=Patient/{PATIENT}/../other", 403),
+        ("GET", "/AllergyIntolerance", f"patient=https://evil.example/Patient/{PATIENT}", 403),
+        ("GET", "/AllergyIntolerance", f"patient:not={PATIENT}", 400),
+        ("GET", "/AllergyIntolerance", f"patient={PATIENT}&subject=other", 403),
+        ("GET", "/AllergyIntolerance", f"patient={PATIENT}&patient.name=x", 400),
+        ("GET", "/AllergyIntolerance", f"patient={PATIENT}&_include=*", 400),
+        ("GET", "/AllergyIntolerance", f"patient={PATIENT}&_revinclude:iterate=Provenance:target", 400),
+        ("GET", "/AllergyIntolerance", f"patient={PATIENT}&_has:Observation:patient:code=1", 400),
+        ("GET", "/AllergyIntolerance", f"patient={PATIENT}&access_token=x", 400),
+        ("GET", "/AllergyIntolerance", f"patient={PATIENT}&" + "&".join(f"a{n}=1" for n in range(50)), 400),
+        ("GET", "/AllergyIntolerance", "&&&", 400),
+        ("GET", "/MedicationStatement", f"patient={PATIENT}", 403),
+        ("GET", "/Encounter", f"patient={PATIENT}", 403),
+        ("GET", "/Patient/1", "", 403),
+        ("GET", "/", "", 403),
+        ("GET", "/AllergyIntolerance/1/_history", "", 403),
+        ("GET", "/AllergyIntolerance/$export", "", 403),
+        ("GET", "/../AllergyIntolerance", f"patient={PATIENT}", 403),
+        ("GET", "//AllergyIntolerance", f"patient={PATIENT}", 403),
+        ("POST", "/AllergyIntolerance", f"patient={PATIENT}", 403),
+        ("PUT", "/AllergyIntolerance/1", "", 403),
+        ("DELETE", "/AllergyIntolerance/1", "", 403),
+    ],
+)
+def test_anything_that_reaches_further_is_refused(
+    issuer: Issuer, method: str, path: str, query: str, status: int
+) -> None:
+    headers = {"Authorization": f"Bearer {token()}", "content-type": "application/x-www-form-urlencoded"}
+    assert refusal(guard_of(issuer).check(method, path, query, headers))[0] == status
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "https://evil.example"},
+        {"aud": "https://a.example/fhir"},
+        {"aud": [AUDIENCE]},
+        {"aud": f"{AUDIENCE}/"},
+        {"exp": int(time.time()) - 1},
+        {"exp": int(time.time()) + 4000},
+        {"exp": None},
+        {"exp": "later"},
+        {"exp": time.time() + 100.5},
+        {"iat": None},
+        {"iat": int(time.time()) + 60, "exp": int(time.time()) + 120},
+        {"nbf": int(time.time()) + 60},
+        {"nbf": "x"},
+        {"jti": None},
+        {"patient": None},
+        {"patient": ["x"]},
+        {"scope": None},
+        {"client_id": None},
+        {"header": {"typ": None}},
+        {"header": {"typ": "JWT"}},
+        {"header": {"kid": None}},
+        {"header": {"kid": "unknown"}},
+        {"key": ECKey.generate_key("P-256", {"kid": "one"})},
+    ],
+    ids=str,
+)
+def test_a_token_that_is_not_right_is_refused(issuer: Issuer, changes: dict[str, Any]) -> None:
+    made = token(**changes)
+    assert refusal(ask(guard_of(issuer), made)) == (401, "invalid_token")
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer x", "Basic eDp5", "Bearer a.b", f"Bearer {'x' * 9000}.a.b", "bearer  "]
+)
+def test_without_a_bearer_token_the_answer_is_401(issuer: Issuer, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    answer = guard_of(issuer).check("GET", "/AllergyIntolerance", f"patient={PATIENT}", headers)
+    assert refusal(answer)[0] == 401
+    assert isinstance(answer, Refusal)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answer.body["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize(
+    "answer", [{"active": False}, {"active": "true"}, {}, {"active": True}, {"active": True, "jti": "other"}]
+)
+def test_introspection_has_the_last_word(issuer: Issuer, answer: dict[str, Any]) -> None:
+    issuer.active = answer
+    assert refusal(ask(guard_of(issuer), token())) == (401, "invalid_token")
+
+
+def test_when_the_issuer_is_away_nothing_is_released(issuer: Issuer) -> None:
+    guard = guard_of(issuer)
+    issuer.down = True
+    answer = ask(guard, token())
+    assert refusal(answer)[0] == 503
+    issuer.down = False
+    assert isinstance(ask(guard, token()), Grant)
+    issuer.down = True
+    assert refusal(ask(guard, token()))[0] == 503
+
+
+def test_each_request_is_introspected_unless_the_holder_chooses_otherwise(issuer: Issuer) -> None:
+    value = token()
+    fresh, lazy = guard_of(issuer), guard_of(issuer, cache_seconds=30)
+    for guard in (fresh, fresh, lazy, lazy):
+        assert isinstance(ask(guard, value), Grant)
+    assert issuer.calls.count("/oauth/introspect") == 3
+
+
+def test_unknown_keys_cost_one_fetch_and_a_new_key_is_found(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = guard_of(issuer)
+    assert isinstance(ask(guard, token()), Grant)
+    for number in range(50):
+        ask(guard, token(header={"kid": f"flood-{number}"}))
+    assert issuer.calls.count("/oauth/jwks") == 1
+    late = time.monotonic() + 11
+    monkeypatch.setattr(guard._tokens._keys, "_clock", lambda: late)
+    new = ECKey.generate_key("P-256", {"kid": "two"})
+    issuer.keys.append(new)
+    made = token(header={"kid": "two"}, key=new)
+    issuer.active = {"active": True} | json.loads(json.dumps(jwt.decode(made, new, algorithms=["ES256"]).claims))
+    assert isinstance(ask(guard, made), Grant)
+    assert issuer.calls.count("/oauth/jwks") == 2
