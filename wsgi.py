@@ -11,6 +11,7 @@ from registry.access import Authenticator
 from registry.app import add_rooms, make_app, make_parts
 from registry.rooms import rooms as registry_rooms
 from registry.settings import Settings, load_settings
+from registry.statistics.tasks import follow_identity
 
 
 def create_app(settings: Settings | None = None, authenticate: Authenticator | None = None) -> Flask:
@@ -20,5 +21,6 @@ def create_app(settings: Settings | None = None, authenticate: Authenticator | N
     broker = install_broker(app, parts.settings)
     authenticate = authenticate or BearerAuthenticator(broker)
     schedule_broker_tasks(parts.celery)
+    follow_identity(parts)
     add_rooms(app, [*registry_rooms(authenticate), *broker_rooms(authenticate), *portal_rooms()])
     return app
