@@ -9,8 +9,10 @@ from registry.access import caller, require_scope
 from registry.app import parts
 from registry.database import session
 from registry.errors import NotFound
+from registry.fhir.parameters import read_match, read_pix, read_pix_query
 from registry.fhir.patient_answers import get_own, read_patient
 from registry.fhir.patient_feed import Preconditions, feed_by_id, feed_by_identifier
+from registry.fhir.patient_operations import cross_reference, locate_patient, match_patients
 from registry.fhir.patient_writing import own_record
 from registry.fhir.wire import Json, answer, http_date, negotiate, read_json
 from registry.identity.service import Engine, Outcome, engine_of, find_own_record
@@ -59,6 +61,36 @@ def get_version(patient_id: str, version: int) -> Response:
     if own is None:
         raise NotFound("There is no such version.")
     return _shown(own_record(own.member, str(own.person_id)))
+
+
+@blueprint.post("/Patient/$match")
+def post_match() -> Response:
+    """ITI-119: persons like the Patient sent."""
+    require_scope(caller(), READ)
+    return answer(match_patients(caller(), read_match(read_json(request))))
+
+
+@blueprint.get("/Patient/$ihe-pix")
+def get_pix() -> Response:
+    """ITI-83: the other identifiers of a patient."""
+    require_scope(caller(), READ)
+    return answer(cross_reference(caller(), read_pix_query(request.args)))
+
+
+@blueprint.post("/Patient/$ihe-pix")
+def post_pix() -> Response:
+    """ITI-83 with the identifier in the body, as a form or as Parameters."""
+    require_scope(caller(), READ)
+    is_form = request.mimetype == "application/x-www-form-urlencoded"
+    query = read_pix_query(request.form) if is_form else read_pix(read_json(request))
+    return answer(cross_reference(caller(), query))
+
+
+@blueprint.get("/Patient/<patient_id>/$patient-location")
+def get_location(patient_id: str) -> Response:
+    """Which establishments hold records of a person."""
+    require_scope(caller(), READ)
+    return answer(locate_patient(caller(), _uuid(patient_id)))
 
 
 def _engine() -> Engine:

@@ -1,0 +1,113 @@
+"""Operation inputs: a FHIR Parameters resource, a bare resource, or a query, read strictly."""
+
+from dataclasses import dataclass
+
+from werkzeug.datastructures import MultiDict
+
+from registry.errors import InvalidInput
+from registry.fhir.validation import validate_patient
+from registry.fhir.wire import Json, fail
+
+MOST_MATCHES = 50
+DEFAULT_MATCHES = 10
+MOST_TARGETS = 20
+TEXT_VALUES = ("valueString", "valueUri", "valueUrl", "valueCanonical")
+
+
+@dataclass(frozen=True, slots=True)
+class MatchQuery:
+    """The input of `$match`."""
+
+    patient: Json
+    root: str
+    count: int
+    only_certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PixQuery:
+    """The input of `$ihe-pix`: a source identifier, and the systems asked for (none is all)."""
+
+    system: str
+    value: str
+    targets: frozenset[str]
+
+
+def read_match(body: Json) -> MatchQuery:
+    """`$match` from Parameters, or from a Patient alone; raises InvalidResource."""
+    if body.get("resourceType") == "Patient":
+        return MatchQuery(validate_patient(body), "Patient", DEFAULT_MATCHES, only_certain=False)
+    found = _parameters(body, frozenset({"resource", "onlyCertainMatches", "count"}))
+    resource = found.get("resource", {}).get("resource")
+    if not isinstance(resource, dict):
+        fail("Parameters.parameter", "must hold the Patient to look for, named resource")
+    root = "Parameters.parameter.resource"
+    return MatchQuery(validate_patient(resource, root), root, _count(found), _flag(found))
+
+
+def read_pix(body: Json) -> PixQuery:
+    """`$ihe-pix` from Parameters; raises InvalidResource or InvalidInput."""
+    if not isinstance(body.get("parameter"), list):
+        fail("Parameters.parameter", "must be a list")
+    values: MultiDict[str, str] = MultiDict()
+    for part in body["parameter"]:
+        if not isinstance(part, dict) or part.get("name") not in {"sourceIdentifier", "targetSystem"}:
+            fail("Parameters.parameter.name", "must be sourceIdentifier or targetSystem")
+        values.add(part["name"], _text(part))
+    return read_pix_query(values)
+
+
+def read_pix_query(values: MultiDict[str, str]) -> PixQuery:
+    """`$ihe-pix` from a query; raises InvalidInput."""
+    sources = values.getlist("sourceIdentifier")
+    system, bar, value = (sources[0] if len(sources) == 1 else "").partition("|")
+    if not bar or not system or not value.strip() or "\x00" in value:
+        raise InvalidInput(
+            "sourceIdentifier must be <system>|<value>, once.", code="identifier-malformed", hint="URL-encode the bar."
+        )
+    targets = [target for text in values.getlist("targetSystem") for target in text.split(",") if target]
+    if len(targets) > MOST_TARGETS:
+        raise InvalidInput(f"targetSystem may be given at most {MOST_TARGETS} times.")
+    return PixQuery(system, value.strip(), frozenset(target.removesuffix("|") for target in targets))
+
+
+def _parameters(body: Json, known: frozenset[str]) -> dict[str, Json]:
+    if body.get("resourceType") != "Parameters":
+        fail("resourceType", "must be Parameters")
+    parts = body.get("parameter")
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        fail("Parameters.parameter", "must be a list of objects")
+    found: dict[str, Json] = {}
+    for index, part in enumerate(parts):
+        name = part.get("name")
+        if name not in known or name in found:
+            fail(f"Parameters.parameter[{index}].name", f"must be one of {', '.join(sorted(known))}, once")
+        found[name] = part
+    return found
+
+
+def _count(found: dict[str, Json]) -> int:
+    part = found.get("count")
+    if part is None:
+        return DEFAULT_MATCHES
+    value = next((part[key] for key in ("valueInteger", "valuePositiveInt", "valueUnsignedInt") if key in part), None)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        fail("Parameters.parameter.count", "must be a whole number of one or more")
+    return min(value, MOST_MATCHES)
+
+
+def _flag(found: dict[str, Json]) -> bool:
+    part = found.get("onlyCertainMatches")
+    if part is None:
+        return False
+    value = part.get("valueBoolean")
+    if not isinstance(value, bool):
+        fail("Parameters.parameter.onlyCertainMatches", "must be true or false")
+    return value
+
+
+def _text(part: Json) -> str:
+    for key in TEXT_VALUES:
+        if isinstance(part.get(key), str):
+            return str(part[key])
+    fail("Parameters.parameter.value", "must be a string")

@@ -1,0 +1,162 @@
+"""The operations on Patient: `$match` (ITI-119), `$ihe-pix` (ITI-83) and `$patient-location`."""
+
+from uuid import UUID
+
+from matching.records import Document
+from registry.access import Caller
+from registry.app import parts
+from registry.database import session
+from registry.directory.service import find_by_identifier_system, get_establishment, list_establishments
+from registry.errors import DomainError, NotFound
+from registry.fhir import systems
+from registry.fhir.parameters import MatchQuery, PixQuery
+from registry.fhir.patient_answers import account
+from registry.fhir.patient_reading import to_demographics
+from registry.fhir.patient_writing import recognisable
+from registry.fhir.wire import Json
+from registry.identity.service import (
+    LoadedMember,
+    LoadedPerson,
+    Match,
+    engine_of,
+    find_by_local_number,
+    find_own_record,
+    find_person,
+    load_person,
+    match,
+)
+from registry.locator.service import locate
+
+MATCHED = "identity:person:matched"
+LOCATED = "locator:person:located"
+
+
+class UnknownAuthority(DomainError):
+    """ITI-83 case 4: the source domain is not one of the registry's."""
+
+    code = "unknown-assigning-authority"
+    fhir_code = "code-invalid"
+
+
+class UnknownTarget(DomainError):
+    """ITI-83 case 5: a target domain is not one of the registry's."""
+
+    code = "unknown-target-system"
+    status = 403
+    fhir_code = "code-invalid"
+
+
+def match_patients(caller: Caller, query: MatchQuery) -> Json:
+    """Persons like the Patient sent, best first, with score and grade (ITI-119); each is audited."""
+    local_system = get_establishment(session(), caller.establishment_id).identifier_system
+    wanted = to_demographics(query.patient, query.root, local_system)
+    found = match(session(), engine_of(parts()), wanted, count=query.count, only_certain=query.only_certain)
+    for one in found:
+        account(caller, MATCHED, one.person.person_id)
+    if not found:
+        account(caller, MATCHED, None, count=0)
+    entries = [_entry(one, wanted.documents) for one in found]
+    return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
+
+
+def _entry(found: Match, sent: tuple[Document, ...]) -> Json:
+    return {
+        "fullUrl": f"{parts().settings.base_url}/fhir/Patient/{found.person.person_id}",
+        "resource": recognisable(found.person, sent),
+        "search": {
+            "extension": [{"url": systems.MATCH_GRADE, "valueCode": found.grade}],
+            "mode": "match",
+            "score": round(found.score, 6),
+        },
+    }
+
+
+def cross_reference(caller: Caller, query: PixQuery) -> Json:
+    """The other identifiers of the person a patient identifier names (ITI-83).
+
+    Raises UnknownAuthority (400), UnknownTarget (403) and NotFound (404) with the texts of the profile. The source is
+    the caller's own number, its record's id, or a person's: another establishment's number is as unknown as none.
+    """
+    person = _source(caller, query)
+    _check_targets(query.targets)
+    if person is None:
+        raise NotFound("sourceIdentifier Patient Identifier not found")
+    account(caller, MATCHED, person.person_id)
+    own = [one for one in person.members if one.establishment_id == caller.establishment_id]
+    identifiers = [
+        {"system": systems.PERSON, "value": str(person.person_id)},
+        *({"system": systems.SOURCE_RECORD, "value": str(one.record_id)} for one in own),
+        *(_local(one) for one in person.members if one.active),
+    ]
+    wanted = [one for one in identifiers if _is_target(one, query)]
+    references = [str(person.person_id), *(str(one.record_id) for one in own)]
+    parameters = [{"name": "targetIdentifier", "valueIdentifier": one} for one in wanted]
+    parameters += [{"name": "targetId", "valueReference": {"reference": f"Patient/{one}"}} for one in references]
+    return {"resourceType": "Parameters", "parameter": parameters} if wanted else {"resourceType": "Parameters"}
+
+
+def _local(member: LoadedMember) -> Json:
+    return {"system": member.content.local_system, "value": member.content.local_number}
+
+
+def _is_target(identifier: Json, query: PixQuery) -> bool:
+    source = identifier["system"] == query.system and identifier["value"] == query.value
+    return not source and (not query.targets or identifier["system"] in query.targets)
+
+
+def _source(caller: Caller, query: PixQuery) -> LoadedPerson | None:
+    if query.system in {systems.PERSON, systems.SOURCE_RECORD}:
+        return _source_by_id(caller, query)
+    establishment = None if systems.is_document_system(query.system) else _establishment(query.system)
+    if establishment is None:
+        raise UnknownAuthority(
+            "sourceIdentifier Assigning Authority not found", hint="Search by an identity document with POST $match."
+        )
+    if establishment != caller.establishment_id:
+        return None
+    return find_by_local_number(session(), parts().sealer, establishment, query.value)
+
+
+def _source_by_id(caller: Caller, query: PixQuery) -> LoadedPerson | None:
+    try:
+        wanted = UUID(query.value)
+    except ValueError:
+        return None
+    sealer = parts().sealer
+    if query.system == systems.SOURCE_RECORD:
+        own = find_own_record(session(), sealer, caller.establishment_id, wanted)
+        return load_person(session(), sealer, own.person_id) if own else None
+    current = find_person(session(), wanted)
+    return load_person(session(), sealer, current.id) if current else None
+
+
+def _establishment(system: str) -> UUID | None:
+    found = find_by_identifier_system(session(), system)
+    return found.id if found else None
+
+
+def _check_targets(targets: frozenset[str]) -> None:
+    ours = {systems.PERSON, systems.SOURCE_RECORD}
+    if any(target not in ours and _establishment(target) is None for target in targets):
+        raise UnknownTarget("targetSystem not found")
+
+
+def locate_patient(caller: Caller, patient_id: UUID) -> Json:
+    """Establishments that hold records of a person, given its id or that of one's own record; raises NotFound."""
+    own = find_own_record(session(), parts().sealer, caller.establishment_id, patient_id)
+    person = find_person(session(), own.person_id if own else patient_id)
+    if person is None:
+        raise NotFound("There is no such Patient.")
+    account(caller, LOCATED, person.id)
+    places = {holder.establishment_id for holder in locate(session(), person.id)}
+    found = [
+        {
+            "name": "establishment",
+            "part": [
+                {"name": "identifier", "valueIdentifier": {"system": systems.RENIPRESS, "value": place.renipress}},
+                {"name": "name", "valueString": place.name},
+            ],
+        }
+        for place in list_establishments(session(), places)
+    ]
+    return {"resourceType": "Parameters", **({"parameter": found} if found else {})}
