@@ -21,6 +21,25 @@ AGREEING = frozenset({SAME, PHONETIC, TYPO, NEAR})
 FREQUENCY_KNOWN = frozenset({SAME, PHONETIC, SHORT, TYPO})
 WORD_LEVELS = (SAME, PHONETIC, SHORT, TYPO, NEAR, INITIAL)
 UNLISTED = 1_000_000
+LEVELS: Mapping[str, tuple[str, ...]] = {
+    "document": (SAME, "other_type", "slip", "adjacent", DIFFERENT),
+    "paternal": (SAME, PHONETIC, TYPO, NEAR, "joined", DIFFERENT),
+    "maternal": (SAME, PHONETIC, TYPO, NEAR, "husband", DIFFERENT),
+    "surname_order": ("straight", "swapped"),
+    "given": (
+        SAME, "reordered", "variant", TYPO, "subset", "subset_near", NEAR, INITIAL, "partial", DIFFERENT,
+    ),
+    "sex": (SAME, DIFFERENT),
+    "birth": (
+        SAME, "same_partial", "swapped", "slip", "part", "year_only", "year", "close", "generation", DIFFERENT,
+    ),
+    "place": ("district", "province", "department", DIFFERENT),
+    "address": (SAME, "similar", DIFFERENT),
+    "phone": (SAME, "slip", DIFFERENT),
+    "mother": (SAME, "slip", "own", DIFFERENT),
+    "birth_order": (SAME, DIFFERENT),
+}  # fmt: skip
+"""Every field in the order it is compared, and the levels it may come out as; `MISSING` stands beside them all."""
 SINGLE_PER_PERSON = frozenset({DocumentType.DNI, DocumentType.CE, DocumentType.CNV, DocumentType.PTP})
 DOCUMENT_RANK = {"same": 5, "other_type": 4, "slip": 3, "adjacent": 2, DIFFERENT: 1, MISSING: 0}
 ADJACENT_NUMBERS = 4

@@ -15,15 +15,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from matching.compare import LEVELS
 from matching.lexicon import GIVEN_RANKS, SURNAME_RANKS
 
 DEFAULT_MODEL = "peru-1.json"
 CLASSES = ("match", "unrelated", "sibling", "twin", "parent")
 KIN = CLASSES[2:]
-FIELDS = (
-    "document", "paternal", "maternal", "surname_order", "given", "sex", "birth", "place", "address", "phone", "mother",
-    "birth_order",
-)  # fmt: skip
+FIELDS = tuple(LEVELS)
 SMALLEST = 1e-12
 
 Bits = tuple[float, float, float, float, float]
@@ -107,7 +105,7 @@ def _build(document: Mapping[str, Any]) -> Model:
         version=str(document["version"]),
         hash=_hash(document),
         prior=_prior(float(document["population"]), document["relatives_per_person"]),
-        levels={name: _levels(name, spec["levels"]) for name, spec in document["fields"].items()},
+        levels={name: _levels(name, document["fields"][name]["levels"]) for name in FIELDS},
         frequency_levels={name: frozenset(spec["frequency_levels"]) for name, spec in document["fields"].items()},
         thresholds=Thresholds(**{name: float(value) for name, value in document["thresholds"].items()}),
         surnames=_frequencies(SURNAME_RANKS, names["surname"]),
@@ -133,6 +131,8 @@ def _prior(population: float, relatives: Mapping[str, float]) -> Bits:
 
 
 def _levels(name: str, levels: Mapping[str, Mapping[str, float]]) -> dict[str, Bits]:
+    if set(levels) != set(LEVELS[name]):
+        raise ValueError(f"{name} must have the levels {', '.join(LEVELS[name])}")
     bits: dict[str, Bits] = {}
     for level, shares in levels.items():
         values = [float(shares[kind]) for kind in CLASSES]

@@ -1,0 +1,56 @@
+from datetime import date
+
+from matching.batch import Linker, block, link_batch
+from matching.cluster import Member
+from matching.model import Model
+from tests.unit.matching.conftest import MakeRecord
+
+
+def test_variants_of_a_person_become_one(model: Model, person: MakeRecord) -> None:
+    members = [
+        Member(person()),
+        Member(
+            person(dni="70555111", given_names="Ana", paternal_surname="Luna", phone=None, birth_date=date(1999, 5, 6))
+        ),
+        Member(person(paternal_surname="GUAMAN", phone=None)),
+        Member(person(dni="", birth_date=date(1985, 12, 3))),
+    ]
+    assert link_batch(model, members) == [0, 1, 0, 0]
+
+
+def test_two_verified_dnis_never_share_a_person_even_through_a_third(model: Model, person: MakeRecord) -> None:
+    members = [
+        Member(person(dni="41238567"), verified=True),
+        Member(person(dni="")),
+        Member(person(dni="41238576"), verified=True),
+    ]
+    labels = link_batch(model, members)
+    assert labels[0] != labels[2]
+    assert labels[1] in {labels[0], labels[2]}
+
+
+def test_one_bad_record_does_not_chain_twins(model: Model, person: MakeRecord) -> None:
+    rosa = {"dni": "41238567", "given_names": "Rosa Elvira"}
+    flor = {"dni": "41238568", "given_names": "Flor Isabel"}
+    between = Member(person(dni="41238567", given_names="Flor"))
+    members = [Member(person(**rosa)), Member(person(**rosa)), between, Member(person(**flor)), Member(person(**flor))]
+    labels = link_batch(model, members)
+    assert labels[0] == labels[1] != labels[3] == labels[4]
+
+
+def test_a_block_too_large_is_reported_not_cut(person: MakeRecord) -> None:
+    records = [person() for _ in range(6)]
+    assert len(block(records).pairs) == 15
+    narrow = block(records, largest=5)
+    assert not narrow.pairs
+    assert narrow.skipped["doc"] == 1
+
+
+def test_weights_are_remembered_either_way_round(model: Model, person: MakeRecord) -> None:
+    linker = Linker(model, [Member(person()), Member(person(dni=""))])
+    assert linker.weight(0, 1) == linker.weight(1, 0)
+    assert len(linker.weights) == 1
+
+
+def test_nothing_to_link(model: Model) -> None:
+    assert link_batch(model, []) == []
