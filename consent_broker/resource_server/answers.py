@@ -25,9 +25,9 @@ class Grant:
 
     @property
     def purpose(self) -> str | None:
-        """The HL7 PurposeOfUse code the token was issued for (`extensions.ihe_iua.purpose_of_use`)."""
+        """The HL7 PurposeOfUse code the token was issued for (IUA `extensions.ihe_iua.purpose_of_use`)."""
         iua = (self.claims.get("extensions") or {}).get("ihe_iua") or {}
-        return iua.get("purpose_of_use")
+        return next((coding.get("code") for coding in iua.get("purpose_of_use") or []), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,239 @@
+"""The gateway: fetches what is permitted from a guarded holder, names what is missing, and keeps nothing."""
+
+import gzip
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select, update
+from werkzeug.test import TestResponse
+from werkzeug.wrappers import Request, Response
+
+from consent_broker.consents.service import list_consents, revoke_consent
+from consent_broker.exchange.holders import Access
+from consent_broker.exchange.service import ExchangeResult, fetch
+from registry.audit.models import AuditEvent
+from registry.directory.models import Establishment, Professional
+from registry.errors import Forbidden
+from tests.functional.exchange.holder import FhirServer, allergy, bundle, drip
+from tests.functional.oauth.world import RECORDS, World, bearer
+
+
+def read(world: World, token: str, kind: str = "AllergyIntolerance", **query: Any) -> TestResponse:
+    parameters = {"patient": str(world.person_id)} | query
+    return world.asking.http.get(f"/exchange/fhir/{kind}", query_string=parameters, headers=bearer(token))
+
+
+def grant(world: World, scope: str = " ".join(RECORDS)) -> str:
+    request = world.request_access()
+    return str(world.grant(launch=request["id"], scope=scope)["access_token"])
+
+
+def events(world: World, **wanted: Any) -> list[AuditEvent]:
+    query = select(AuditEvent).order_by(AuditEvent.recorded_at.desc())
+    for name, value in wanted.items():
+        query = query.where(getattr(AuditEvent, name) == value)
+    return list(world.transact(lambda session: session.scalars(query).all()))
+
+
+def revoke_newest(world: World) -> None:
+    def act(session: Any) -> None:
+        active = [one for one in list_consents(session, [world.person_id]) if one.status == "active"]
+        revoke_consent(session, active[0].id, world.evidence(), "ya no")
+
+    world.transact(act)
+
+
+def issues(answer: TestResponse) -> list[str]:
+    resources = [entry["resource"] for entry in answer.json.get("entry", [])]
+    return [one["issue"][0]["code"] for one in resources if one["resourceType"] == "OperationOutcome"]
+
+
+def test_a_record_of_another_establishment_arrives_with_its_origin(world: World, holder: FhirServer) -> None:
+    answer = read(world, grant(world))
+    assert (answer.status_code, answer.mimetype) == (200, "application/fhir+json")
+    assert (answer.json["type"], answer.json["total"]) == ("searchset", 1)
+    entry = answer.json["entry"][0]
+    assert entry["resource"]["code"] == {"text": "Penicilina"}
+    assert entry["resource"]["meta"]["source"] == f"{world.holding.endpoint}/AllergyIntolerance/1"
+    asked = holder.requests[-1]
+    assert asked.args["patient.identifier"].endswith(f"|{world.record_at_holder}")
+    assert str(world.person_id) not in asked.url
+    assert asked.environ["renhice.grant"].actor == "CMP 012345"
+    assert asked.environ["renhice.grant"].purpose == "TREAT"
+
+
+def test_the_reading_is_in_the_log_and_the_content_is_nowhere(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    read(world, grant(world))
+    newest = events(world, action="exchange:records:read")[0]
+    assert (newest.outcome, newest.person_id, newest.purpose) == ("success", world.person_id, "TREAT")
+    assert newest.holder_id == world.holding.establishment_id
+    assert newest.professional_id == world.professional_id
+    assert newest.detail["counts"] == ["AllergyIntolerance: 1"]
+    with world.renhice.database.engine.connect() as connection:
+        tables = connection.exec_driver_sql(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        ).scalars()
+        dump = "".join(str(connection.exec_driver_sql(f'SELECT * FROM "{table}"').all()) for table in list(tables))
+    assert "Penicilina" not in dump
+    assert "Penicilina" not in "".join(capfd.readouterr())
+
+
+def test_after_revocation_the_same_fetch_is_refused_with_the_reason_and_logged(world: World) -> None:
+    token = grant(world)
+    assert read(world, token).status_code == 200
+    revoke_newest(world)
+    answer = read(world, token)
+    assert answer.status_code == 403
+    assert answer.json["resourceType"] == "OperationOutcome"
+    assert answer.json["issue"][0]["details"]["coding"][0]["code"] == "consent-revoked"
+    refused = events(world, action="consent:access:decided", outcome="refused")[0]
+    assert (refused.reason, refused.person_id) == ("consent-revoked", world.person_id)
+
+
+def test_a_token_is_for_its_patient_and_types_only(world: World) -> None:
+    token = grant(world, RECORDS[0])
+    for patient in (world.other_person_id, uuid4()):
+        answer = read(world, token, patient=str(patient))
+        assert answer.status_code == 403
+        assert answer.json["issue"][0]["details"]["coding"][0]["code"] == "another-patient"
+    assert read(world, token, "Encounter").status_code == 403
+    assert read(world, token, "Patient").status_code == 404
+    assert events(world, reason="another-patient")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"patient": "x"},
+        {"patient": ""},
+        {"_include": "*"},
+        {"patient": "' OR 1=1"},
+        {"code": "1"},
+        {"patient": "ñ" * 500},
+    ],
+)
+def test_what_is_not_understood_is_refused(world: World, query: dict[str, str]) -> None:
+    answer = read(world, grant(world), **query)
+    assert answer.status_code == 400
+    assert answer.json["resourceType"] == "OperationOutcome"
+
+
+def test_a_search_may_be_posted(world: World) -> None:
+    headers, form = bearer(grant(world)), {"patient": f"Patient/{world.person_id}"}
+    http = world.asking.http
+    assert http.post("/exchange/fhir/AllergyIntolerance/_search", data=form, headers=headers).json["total"] == 1
+    split = http.post("/exchange/fhir/AllergyIntolerance/_search?patient=1", data=form, headers=headers)
+    assert split.status_code == 400
+
+
+def says(body: bytes | str, status: int = 200, **headers: str) -> Callable[[Request], Response]:
+    return lambda _request: Response(body, status, headers)
+
+
+BOMB = gzip.compress(b"[" + b" " * 30_000_000)
+
+
+MISBEHAVIOUR: dict[str, tuple[Callable[[Request], Response], str]] = {
+    "error": (says("oops", 500), "transient"),
+    "refusal": (says("{}", 403), "security"),
+    "not json": (says("<html>"), "structure"),
+    "not a bundle": (says('{"resourceType":"Patient"}'), "structure"),
+    "a list": (says("[]"), "structure"),
+    "null": (says("null"), "structure"),
+    "deep": (says("[" * 100_000), "structure"),
+    "entries not a list": (says('{"resourceType":"Bundle","entry":{}}'), "structure"),
+    "huge": (says(b"x" * 5_000_000), "too-costly"),
+    "bomb": (says(BOMB, **{"Content-Encoding": "gzip"}), "structure"),
+    "redirect": (says("", 302, Location="http://127.0.0.1:1/"), "transient"),
+    "more pages": (says(json.dumps(bundle(link=[{"relation": "next", "url": "http://evil.example"}]))), "too-costly"),
+}
+
+
+@pytest.mark.parametrize("name", MISBEHAVIOUR)
+def test_a_misbehaving_holder_is_named_and_harms_nobody(world: World, holder: FhirServer, name: str) -> None:
+    holder.answer, code = MISBEHAVIOUR[name]
+    answer = read(world, grant(world))
+    assert answer.status_code == 200
+    assert issues(answer) == [code]
+    outcome = answer.json["entry"][-1]
+    assert outcome["search"]["mode"] == "outcome"
+    assert "Hospital 00000002" in outcome["resource"]["issue"][0]["details"]["text"]
+
+
+def test_a_slow_drip_ends_at_the_deadline(world: World, holder: FhirServer) -> None:
+    holder.answer = lambda _request: Response(drip())
+    token, started = grant(world), time.monotonic()
+    assert issues(read(world, token)) == ["timeout"]
+    assert time.monotonic() - started < 3
+
+
+def test_what_was_not_asked_for_is_dropped(world: World, holder: FhirServer) -> None:
+    smuggled = bundle({"resourceType": "Observation", "id": "hiv"}, allergy(), "text", None, 5)
+    holder.answer = says(json.dumps(smuggled))
+    answer = read(world, grant(world))
+    assert [entry["resource"]["resourceType"] for entry in answer.json["entry"]] == ["AllergyIntolerance"]
+
+
+def test_a_holder_that_keeps_failing_is_left_alone(world: World, holder: FhirServer) -> None:
+    holder.answer = says("", 500)
+    token = grant(world)
+    for _ in range(5):
+        read(world, token)
+    asked = len(holder.requests)
+    assert issues(read(world, token)) == ["transient"]
+    assert len(holder.requests) == asked
+
+
+def test_a_holder_without_endpoint_is_named(world: World) -> None:
+    mine = update(Establishment).where(Establishment.id == world.holding.establishment_id)
+    world.transact(lambda session: session.execute(mine.values(fhir_endpoint=None)))
+    try:
+        assert issues(read(world, grant(world))) == ["not-supported"]
+    finally:
+        world.transact(lambda session: session.execute(mine.values(fhir_endpoint=world.holding.endpoint)))
+
+
+def test_a_professional_who_may_no_longer_practise_reads_nothing(world: World) -> None:
+    token = grant(world)
+    mine = update(Professional).where(Professional.id == world.professional_id)
+    world.transact(lambda session: session.execute(mine.values(able_to_practise=False)))
+    try:
+        answer = read(world, token)
+    finally:
+        world.transact(lambda session: session.execute(mine.values(able_to_practise=True)))
+    assert answer.json["issue"][0]["details"]["coding"][0]["code"] == "not-able-to-practise"
+
+
+def portal_fetch(world: World, types: list[str]) -> ExchangeResult:
+    access = Access(
+        establishment_id=world.asking.establishment_id,
+        professional_id=world.professional_id,
+        person_id=world.person_id,
+        purpose="TREAT",
+    )
+    return world.transact(lambda session: fetch(session, world.broker, access, types))
+
+
+def test_the_portal_reads_by_the_consents_alone(world: World) -> None:
+    grant(world)
+    result = portal_fetch(world, ["AllergyIntolerance", "Encounter", "Condition"])
+    assert [(one.holder.name, one.resource["id"]) for one in result.records] == [("Hospital 00000002", "1")]
+    assert [(one.resource_type, one.fault) for one in result.missing] == [("Condition", "suppressed")]
+
+
+def test_the_portal_is_refused_once_every_consent_is_revoked(world: World) -> None:
+    def revoke_all(session: Any) -> None:
+        for one in list_consents(session, [world.person_id]):
+            if one.status == "active":
+                revoke_consent(session, one.id, world.evidence())
+
+    grant(world)
+    world.transact(revoke_all)
+    with pytest.raises(Forbidden) as refused:
+        portal_fetch(world, ["AllergyIntolerance"])
+    assert refused.value.error_code == "consent-revoked"
+    assert refused.value.audit is not None
