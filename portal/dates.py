@@ -8,6 +8,7 @@ from babel.numbers import format_decimal
 
 LIMA = ZoneInfo("America/Lima")
 LOCALE = "es_PE"
+_YEARS = range(1900, 2200)
 
 
 def long_moment(value: datetime) -> str:
@@ -32,11 +33,12 @@ def age(born: date, today: date) -> int:
 
 
 def parse_day(text: str) -> datetime | None:
-    """The start of an ISO day in Lima; None when empty or not a day."""
+    """The start of an ISO day in Lima; None when empty, not a day, or of no century anybody is asking about."""
     try:
-        return datetime.combine(date.fromisoformat(text.strip()), datetime.min.time(), LIMA)
+        day = date.fromisoformat(text.strip())
     except ValueError:
         return None
+    return datetime.combine(day, datetime.min.time(), LIMA) if day.year in _YEARS else None
 
 
 def next_day(start: datetime) -> datetime:

@@ -84,7 +84,7 @@ def accesses_csv() -> Response:
     """The same list as a file a spreadsheet opens."""
     filters = _filters()
     found = _of_establishment(_accesses(Filters(filters.since, filters.until), MANY), filters.establishment)
-    response = Response(write_csv(found), mimetype="text/csv; charset=utf-8")
+    response = Response(write_csv(found), mimetype="text/csv")
     response.headers["Content-Disposition"] = 'attachment; filename="accesos.csv"'
     return response
 

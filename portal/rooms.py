@@ -1,5 +1,7 @@
 """The rooms of the portal: each blueprint with the policy that guards it."""
 
+from portal.analyst import analyst
+from portal.analyst import policy as analyst_policy
 from portal.authorise import authorise
 from portal.authorise import policy as authorise_policy
 from portal.guard import load_session
@@ -22,4 +24,5 @@ def rooms() -> list[Room]:
         Room(blueprint=permissions, policy=patient_policy, surface="page"),
         Room(blueprint=authorise, policy=authorise_policy, surface="page"),
         Room(blueprint=professional, policy=professional_policy, surface="page"),
+        Room(blueprint=analyst, policy=analyst_policy, surface="page"),
     ]
