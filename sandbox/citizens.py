@@ -90,5 +90,5 @@ def _row(person: Person) -> tuple[str, ...]:
 
 def _credentials() -> tuple[str, str, str]:
     """Return a password a person can type, a second-factor code and a DNIe PIN, all by chance."""
-    password = "-".join(f"{secrets.randbelow(10_000):04d}" for _ in range(3))
+    password = "-".join(f"{secrets.randbelow(10_000):04d}" for _ in range(2))
     return password, f"{secrets.randbelow(1_000_000):06d}", f"{secrets.randbelow(1_000_000):06d}"

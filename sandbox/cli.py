@@ -11,9 +11,11 @@ from sandbox.demo.telling import NotAsTold, Teller
 from sandbox.files import read_json
 from sandbox.layout import Layout
 
+out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="var", show_default=True)
+
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="var", show_default=True)
+@out_option
 def demo(out: Path) -> None:
     """Tell the story of the main job on the running system; exit non-zero at the first thing not as told."""
     try:

@@ -4,18 +4,22 @@ import hmac
 import time
 from base64 import b64decode
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import click
 from flask import Flask, Response, jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from joserfc.jwk import ECKey
 from werkzeug.exceptions import HTTPException
 
 from sandbox.citizens import Citizen, Citizens
+from sandbox.files import read_json
 from sandbox.openid import (
     Attempt,
     AuthenticationRequest,
+    Party,
     ProtocolError,
     Provider,
     Session,
@@ -24,6 +28,7 @@ from sandbox.openid import (
     read_request,
     usable,
 )
+from sandbox.serving import out_option, read_summary, serve
 
 COOKIE = "idperu_session"
 MAX_BODY = 16_384
@@ -219,3 +224,17 @@ def _protect(response: Response) -> Response:
     if response.mimetype == "text/html":
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+@click.command()
+@out_option
+def main(out: Path) -> None:
+    """Run ID Perú."""
+    layout, summary = read_summary(out)
+    keys, known = read_json(layout.keys), summary["id_peru"]
+    party = Party(known["client_id"], keys["portal_secret"], tuple(known["redirect_uris"]))
+    serve(create_app(Provider(known["issuer"], party, keys["idperu"]), Citizens(layout.citizens)), known["port"])
+
+
+if __name__ == "__main__":
+    main()

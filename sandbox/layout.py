@@ -5,6 +5,9 @@ from pathlib import Path
 
 from sandbox.places import ESTABLISHMENTS
 
+HOST = "127.0.0.1"
+OFFICIAL_DNI, ENTITY_RUC = "94901918", "20999000001"  # who asks PIDE in the registry's name
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import click
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from sandbox.citizens import Citizen, Citizens
 from sandbox.files import read_json, write_json
+from sandbox.layout import ENTITY_RUC, OFFICIAL_DNI
+from sandbox.serving import out_option, read_summary, serve
 
 Json = dict[str, Any]
 MAX_BODY = 8192
@@ -189,3 +192,17 @@ FAILURES: dict[str, Callable[[], Response]] = {
     "error": lambda: Response(MAINTENANCE, status=500, content_type="text/html; charset=utf-8"),
     "not-json": lambda: Response('{"consultarResponse": {"return"', content_type="application/json"),
 }
+
+
+@click.command()
+@out_option
+def main(out: Path) -> None:
+    """Run RENIEC over PIDE."""
+    layout, summary = read_summary(out)
+    entity = Entity(OFFICIAL_DNI, ENTITY_RUC, layout.pide_password)
+    service = Pide(Citizens(layout.citizens), entity, summary["control_token"])
+    serve(create_app(service), summary["pide"]["port"])
+
+
+if __name__ == "__main__":
+    main()

@@ -17,11 +17,10 @@ from sandbox.clinical import TYPES, keep_history
 from sandbox.establishment.store import Store
 from sandbox.files import read_json, write_json
 from sandbox.keys import load_keys, public
-from sandbox.layout import Layout, Ports
+from sandbox.layout import ENTITY_RUC, HOST, OFFICIAL_DNI, Layout, Ports
 from sandbox.patient import to_patient
 from sandbox.places import ESTABLISHMENTS, Establishment
 from sandbox.population import Person, Population
-from sandbox.serving import HOST
 
 Json = dict[str, Any]
 SEED = 2026
@@ -34,7 +33,6 @@ SCOPES = (
     *(f"patient/{kind}.rs" for kind in TYPES),
 )
 PORTAL_CLIENT = "renhice-portal"
-OFFICIAL = {"dni": "94901918", "ruc": "20999000001"}
 LISTED = 12  # patients besides the story's whose sign-ins are shown
 
 
@@ -172,25 +170,25 @@ def _environment(plan: Plan, keys: Json) -> Json:
         "RENHICE_OIDC_CLIENT_ID": PORTAL_CLIENT,
         "RENHICE_OIDC_CLIENT_SECRET": keys["portal_secret"],
         "RENHICE_PIDE_URL": plan.address(plan.ports.pide),
-        "RENHICE_PIDE_OFFICIAL_DNI": OFFICIAL["dni"],
-        "RENHICE_PIDE_ENTITY_RUC": OFFICIAL["ruc"],
+        "RENHICE_PIDE_OFFICIAL_DNI": OFFICIAL_DNI,
+        "RENHICE_PIDE_ENTITY_RUC": ENTITY_RUC,
         "RENHICE_PIDE_PASSWORD": read_json(plan.layout.pide_password)["password"],
     }
 
 
 def _programs(plan: Plan) -> list[Json]:
-    def program(name: str, port: int, *arguments: str) -> Json:
-        argv = [sys.executable, "-m", "sandbox", *arguments, "--out", str(plan.layout.var)]
+    def program(name: str, port: int, module: str, *arguments: str) -> Json:
+        argv = [sys.executable, "-m", module, *arguments, "--out", str(plan.layout.var)]
         return {"name": name, "argv": argv, "port": port}
 
     return [
-        program("idperu", plan.ports.idperu, "idperu"),
-        program("pide", plan.ports.pide, "pide"),
+        program("idperu", plan.ports.idperu, "sandbox.idperu"),
+        program("pide", plan.ports.pide, "sandbox.pide"),
         *(
             program(
                 f"establishment-{place.renipress}",
                 plan.ports.establishment(place.renipress),
-                "establishment",
+                "sandbox.establishment",
                 place.renipress,
             )
             for place in ESTABLISHMENTS

@@ -2,15 +2,20 @@
 
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import click
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from sandbox.files import read_json
+from sandbox.layout import HOST, Layout
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-HOST = "127.0.0.1"
+out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="var", show_default=True)
 
 
 class _Quiet(WSGIRequestHandler):
@@ -39,3 +44,12 @@ def serve(application: "WSGIApplication", port: int) -> None:
     signal.signal(signal.SIGINT, stop)
     server.serve_forever()
     server.server_close()
+
+
+def read_summary(out: Path) -> tuple[Layout, dict[str, Any]]:
+    """Return what `prepare` left under `out`; raises UsageError when it has not run."""
+    layout = Layout(out.resolve())
+    try:
+        return layout, read_json(layout.summary)
+    except FileNotFoundError:
+        raise click.UsageError(f"{layout.summary} does not exist: run `python -m sandbox prepare` first") from None

@@ -20,9 +20,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from sandbox.files import read_json
-from sandbox.layout import Layout
+from sandbox.layout import HOST, Layout
 from sandbox.prepare import Plan, prepare
-from sandbox.serving import HOST, bind
+from sandbox.serving import bind
 
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[3]
@@ -38,7 +38,7 @@ def free_port() -> int:
 def serving(application: Any, port: int = 0) -> Iterator[str]:
     """Serve an application in this process; gives its base URL."""
     server = bind(application, port)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield f"http://{HOST}:{server.port}"
@@ -133,7 +133,7 @@ def start(layout: Layout) -> Start:
 
     @contextmanager
     def run(*arguments: str, url: str) -> Iterator["subprocess.Popen[bytes]"]:
-        command = [sys.executable, "-m", "sandbox", *arguments, "--out", str(layout.var)]
+        command = [sys.executable, "-m", *arguments, "--out", str(layout.var)]
         process = subprocess.Popen(command, cwd=ROOT)
         try:
             until = time.monotonic() + 30

@@ -134,7 +134,7 @@ def test_kill_and_downtime_lose_and_double_nothing(
     known = next(e for e in summary["establishments"] if e["renipress"] == story.ASKING.renipress)
     token = {"Authorization": f"Bearer {summary['control_token']}"}
     status = f"{known['base_url']}/sihce/status"
-    run = ("establishment", known["renipress"])
+    run = ("sandbox.establishment", known["renipress"])
 
     def mine() -> set[str]:
         return {i for i in registry.patients if i.startswith(f"{known['identifier_system']}|")}
