@@ -1,6 +1,5 @@
 """A served product, a real ID Perú, a holder of records, and the story's people at their browsers."""
 
-import re
 import subprocess
 import sys
 import threading
@@ -119,7 +118,7 @@ def serve(application: Any, port: int = 0) -> Iterator[int]:
 @contextmanager
 def id_peru(var: Path, issuer: str) -> Iterator[None]:
     """ID Perú as a process of its own."""
-    with subprocess.Popen([sys.executable, "-m", "sandbox", "idperu", "--out", str(var)]) as process:
+    with subprocess.Popen([sys.executable, "-m", "sandbox.idperu", "--out", str(var)]) as process:
         deadline = time.monotonic() + 20
         while not _answers(issuer):
             assert process.poll() is None
@@ -159,8 +158,18 @@ def holding_resources() -> list[dict[str, Any]]:
     return [dict(one, id=f"r{index}") for index, one in enumerate(story.holding_history())]
 
 
-def links_of(page: Page) -> list[str]:
-    return re.findall(r'(?:href|src|action)="([^"]+)"', page.body)
+def sign_in_with(page: Any, world: World, path: str, person: Any) -> None:
+    """Sign in with a real browser's page (playwright)."""
+    found = next(p for p in world.sandbox["people"] if p["document"]["number"] == person.document.number)
+    page.goto(world.base_url + path)
+    page.fill("input[name=dni]", found["document"]["number"])
+    page.fill("input[name=password]", found["password"])
+    page.keyboard.press("Enter")
+    page.wait_for_load_state()
+    if page.locator("input[name=code]").count():
+        page.fill("input[name=code]", found["pin"] if "PIN" in page.inner_text("body") else found["otp"])
+        page.keyboard.press("Enter")
+    page.wait_for_url(f"{world.base_url}/**")
 
 
 def _answers(issuer: str) -> bool:
