@@ -1,7 +1,6 @@
 """A served product, a real ID Perú, a holder of records, and the story's people at their browsers."""
 
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -118,7 +117,9 @@ def serve(application: Any, port: int = 0) -> Iterator[int]:
 @contextmanager
 def id_peru(var: Path, issuer: str) -> Iterator[None]:
     """ID Perú as a process of its own."""
-    with subprocess.Popen([sys.executable, "-m", "sandbox.idperu", "--out", str(var)]) as process:
+    programs = read_json(Layout(var.resolve()).programs)
+    argv = next(program["argv"] for program in programs if program["name"] == "idperu")
+    with subprocess.Popen(argv) as process:
         deadline = time.monotonic() + 20
         while not _answers(issuer):
             assert process.poll() is None

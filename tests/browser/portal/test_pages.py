@@ -1,0 +1,141 @@
+"""Every page in light and dark, on a phone and a desk: it opens, says what it is, and axe finds nothing."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from consent_broker.consents.access_requests import Asking, request_access
+from registry.directory.service import get_establishment, get_professional_by_registration
+from registry.statistics.tasks import rebuild_facts
+from sandbox import story
+from tests.functional.portal.world import World, sign_in_with
+
+pytestmark = pytest.mark.browser
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+LOOKS = [(theme, width) for theme in ("light", "dark") for width in (320, 1280)]
+PUBLIC = ["/", "/ingresar", "/accesibilidad"]
+PATIENT = ["/mi-historia", "/mi-historia/accesos", "/mi-historia/permisos", "/mi-historia/sesiones"]
+JSON = dict[str, Any]
+
+
+@contextmanager
+def at(browser: Browser, theme: str, width: int, storage: JSON | None = None) -> Iterator[Page]:
+    """A page in a context of its own."""
+    context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 800}, storage_state=storage)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(chromium: Browser, world: World) -> dict[str, JSON]:
+    """The cookies of the patient, the physician and the analyst, with something to see on each page."""
+    rebuild_facts(world.renhice)
+    found = {}
+    for role, person, path in (
+        ("patient", story.PATIENT, "/ingresar?nivel=2&volver=/mi-historia"),
+        ("professional", story.PHYSICIAN.person, "/ingresar?como=profesional"),
+        ("analyst", story.ANALYST.person, "/ingresar?como=analista"),
+    ):
+        context = chromium.new_context()
+        sign_in_with(context.new_page(), world, path, person)
+        found[role] = context.storage_state()
+        context.close()
+    return found
+
+
+def ask(world: World) -> str:
+    """A request of the physician, asked as the portal asks; returns where the patient decides it."""
+    with world.renhice.database.unit_of_work() as session:
+        asking = Asking(
+            establishment_id=get_establishment(session, story.ASKING.renipress).id,
+            professional_id=get_professional_by_registration(session, "CMP", "990101").id,
+            person_id=world.person_id,
+            purpose="TREAT",
+            categories=frozenset({"allergies", "medications", "encounters"}),
+        )
+        return f"/mi-historia/pedidos/{request_access(session, asking).id}"
+
+
+def inspect(page: Page, address: str, width: int, status: int = 200) -> None:
+    """Status and heading first: axe is as happy with an error page."""
+    response = page.goto(address)
+    assert response is not None
+    assert response.status == status
+    assert page.locator("h1").count() == 1
+    assert page.title().endswith(" – RENHICE")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page, options=RULES).response["violations"]
+    assert not found, [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_public_pages(chromium: Browser, world: World, theme: str, width: int) -> None:
+    with at(chromium, theme, width) as page:
+        for path in PUBLIC:
+            inspect(page, world.base_url + path, width)
+        inspect(page, f"{world.base_url}/no-existe", width, 404)
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_pages_of_the_patient(
+    chromium: Browser, world: World, signed_in: dict[str, JSON], theme: str, width: int
+) -> None:
+    path = ask(world)
+    with at(chromium, theme, width, signed_in["patient"]) as page:
+        for one in [*PATIENT, path]:
+            inspect(page, world.base_url + one, width)
+        page.get_by_role("button", name="Permitir", exact=True).click()
+        for one in (page.url, f"{world.base_url}/mi-historia/permisos"):
+            inspect(page, one, width)
+        page.get_by_role("button", name=re.compile("Retirar permiso")).click()
+        inspect(page, page.url, width)
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_pages_of_the_professional_and_the_analyst(
+    chromium: Browser, world: World, signed_in: dict[str, JSON], theme: str, width: int
+) -> None:
+    person = f"{world.base_url}/profesional/persona/{world.person_id}"
+    with at(chromium, theme, width, signed_in["professional"]) as page:
+        inspect(page, f"{world.base_url}/profesional", width)
+        inspect(page, person, width)
+        path = ask(world)
+        inspect(page, person, width)
+        with at(chromium, theme, width, signed_in["patient"]) as patient:
+            patient.goto(world.base_url + path)
+            patient.get_by_role("button", name="Permitir", exact=True).click()
+        inspect(page, person, width)
+        with at(chromium, theme, width, signed_in["patient"]) as patient:
+            patient.goto(f"{world.base_url}/mi-historia/permisos")
+            patient.get_by_role("button", name=re.compile("Retirar permiso")).click()
+    with at(chromium, theme, width, signed_in["analyst"]) as page:
+        inspect(page, f"{world.base_url}/estadisticas", width)
+        assert page.evaluate("document.images[0].complete && document.images[0].naturalWidth > 0")
+
+
+@pytest.mark.parametrize("size", ["150", "200"])
+def test_larger_letters_do_not_overflow_a_phone(
+    chromium: Browser, world: World, signed_in: dict[str, JSON], size: str
+) -> None:
+    with at(chromium, "light", 320, signed_in["patient"]) as page:
+        page.context.add_cookies([{"name": "renhice_texto", "value": size, "url": world.base_url}])
+        for path in [*PATIENT, "/"]:
+            page.goto(world.base_url + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+def test_targets_are_large_enough(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:
+    """WCAG 2.5.8: 24 px, links inside a sentence apart."""
+    with at(chromium, "light", 320, signed_in["patient"]) as page:
+        for path in PATIENT:
+            page.goto(world.base_url + path)
+            small = page.eval_on_selector_all(
+                "button, input:not([type=hidden]), select, nav a",
+                "all => all.filter(e => e.getBoundingClientRect().height < 24).map(e => e.outerHTML)",
+            )
+            assert not small
