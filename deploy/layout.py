@@ -9,6 +9,7 @@ from pathlib import Path
 from deploy.account import Account
 
 SOCKET_PATH_LIMIT = 80
+SERVICES = ("postgres", "valkey")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -73,6 +74,11 @@ class Layout:
     def outside(self) -> list[Path]:
         """Directories of this checkout that may exist outside `var/`."""
         return [self._outside, self._runtime]
+
+    def holds_data(self, directory: Path) -> bool:
+        """Whether `directory` is where one of this checkout's servers keeps its data."""
+        homes = [base / service for base in (self.var, self._outside) for service in SERVICES]
+        return any(directory.is_relative_to(home) for home in homes)
 
     def remove_data(self) -> None:
         """Delete all that this checkout made while running: databases, keys, logs, the sandbox."""

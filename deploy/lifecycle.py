@@ -75,6 +75,7 @@ def bring_up(layout: Layout, options: Options, voice: Voice) -> None:
     Raises ServiceError naming the part at fault.
     """
     layout.make()
+    Supervisor(layout).stop_strays()
     refuse_taken({options.port: "the web server"})
     backing = standing.prepare_backing(layout)
     database = standing.fingerprint(backing)

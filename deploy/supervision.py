@@ -10,6 +10,7 @@ import time
 import xmlrpc.client
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import psutil
@@ -19,6 +20,7 @@ from deploy.layout import Layout
 from deploy.postgres import ServiceError
 
 MARK = "RENHICE_CHECKOUT"
+SERVERS = ("postgres", "valkey-server")
 PRIORITIES = {"services": 10, "sandbox": 20, "application": 30}
 
 
@@ -56,7 +58,6 @@ class Supervisor:
 
     def start(self, programs: Iterable[Program], environment: Mapping[str, str]) -> None:
         """Start supervisord, which starts the group `services` and leaves the others to `start_group`."""
-        self.stop_strays()
         configuration = self.layout.supervisor_configuration
         configuration.write_text(render(self.layout, list(programs)))
         plain = dict(setting.split("=", 1) for setting in _plain_environment(self.layout))
@@ -115,9 +116,12 @@ class Supervisor:
             process.kill()
 
     def _is_ours(self, process: psutil.Process) -> bool:
+        """By its environment; servers that overwrite theirs with a title are known by where they work."""
         try:
-            return bool(process.environ().get(MARK) == str(self.layout.root) and process.pid != os.getpid())
-        except psutil.Error:
+            marked = process.environ().get(MARK) == str(self.layout.root)
+            serves = process.name() in SERVERS and self.layout.holds_data(Path(process.cwd()))
+            return process.pid != os.getpid() and (marked or serves)
+        except (psutil.Error, OSError):
             return False
 
     def _call(self, method: str, *arguments: object) -> object:
