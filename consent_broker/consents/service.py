@@ -64,7 +64,7 @@ class ConsentState:
             purposes=self.terms.purposes,
             starts_at=self.starts_at,
             ends_at=self.terms.ends_at,
-            revoked=self.status is not Status.ACTIVE,
+            revoked=self.status not in {Status.ACTIVE, Status.EXPIRED},
         )
 
 

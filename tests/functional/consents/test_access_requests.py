@@ -1,0 +1,162 @@
+"""`/api/v1/access-requests`: who may ask for what, until when; and how every mistake is told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select, update
+from werkzeug.test import TestResponse
+
+from consent_broker.consents.models import AccessRequest
+from consent_broker.consents.vocabulary import LIMA
+from registry.audit.models import AuditEvent
+from registry.directory.models import Affiliation, Professional
+from registry.identity.models import Person
+from tests.functional.oauth.world import World, bearer
+
+URL = "/api/v1/access-requests"
+
+
+def ask(world: World, token: str | None = None, **changes: Any) -> TestResponse:
+    wanted = {
+        "person": str(world.person_id),
+        "professional": {"college": "CMP", "number": "012345"},
+        "purpose": "TREAT",
+        "categories": ["allergies"],
+    } | changes
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    return world.asking.http.post(
+        URL, json=wanted, headers=bearer(token or world.asking.client_token("access-request"))
+    )
+
+
+def days(count: int) -> str:
+    return (datetime.now(LIMA) + timedelta(days=count)).date().isoformat()
+
+
+def test_a_request_is_created_and_read_back_by_its_establishment_alone(world: World) -> None:
+    made = ask(world, until=days(3))
+    assert made.status_code == 201
+    url = f"{URL}/{made.json['id']}"
+    mine = world.asking.http.get(url, headers=bearer(world.asking.client_token("access-request")))
+    assert mine.json == made.json
+    other = world.holding.http.get(url, headers=bearer(world.holding.client_token("access-request")))
+    unknown = world.holding.http.get(f"{URL}/{uuid4()}", headers=bearer(world.holding.client_token("access-request")))
+    assert other.status_code == unknown.status_code == 404
+    assert {**other.json, "correlation_id": ""} == {**unknown.json, "correlation_id": ""}
+
+
+def test_a_day_ends_at_midnight_in_lima_and_the_default_is_seven_days(world: World) -> None:
+    until = datetime.fromisoformat(ask(world, until=days(1)).json["until"])
+    assert until.astimezone(LIMA).strftime("%H:%M:%S") == "00:00:00"
+    assert until.astimezone(LIMA).date().isoformat() == days(2)
+    default = datetime.fromisoformat(ask(world).json["until"])
+    assert default.astimezone(LIMA).date().isoformat() == days(8)
+    instant = datetime.now(LIMA).replace(microsecond=0) + timedelta(hours=5)
+    assert datetime.fromisoformat(ask(world, until=instant.isoformat()).json["until"]) == instant
+    assert ask(world, until=days(90)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "until",
+    [days(91), days(-2), "2020-01-01", "9999-12-31", "tomorrow", "2026-13-01", 5, "2030-01-01T00:00:00", "x" * 900],
+)
+def test_an_end_that_can_not_be_is_refused(world: World, until: Any) -> None:
+    assert ask(world, until=until).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"person": None},
+        {"person": "12345678"},
+        {"person": {"id": 1}},
+        {"professional": None},
+        {"professional": "CMP 012345"},
+        {"professional": {"college": "CMP"}},
+        {"professional": {"college": "", "number": "1"}},
+        {"professional": {"college": "C" * 99, "number": "1"}},
+        {"categories": []},
+        {"categories": None},
+        {"categories": ["everything"]},
+        {"categories": ["allergies", "allergies"]},
+        {"categories": "allergies"},
+        {"purpose": "HMARKT"},
+        {"purpose": "ETREAT"},
+        {"purpose": ["TREAT"]},
+        {"surprise": True},
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_the_schema_is_422_and_says_where(world: World, changes: dict[str, Any]) -> None:
+    answer = ask(world, **changes)
+    assert answer.status_code == 422
+    assert answer.mimetype == "application/problem+json"
+    assert answer.json["errors"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"person":' * 1000, b"x" * 2_000_000])
+def test_garbage_is_a_clear_4xx(world: World, body: bytes) -> None:
+    headers = bearer(world.asking.client_token("access-request"))
+    answer = world.asking.http.post(URL, data=body, content_type="application/json", headers=headers)
+    assert answer.status_code in {400, 413, 422}
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_the_scope_is_needed(world: World) -> None:
+    assert world.asking.http.post(URL, json={}).status_code == 401
+    token = world.grant()["access_token"]
+    assert ask(world, token).status_code == 401
+
+
+def test_a_person_nobody_knows_is_404_and_a_replaced_one_is_found(world: World) -> None:
+    assert ask(world, person=str(uuid4())).status_code == 404
+    old = uuid4()
+    world.transact(lambda s: s.add(Person(id=old, status="replaced", replaced_by=world.person_id)))
+    assert ask(world, person=str(old)).json["person"] == str(world.person_id)
+
+
+@contextmanager
+def changed(world: World, statement: Any, back: Any) -> Iterator[None]:
+    world.transact(lambda session: session.execute(statement))
+    try:
+        yield
+    finally:
+        world.transact(lambda session: session.execute(back))
+
+
+def test_a_professional_who_may_not_act_there_is_refused_and_it_is_logged(world: World) -> None:
+    me, mine = Professional.id == world.professional_id, Affiliation.professional_id == world.professional_id
+    past = datetime.now(UTC) - timedelta(hours=1)
+    cases = [
+        (update(Professional).where(me).values(able_to_practise=False),
+         update(Professional).where(me).values(able_to_practise=True), "not-able-to-practise"),
+        (update(Affiliation).where(mine).values(valid_until=past),
+         update(Affiliation).where(mine).values(valid_until=None), "not-affiliated"),
+    ]  # fmt: skip
+    for statement, back, reason in cases:
+        with changed(world, statement, back):
+            answer = ask(world)
+        assert (answer.status_code, answer.json["code"]) == (403, reason)
+        query = select(AuditEvent).where(AuditEvent.reason == reason, AuditEvent.outcome == "refused")
+        assert world.transact(lambda session, q=query: session.scalars(q).one()).person_id == world.person_id
+    unknown = ask(world, professional={"college": "CMP", "number": "999999"})
+    assert unknown.status_code == 404
+
+
+def test_a_professional_of_another_establishment_can_not_be_named(world: World) -> None:
+    token = world.holding.client_token("access-request")
+    assert ask(world, token).json["code"] == "not-affiliated"
+
+
+def test_nobody_answers_in_time(world: World) -> None:
+    made = ask(world).json
+    old = update(AccessRequest).where(AccessRequest.id == UUID(made["id"]))
+    long_ago = datetime.now(UTC) - timedelta(days=4)
+    world.transact(lambda session: session.execute(old.values(created_at=long_ago)))
+    headers = bearer(world.asking.client_token("access-request"))
+    assert world.asking.http.get(f"{URL}/{made['id']}", headers=headers).json["status"] == "expired"
+    assert "error=invalid_request" in world.authorize(launch=made["id"]).location

@@ -1,0 +1,233 @@
+"""The life of a consent in the database: versions only, who and how surely, and what each end means."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
+
+from consent_broker.consents.decision import AccessQuery, Kind, Reason
+from consent_broker.consents.models import Consent, ConsentVersion
+from consent_broker.consents.service import (
+    ConsentState,
+    Terms,
+    decide_access,
+    expire_consents,
+    find_directives,
+    get_consent,
+    grant_consent,
+    list_versions,
+    propose_consent,
+    record_objection,
+    reject_consent,
+    revoke_consent,
+)
+from registry.audit.models import AuditEvent
+from registry.database import new_id, now
+from registry.errors import Conflict, Forbidden, NotFound, Unprocessable
+from registry.outbox import OutboxMessage
+from tests.functional.oauth.world import World
+
+
+def terms(world: World, person_id: UUID, **changes: Any) -> Terms:
+    return replace(
+        Terms(
+            person_id=person_id,
+            establishment_id=world.asking.establishment_id,
+            professional_id=world.professional_id,
+            categories=frozenset({"allergies", "encounters"}),
+            purposes=frozenset({"TREAT"}),
+            ends_at=now() + timedelta(days=3),
+        ),
+        **changes,
+    )
+
+
+def granted(session: Session, world: World, person_id: UUID, **changes: Any) -> ConsentState:
+    consent_id = propose_consent(session, terms(world, person_id, **changes), {"channel": "test"})
+    return grant_consent(session, consent_id, world.evidence(person_id))
+
+
+def reason(session: Session, world: World, person_id: UUID, **changes: Any) -> Reason:
+    query = AccessQuery(
+        person_id=person_id, establishment_id=world.asking.establishment_id,
+        professional_id=world.professional_id, purpose="TREAT", categories=frozenset({"allergies"}),
+    )  # fmt: skip
+    return decide_access(session, replace(query, **changes)).reason
+
+
+def test_proposed_permits_nothing_active_does_revoked_never_again(session: Session, world: World) -> None:
+    person = uuid4()
+    consent_id = propose_consent(session, terms(world, person), {"channel": "test"})
+    assert reason(session, world, person) is Reason.NO_CONSENT
+    grant_consent(session, consent_id, world.evidence(person))
+    assert reason(session, world, person) is Reason.PERMITTED
+    revoke_consent(session, consent_id, world.evidence(person), "ya no")
+    assert reason(session, world, person) is Reason.REVOKED
+    assert [one.status for one in list_versions(session, consent_id)] == ["proposed", "active", "revoked"]
+    assert list_versions(session, consent_id)[-1].reason == "ya no"
+
+
+@pytest.mark.parametrize("act", [grant_consent, reject_consent, revoke_consent])
+def test_what_has_ended_does_not_come_back(session: Session, world: World, act: Any) -> None:
+    person = uuid4()
+    state = granted(session, world, person)
+    revoke_consent(session, state.id, world.evidence(person))
+    with pytest.raises(Conflict):
+        act(session, state.id, world.evidence(person))
+
+
+def test_a_rejected_proposal_permits_nothing(session: Session, world: World) -> None:
+    person = uuid4()
+    consent_id = propose_consent(session, terms(world, person), {"channel": "test"})
+    assert reject_consent(session, consent_id, world.evidence(person)).status == "rejected"
+    assert reason(session, world, person) is Reason.NO_CONSENT
+    with pytest.raises(Conflict):
+        grant_consent(session, consent_id, world.evidence(person))
+
+
+def test_nobody_decides_for_somebody_else(session: Session, world: World) -> None:
+    person, stranger = uuid4(), uuid4()
+    consent_id = propose_consent(session, terms(world, person), {"channel": "test"})
+    with pytest.raises(Forbidden):
+        grant_consent(session, consent_id, world.evidence(stranger))
+    grant_consent(session, consent_id, world.evidence(person))
+    with pytest.raises(NotFound):
+        revoke_consent(session, consent_id, world.evidence(stranger))
+    with pytest.raises(NotFound):
+        get_consent(session, uuid4())
+
+
+@pytest.mark.parametrize("change", [{"acr": 1}, {"auth_time": -13}, {"auth_time": 1}])
+def test_a_weak_old_or_future_sign_in_decides_nothing(session: Session, world: World, change: dict[str, int]) -> None:
+    person = uuid4()
+    consent_id = propose_consent(session, terms(world, person), {"channel": "test"})
+    evidence = world.evidence(person)
+    hours = change.get("auth_time", 0)
+    weak = replace(evidence, acr=change.get("acr", 2), auth_time=evidence.auth_time + timedelta(hours=hours))
+    with pytest.raises(Forbidden):
+        grant_consent(session, consent_id, weak)
+
+
+def test_the_evidence_is_kept_without_the_words_or_the_name(session: Session, world: World) -> None:
+    person = uuid4()
+    state = granted(session, world, person)
+    kept = list_versions(session, state.id)[-1].evidence
+    assert kept.keys() == {"actor_person_id", "acr", "auth_time", "channel", "text_sha256"}
+    assert len(kept["text_sha256"]) == 64
+    assert "Autorizo" not in json.dumps(kept)
+
+
+def test_a_newer_consent_for_the_same_grantee_takes_the_older_ones_place(session: Session, world: World) -> None:
+    person = uuid4()
+    first = granted(session, world, person)
+    second = granted(session, world, person, categories=frozenset({"encounters"}))
+    assert get_consent(session, first.id).status == "superseded"
+    assert reason(session, world, person) is Reason.NO_CONSENT
+    permissions = find_directives(session, person, under=first.id)
+    assert [one.consent_id for one in permissions] == [second.id]
+    granted(session, world, person, professional_id=None)
+    assert get_consent(session, second.id).status == "active"
+
+
+def test_what_was_granted_under_a_consent_ends_with_it(session: Session, world: World) -> None:
+    person = uuid4()
+    mine, wider = granted(session, world, person), granted(session, world, person, professional_id=None)
+    revoke_consent(session, mine.id, world.evidence(person))
+    assert reason(session, world, person) is Reason.PERMITTED
+    assert all(one.revoked for one in find_directives(session, person, under=mine.id))
+    assert [one.revoked for one in find_directives(session, person, under=wider.id)] == [False]
+
+
+def test_an_objection_beats_the_consents_it_covers(session: Session, world: World) -> None:
+    person = uuid4()
+    granted(session, world, person, professional_id=None)
+    wide = terms(world, person, kind=Kind.OBJECTION, professional_id=None, ends_at=None)
+    record_objection(session, wide, world.evidence(person))
+    assert reason(session, world, person) is Reason.OBJECTION
+    with pytest.raises(Unprocessable):
+        record_objection(session, terms(world, person), world.evidence(person))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"categories": None}, {"categories": frozenset()}, {"categories": frozenset({"x"})}, {"purposes": None},
+     {"establishment_id": None, "professional_id": None}, {"ends_at": None}, {"ends_at": now() - timedelta(days=1)},
+     {"ends_at": now() + timedelta(days=400)}],
+    ids=str,
+)  # fmt: skip
+def test_a_permission_that_is_too_wide_is_not_even_proposed(
+    session: Session, world: World, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(Unprocessable):
+        propose_consent(session, terms(world, uuid4(), **changes), {"channel": "test"})
+
+
+def test_what_is_past_its_end_never_counts_and_is_marked_expired(session: Session, world: World) -> None:
+    person, consent_id = uuid4(), new_id()
+    ended = now() - timedelta(seconds=1)
+    session.add(
+        Consent(id=consent_id, person_id=person, kind="permission", establishment_id=world.asking.establishment_id)
+    )
+    session.flush()
+    session.add(_version(consent_id, ended))
+    session.flush()
+    assert reason(session, world, person) is Reason.EXPIRED
+    assert expire_consents(session) == 1
+    assert get_consent(session, consent_id).status == "expired"
+    assert reason(session, world, person) is Reason.EXPIRED
+    assert expire_consents(session) == 0
+
+
+def _version(consent_id: UUID, ends_at: datetime) -> ConsentVersion:
+    return ConsentVersion(
+        consent_id=consent_id, version=1, status="active", categories=["allergies"], purposes=["TREAT"],
+        starts_at=ends_at - timedelta(days=1), ends_at=ends_at, evidence={},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [Consent, ConsentVersion])
+def test_history_can_not_be_rewritten(world: World, table: type[Consent] | type[ConsentVersion]) -> None:
+    world.transact(lambda session: granted(session, world, uuid4()))
+    column = "kind" if table is Consent else "status"
+    for statement in (
+        update(table).values({column: "x"}),
+        delete(table),
+        text(f"TRUNCATE {table.__tablename__} CASCADE"),
+    ):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            world.transact(lambda session, act=statement: session.execute(act))
+
+
+def test_each_step_is_audited_and_a_revocation_is_told(session: Session, world: World) -> None:
+    person = uuid4()
+    state = granted(session, world, person)
+    revoke_consent(session, state.id, world.evidence(person))
+    query = select(AuditEvent.action).where(AuditEvent.consent_id == state.id).order_by(AuditEvent.recorded_at)
+    assert list(session.scalars(query)) == ["consent:directive:granted", "consent:directive:revoked"]
+    told = select(OutboxMessage.payload).where(OutboxMessage.key == str(state.id))
+    assert session.scalar(told) == {"consent_id": str(state.id)}
+
+
+def test_two_who_revoke_at_once_make_one_revocation(world: World) -> None:
+    person = uuid4()
+    state = world.transact(lambda session: granted(session, world, person))
+
+    def revoke(_: int) -> str:
+        try:
+            with world.renhice.database.unit_of_work() as session:
+                revoke_consent(session, state.id, world.evidence(person))
+        except Conflict:
+            return "conflict"
+        return "done"
+
+    with ThreadPoolExecutor(12) as pool:
+        assert sorted(pool.map(revoke, range(12))) == ["conflict"] * 11 + ["done"]
+    versions = world.transact(lambda session: list_versions(session, state.id))
+    assert [one.version for one in versions] == [1, 2, 3]
