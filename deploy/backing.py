@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from psycopg import Connection, sql
 from sqlalchemy import URL, make_url
@@ -84,6 +86,8 @@ def _embed_postgres(layout: Layout, programs: list[Program]) -> tuple[URL, URL, 
     account = database_account()
     home, sockets = layout.home("postgres", account), layout.sockets("postgres", account)
     cluster = postgres.Cluster(home, sockets, account, postgres.find_programs(account))
+    if not (layout.secrets / "postgres-superuser").exists():
+        _set_aside(layout, home)
     superuser = password(layout.secrets, "postgres-superuser")
     postgres.create_cluster(cluster, superuser, postgres.DURABLE)
     programs.append(
@@ -99,6 +103,13 @@ def _embed_postgres(layout: Layout, programs: list[Program]) -> tuple[URL, URL, 
     login = cluster.url(LOGIN, password(layout.secrets, "postgres-login"), DATABASE)
     owner = cluster.url(OWNER, password(layout.secrets, "postgres-owner"), DATABASE)
     return login, owner, cluster.url(postgres.SUPERUSER, superuser, "postgres")
+
+
+def _set_aside(layout: Layout, home: Path) -> None:
+    """Data without their passwords: outside `var/` a deleted checkout of this path left them; inside they are missed."""
+    if home.is_relative_to(layout.var) and home.exists():
+        raise ServiceError(f"{layout.secrets} has lost its files: bring them back, or begin anew with --fresh")
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def _embed_valkey(layout: Layout, programs: list[Program]) -> str:

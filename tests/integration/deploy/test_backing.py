@@ -106,3 +106,13 @@ def test_programs_are_found_where_the_account_can_run_them() -> None:
     command = [str(postgres.find_programs(account) / "bin" / "postgres"), "--version"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/", **account.credentials())
     assert "PostgreSQL" in done.stdout
+
+
+def test_data_without_their_passwords_are_not_made_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("RENHICE_DATABASE_URL", raising=False)
+    layout = Layout(tmp_path)
+    monkeypatch.setattr(Layout, "home", lambda self, service, account: self.var / service)
+    (layout.var / "postgres" / "data").mkdir(parents=True)
+    with pytest.raises(ServiceError, match="has lost its files"):
+        backing.prepare_backing(layout)
+    assert (layout.var / "postgres" / "data").is_dir()
