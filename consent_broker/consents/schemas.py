@@ -35,8 +35,10 @@ class ProfessionalSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    college = fields.String(required=True, validate=validate.Length(1, 12), metadata={"example": "CMP"})
-    number = fields.String(required=True, validate=validate.Length(1, 16), metadata={"example": "012345"})
+    college = fields.String(required=True, validate=validate.Regexp(r"[A-Z]{2,12}\Z"), metadata={"example": "CMP"})
+    number = fields.String(
+        required=True, validate=validate.Regexp(r"[0-9A-Za-z-]{1,16}\Z"), metadata={"example": "012345"}
+    )
 
 
 class NewAccessRequestSchema(Schema):

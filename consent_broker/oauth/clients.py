@@ -1,5 +1,6 @@
 """The OAuth client: an accredited record system of the directory, checked anew on every call."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from registry.directory.service import find_record_system
 
 GRANT_TYPES = frozenset({"client_credentials", "authorization_code", "refresh_token"})
 AUTH_METHOD = "private_key_jwt"
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,200}")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -52,7 +54,7 @@ def _may_receive_codes(redirect_uri: str) -> bool:
 
 def find_client(session: Session, client_id: str, moment: datetime) -> Client | None:
     """The client of that id, usable or not (`unusable` says why); None when unknown."""
-    found = find_record_system(session, client_id) if len(client_id) <= 200 else None
+    found = find_record_system(session, client_id) if _CLIENT_ID.fullmatch(client_id) else None
     return None if found is None else _client(found, moment)
 
 

@@ -50,6 +50,7 @@ def test_issuer_and_token_url_are_audiences(world: World, audience: str) -> None
         {"iss": "sihce-b"},
         {"sub": "nobody", "iss": "nobody"},
         {"sub": ["sihce-a"]},
+        {"sub": "a\x00", "iss": "a\x00"},
         {"exp": int(time.time()) - 60},
         {"exp": int(time.time()) + 600},
         {"exp": int(time.time()) + 10 * 365 * 86400},
@@ -94,6 +95,15 @@ def test_a_header_that_brings_its_own_key_or_type_is_refused(world: World, heade
     forged = f"{changed.rstrip(b'=').decode()}.{payload}.{signature}"
     refused(world, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": forged})
     assert head
+
+
+@pytest.mark.parametrize(
+    "payload", [rb'{"sub":"\ud800","iss":"\ud800"}', b"[]", b"null", b"7", b'{"sub":', b"[" * 2000]
+)
+def test_a_payload_that_is_no_client_is_refused(world: World, payload: bytes) -> None:
+    head, _, signature = world.asking.assertion().split(".")
+    body = urlsafe_b64encode(payload).rstrip(b"=").decode()
+    refused(world, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": f"{head}.{body}.{signature}"})
 
 
 def test_unsigned_and_symmetric_assertions_are_refused(world: World) -> None:
