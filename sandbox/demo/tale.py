@@ -196,16 +196,28 @@ class Tale:
         page = self._sign_in(browser, entry, self._story["analyst"])
         teller.check(page.url.path == "/estadisticas", "the analyst at the figures", page.text)
         until = time.monotonic() + FIGURES_WAIT
-        while not (link := _csv_link(page)) and time.monotonic() < until:
+        while not _csv_link(page) and time.monotonic() < until:
             time.sleep(5)
             page = self._open(browser, "/estadisticas")
+        views = [page.url.path, *(link for link in page.links if link.startswith("/estadisticas?"))]
+        for view in views:
+            self._export(browser, browser.open(f"{self._base_url}{view}"))
+        teller.check(len(views) >= 3, "figures by region, sex and age group", page.links)
+        teller.shows("Persons by region, sex and age group, rounded, small numbers suppressed: they expose nobody.")
+
+    def _export(self, browser: Browser, page: Page) -> None:
+        """Download the file of one view, and check that no figure in it is small or exact."""
+        teller = self._teller
+        link = _csv_link(page)
         teller.check(bool(link), "a file to download", page.text)
         file = teller.check_status(browser.download(f"{self._base_url}{link}"), 200)
-        rows = list(csv.reader(io.StringIO(file.text.lstrip("\ufeff"))))
-        teller.check(len(rows) > 1, "rows in the file", file.text)
-        for row in rows[:8]:
-            teller.note(" | ".join(row))
-        teller.shows("Figures by region, rounded, with small numbers suppressed: they expose nobody.")
+        rows = list(csv.reader(io.StringIO(file.text.lstrip("\ufeff"))))[1:]
+        figures = [row[-1] for row in rows]
+        told = [row for row in rows if row[-1] != "0"]
+        teller.check(bool(told), "figures in the file", file.text)
+        safe = all(figure == "*" or int(figure) % 5 == 0 for figure in figures)
+        teller.check(safe, "every figure rounded to 5 or suppressed", file.text)
+        teller.note("; ".join(f"{row[-2]}: {row[-1]}" for row in told))
 
     def revoke(self) -> None:
         """She withdraws the permission in the portal."""
@@ -302,4 +314,4 @@ def _periods(resource: Json) -> Iterator[str]:
 
 def _diagnosis(outcome: Json) -> str:
     issue = outcome["issue"][0]
-    return str(issue.get("diagnostics") or issue.get("details", {}).get("text", ""))
+    return str(issue.get("details", {}).get("text") or issue.get("diagnostics", ""))
