@@ -25,6 +25,8 @@ def demo(out: Path) -> None:
         raise click.ClickException("There is no sandbox here: start one with ./renhice up --detach") from None
     except (NotAsTold, NoSuchForm) as error:
         raise click.ClickException(f"Not as told: {error}") from None
+    except (LookupError, ValueError, StopIteration) as error:
+        raise click.ClickException(f"Not as told: an answer has another shape ({error!r})") from None
     except httpx.TransportError as error:
         raise click.ClickException(f"The system does not answer ({error}): ./renhice status says what runs") from None
     click.secho("\nAll as told.", bold=True)

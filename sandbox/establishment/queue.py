@@ -1,5 +1,7 @@
 """Store and forward: patients wait in the establishment's database until the registry has acknowledged them."""
 
+import logging
+import os
 import random
 import threading
 import time
@@ -31,7 +33,7 @@ class Queue:
 
     def start(self) -> threading.Thread:
         """Send in the background for as long as the process lives."""
-        thread = threading.Thread(target=self._run, name="sihce-queue", daemon=True)
+        thread = threading.Thread(target=self._run_or_end, name="sihce-queue", daemon=True)
         thread.start()
         return thread
 
@@ -66,6 +68,14 @@ class Queue:
         else:
             self._store.mark_sent(pending.local_number, registered)
         return 0
+
+    def _run_or_end(self) -> None:
+        """A record system whose queue has died must not look alive: the process ends, and is started again."""
+        try:
+            self._run()
+        except Exception:
+            logging.getLogger(__name__).exception("the queue ended")
+            os._exit(1)
 
     def _run(self) -> None:
         while not self._stopped:

@@ -74,12 +74,12 @@ class Registry:
                 json=resource,
                 headers={"Authorization": f"Bearer {self._access_token()}", "Content-Type": "application/fhir+json"},
             )
-        except httpx.HTTPError as error:
-            raise Unreachable(type(error).__name__) from error
-        if response.status_code == 401:
-            self._token_ends = 0.0
-        _accept(response)
-        return _registered(response)
+            if response.status_code == 401:
+                self._token_ends = 0.0
+            _accept(response)
+            return _registered(response)
+        except (httpx.HTTPError, ValueError, KeyError, AttributeError) as error:
+            raise Unreachable(f"no usable answer: {type(error).__name__}") from error
 
     def _access_token(self) -> str:
         if time.monotonic() < self._token_ends - EARLY:
