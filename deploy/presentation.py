@@ -63,14 +63,14 @@ def _outside(sandbox: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _people(people: list[dict[str, Any]]) -> Table:
-    columns = ("Roles", "Name", "Document", "Password", "Code", "PIN")
-    table = Table(*columns, title="Who can sign in", title_justify="left")
+    """What has to be typed never folds; the name and the role do."""
+    table = Table("Who can sign in", title="Sign-ins (document · password · code · PIN)", title_justify="left")
+    for heading in ("Document", "Password", "Code", "PIN"):
+        table.add_column(heading, no_wrap=True)
     for person in people:
-        document = person.get("document", {})
-        secret = (str(person.get(key, "")) for key in ("password", "otp", "pin"))
-        table.add_row(
-            ", ".join(person["roles"]), person["name"], f"{document.get('type')} {document.get('number')}", *secret
-        )
+        secrets = [str(person.get(key, "")) for key in ("password", "otp", "pin")]
+        number = str(person.get("document", {}).get("number", ""))
+        table.add_row(f"{person['name']} [dim]{', '.join(person['roles'])}[/dim]", number, *secrets)
     return table
 
 

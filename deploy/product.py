@@ -12,7 +12,8 @@ from deploy.vault import read_list, read_object
 from registry.sealing import create_keys
 
 WEB_PROCESSES = 2
-WEB_THREADS = 8
+WEB_THREADS = 24
+"""Three times what may wait for holders at once (RENHICE_EXCHANGE_CONCURRENCY): their introspections need the rest."""
 
 
 def programs(layout: Layout, port: int) -> list[Program]:

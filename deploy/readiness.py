@@ -11,7 +11,7 @@ import psutil
 from deploy.postgres import ServiceError
 from deploy.supervision import Process, Supervisor
 
-READY_SECONDS = 90
+READY_SECONDS = 180
 
 
 def refuse_taken(ports: Mapping[int, str]) -> None:
