@@ -106,7 +106,7 @@ def _embed_postgres(layout: Layout, programs: list[Program]) -> tuple[URL, URL, 
 
 
 def _set_aside(layout: Layout, home: Path) -> None:
-    """Data without their passwords: a deleted checkout of this path left those outside `var/`; those inside are missed."""
+    """Data without passwords: a deleted checkout of this path left those outside `var/`; those inside are missed."""
     if home.is_relative_to(layout.var) and home.exists():
         raise ServiceError(f"{layout.secrets} has lost its files: bring them back, or begin anew with --fresh")
     shutil.rmtree(home, ignore_errors=True)
