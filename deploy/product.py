@@ -13,7 +13,7 @@ from registry.sealing import create_keys
 
 WEB_PROCESSES = 2
 WEB_THREADS = 24
-"""Three times what may wait for holders at once (RENHICE_EXCHANGE_CONCURRENCY): their introspections need the rest."""
+"""Several times the fetches one process allows at once: the holders' introspections need the rest."""
 
 
 def programs(layout: Layout, port: int) -> list[Program]:

@@ -14,6 +14,9 @@ from registry.audit.service import record
 from registry.errors import DomainError, Face, Problem
 from registry.telemetry import current_request_id, logger
 
+RETRY_AFTER = "5"
+"""Seconds a caller is asked to wait when something is down or full."""
+
 _log = logger(__name__)
 _PREFIXES = {"/fhir": "fhir", "/exchange": "fhir", "/oauth": "oauth", "/.well-known": "oauth", "/api": "problem",
              "/health": "problem", "/metrics": "problem"}  # fmt: skip
@@ -131,16 +134,15 @@ def _show(status: int, code: str, title: str, *, retry: bool = False, data: Any 
     details = (data or {}).get("messages") if isinstance(data, dict) else None
     hint = "Try again in a few seconds." if retry else None
     fhir_code = _FHIR_CODES.get(status, "exception" if status >= 500 else "processing")
-    response = _finish(Problem(status, code, title, hint, current_request_id() or "", fhir_code, details))
-    if retry:
-        response.headers["Retry-After"] = "5"
-    return response
+    return _finish(Problem(status, code, title, hint, current_request_id() or "", fhir_code, details))
 
 
 def _finish(shown: Problem) -> Response:
     made = face_for(request.path, request.blueprint)(shown)
     response: Response = current_app.make_response(made)
     response.status_code = shown.status
+    if shown.status == 503:
+        response.headers["Retry-After"] = RETRY_AFTER
     if shown.status == 401 and "WWW-Authenticate" not in response.headers:
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return response
