@@ -10,8 +10,8 @@ from portal.rooms import rooms as portal_rooms
 from registry.access import Authenticator
 from registry.app import add_rooms, make_app, make_parts
 from registry.rooms import rooms as registry_rooms
+from registry.rooms import schedule_registry_tasks
 from registry.settings import Settings, load_settings
-from registry.statistics.tasks import follow_identity
 
 
 def create_app(settings: Settings | None = None, authenticate: Authenticator | None = None) -> Flask:
@@ -20,7 +20,7 @@ def create_app(settings: Settings | None = None, authenticate: Authenticator | N
     app = make_app(parts, error_page)
     broker = install_broker(app, parts.settings)
     authenticate = authenticate or BearerAuthenticator(broker)
+    schedule_registry_tasks(parts)
     schedule_broker_tasks(parts.celery)
-    follow_identity(parts)
     add_rooms(app, [*registry_rooms(authenticate), *broker_rooms(authenticate), *portal_rooms()])
     return app

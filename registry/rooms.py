@@ -1,11 +1,16 @@
-"""The rooms of the registry that answer over HTTP, each with the policy that guards it."""
+"""How the registry joins an application: its rooms with their policies, and its tasks."""
 
 from registry.access import Authenticator, bearer, public
 from registry.api import documentation
-from registry.app import Room
+from registry.app import Renhice, Room
+from registry.database import session
 from registry.fhir.capability import blueprint as capability
 from registry.fhir.routes import blueprint as fhir
 from registry.health import blueprint as health
+from registry.identity.verification import CHECK_EVERY, verify_due
+from registry.pide.reniec import make_identity_registry
+from registry.statistics.tasks import follow_identity
+from registry.worker import schedule
 
 AUDIENCE = "/fhir"
 
@@ -18,3 +23,16 @@ def rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=capability, policy=public, surface="fhir"),
         Room(blueprint=fhir, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
     ]
+
+
+def schedule_registry_tasks(parts: Renhice) -> None:
+    """Register the registry's periodic tasks and what follows its messages; nothing is verified without PIDE."""
+    follow_identity(parts)
+    if parts.settings.pide_url is None:
+        return
+    identity_registry = make_identity_registry(parts.settings)
+
+    def verify_records() -> None:
+        verify_due(session(), parts.sealer, identity_registry)
+
+    schedule(parts.celery, "verify-records", verify_records, CHECK_EVERY)

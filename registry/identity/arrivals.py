@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from matching.blocking import blocking_keys, lock_keys
 from matching.cluster import Member
 from matching.normalise import Normalised, normalise
+from matching.records import DocumentType
 from registry.database import new_id
 from registry.identity.candidates import serialise
 from registry.identity.contents import Content, local_domain, seal_context, to_bytes
@@ -113,6 +114,7 @@ def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
         "content_token": arrival.content_token,
         "active": arrival.registration.active,
         "verified": False,
+        "next_check_at": moment if _has_dni(arrival.normalised) else None,
         "received_at": moment,
     }
     if arrival.known is not None:
@@ -126,6 +128,10 @@ def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
         "created_at": moment,
     }
     session.execute(insert(SourceRecord).values(**key, **newest))
+
+
+def _has_dni(record: Normalised) -> bool:
+    return any(document.type is DocumentType.DNI for document in record.documents)
 
 
 def _find(session: Session, establishment_id: UUID, local_token: bytes) -> Known | None:

@@ -16,7 +16,10 @@ class SourceRecord(Base):
     """What one record system says of one patient, unique by establishment and local number."""
 
     __tablename__ = "source_records"
-    __table_args__ = (UniqueConstraint("establishment_id", "local_token"),)
+    __table_args__ = (
+        UniqueConstraint("establishment_id", "local_token"),
+        Index("ix_source_records_due_check", "next_check_at", postgresql_where=text("next_check_at IS NOT NULL")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     establishment_id: Mapped[UUID]
@@ -25,6 +28,7 @@ class SourceRecord(Base):
     content_token: Mapped[bytes]
     active: Mapped[bool]
     verified: Mapped[bool] = mapped_column(default=False)
+    next_check_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     received_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -66,7 +70,7 @@ class BlockingToken(Base):
 
 
 class Person(Base):
-    """A human as the registry knows one: an opaque id; `revision` counts changes of its membership.
+    """A human as the registry knows one: an opaque id; `revision` counts changes of its records.
 
     `status` is `active`, `replaced` (see `replaced_by`) or `empty` (its last record turned out to be someone else's).
     """

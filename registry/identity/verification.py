@@ -1,0 +1,152 @@
+"""Checking source records against the State's identity registry, after they were received and never in their way."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from matching.cluster import verified_conflict
+from matching.normalise import Normalised, normalise
+from matching.records import Demographics, Document, DocumentType
+from registry import outbox
+from registry.audit.event import Event
+from registry.audit.service import record as audit
+from registry.database import new_id, now
+from registry.identity.candidates import LoadedMember, LoadedPerson
+from registry.identity.membership import CHANGED
+from registry.identity.models import Person, PossibleMatch, SourceRecord, Verification
+from registry.identity.persons import names_agree
+from registry.identity.search import find_by_source_record
+from registry.pide.port import IdentityCheck, IdentityRegistry, Status
+from registry.sealing import Sealer
+
+CHECK_EVERY = timedelta(seconds=10)
+RETRY_AFTER = timedelta(hours=1)
+BATCH = 50
+MOST_SECONDS = 8.0
+NAMES_DIFFER = "names-differ"
+VERIFIED_CONFLICT = "verified-conflict"
+
+
+def verify_due(session: Session, sealer: Sealer, registry: IdentityRegistry) -> int:
+    """Check the records that are due, each in its own transaction, for a few seconds at most; returns how many."""
+    deadline, done = time.monotonic() + MOST_SECONDS, 0
+    for record_id in list_due(session):
+        if time.monotonic() > deadline:
+            break
+        verify_record(session, sealer, registry, record_id)
+        session.commit()
+        done += 1
+    return done
+
+
+def list_due(session: Session) -> Sequence[UUID]:
+    """Records whose check is due, the longest waiting first."""
+    due = SourceRecord.next_check_at <= now()
+    return session.scalars(select(SourceRecord.id).where(due).order_by(SourceRecord.next_check_at).limit(BATCH)).all()
+
+
+def verify_record(session: Session, sealer: Sealer, registry: IdentityRegistry, record_id: UUID) -> str | None:
+    """Ask whether the record's DNI belongs to somebody of its names, and keep the answer; None for a vanished record.
+
+    `verified` needs both: a number alone is evidence, not identity. An answer that tells nothing is asked for again.
+    """
+    person = find_by_source_record(session, sealer, record_id)
+    member = next((one for one in person.members if one.record_id == record_id), None) if person else None
+    dni = _dni(member.normalised) if member else None
+    if person is None or member is None or dni is None:
+        _settle(session, record_id, None, again=False)
+        return None
+    check = registry.lookup(dni)
+    status = _status(check, member.normalised)
+    if not _settle(
+        session, record_id, member.version, again=status == Status.UNVERIFIED, verified=status == "verified"
+    ):
+        return None
+    session.execute(
+        insert(Verification).values(
+            id=new_id(),
+            source_record_id=record_id,
+            version=member.version,
+            status=status,
+            source=check.source,
+            checked_at=check.fetched_at,
+        )
+    )
+    if status == Status.VERIFIED:
+        _tell(session, person, member)
+    return status
+
+
+def _dni(record: Normalised) -> Document | None:
+    return next((document for document in record.documents if document.type is DocumentType.DNI), None)
+
+
+def _status(check: IdentityCheck, record: Normalised) -> str:
+    if check.status is not Status.VERIFIED:
+        return check.status.value
+    names = check.names
+    if names is None:
+        return Status.UNVERIFIED.value
+    holder = Demographics(
+        paternal_surname=names.paternal_surname,
+        maternal_surname=names.maternal_surname,
+        given_names=names.given_names,
+    )
+    return Status.VERIFIED.value if names_agree(record, normalise(holder)) else NAMES_DIFFER
+
+
+def _settle(session: Session, record_id: UUID, version: int | None, *, again: bool, verified: bool = False) -> bool:
+    """Write the outcome on the record unless a newer version came meanwhile; returns whether it was written."""
+    statement = update(SourceRecord).where(SourceRecord.id == record_id)
+    if version is not None:
+        statement = statement.where(SourceRecord.version == version)
+    values = {"next_check_at": now() + RETRY_AFTER if again else None, "verified": verified}
+    return bool(session.execute(statement.values(**values).returning(SourceRecord.id)).all())
+
+
+def _tell(session: Session, person: LoadedPerson, member: LoadedMember) -> None:
+    """A verified record changes what is preferred of its person, and may show that two humans were taken for one."""
+    session.execute(update(Person).where(Person.id == person.person_id).values(revision=Person.revision + 1))
+    audit(
+        session,
+        Event(
+            action="identity:record:verified",
+            person_id=person.person_id,
+            source_record_id=member.record_id,
+            establishment_id=member.establishment_id,
+        ),
+    )
+    key = f"{person.person_id}:{member.record_id}:{member.version}:verified"
+    outbox.publish(
+        session, CHANGED, key, {"person_id": str(person.person_id), "source_record_id": str(member.record_id)}
+    )
+    arrival = replace(member.member(), verified=True)
+    others = [one.member() for one in person.members if one.record_id != member.record_id]
+    if any(verified_conflict(arrival, other) for other in others):
+        _open_conflict(session, member)
+
+
+def _open_conflict(session: Session, member: LoadedMember) -> None:
+    """Two verified, different DNIs under one person: a steward decides, unless the record has an open case already."""
+    values = {
+        "id": new_id(),
+        "source_record_id": member.record_id,
+        "version": member.version,
+        "rivals": [],
+        "reason": VERIFIED_CONFLICT,
+        "weight": 0.0,
+        "contributions": [],
+        "model_hash": "",
+        "status": "open",
+        "created_at": now(),
+    }
+    statement = insert(PossibleMatch).values(**values)
+    session.execute(
+        statement.on_conflict_do_nothing(index_elements=["source_record_id"], index_where=text("status = 'open'"))
+    )
