@@ -2,18 +2,27 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` to `path`, mode 0600, by rename: a reader sees the old file or the new one."""
+@contextmanager
+def private_file(path: Path) -> Iterator[TextIO]:
+    """Give a file to write, mode 0600; it takes the name `path` at the end, so that nobody reads half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)
-    draft.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    draft.chmod(0o600)
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        yield file
     draft.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` to `path` as a private file."""
+    with private_file(path) as file:
+        file.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -93,7 +93,8 @@ class IdPeru:
         citizen = self._citizens.find(dni) if dni.isdecimal() else None
         expected = citizen.password if citizen else ""
         if not citizen or not expected or not hmac.compare_digest(password.encode(), expected.encode()):
-            return self._failed(transaction, attempt, "login.html", "El DNI o la contraseña no son correctos.")
+            message = "El DNI o la contraseña no son correctos."
+            return self._failed(transaction, attempt, "login.html", message=message, dni=dni[:8])
         attempt.citizen = citizen
         if attempt.request.acr < 2:
             return self._finish(transaction, attempt.request, citizen, 1)
@@ -108,7 +109,7 @@ class IdPeru:
         acr = attempt.request.acr
         expected = citizen.pin if acr == 3 else citizen.otp
         if not hmac.compare_digest(only(request.form, "code").encode(), expected.encode()):
-            return self._failed(transaction, attempt, "factor.html", "El código no es correcto.")
+            return self._failed(transaction, attempt, "factor.html", message="El código no es correcto.")
         return self._finish(transaction, attempt.request, citizen, acr)
 
     def token(self) -> ResponseReturnValue:
@@ -144,13 +145,13 @@ class IdPeru:
             raise ProtocolError("invalid_request", "Este ingreso venció. Vuelva a empezar desde la página anterior.")
         return transaction, attempt
 
-    def _failed(self, transaction: str, attempt: Attempt, page: str, message: str) -> ResponseReturnValue:
+    def _failed(self, transaction: str, attempt: Attempt, page: str, **shown: str) -> ResponseReturnValue:
         attempt.failures += 1
         if attempt.failures >= MAX_FAILURES:
             self._provider.attempts.take(transaction)
             raise ProtocolError("access_denied", "Demasiados intentos. Vuelva a empezar.", HTTPStatus.FORBIDDEN)
         context: dict[str, Any] = {"citizen": attempt.citizen, "acr": attempt.request.acr}
-        return _page(page, HTTPStatus.UNAUTHORIZED, transaction=transaction, message=message, **context)
+        return _page(page, HTTPStatus.UNAUTHORIZED, transaction=transaction, **context, **shown)
 
     def _finish(
         self, transaction: str, asked: AuthenticationRequest, citizen: Citizen, acr: int

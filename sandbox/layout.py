@@ -46,6 +46,11 @@ class Layout:
         return self.folder / "programs.json"
 
     @property
+    def population(self) -> Path:
+        """Which population was made, and who of it is shown as able to sign in."""
+        return self.folder / "population.json"
+
+    @property
     def truth(self) -> Path:
         """Who is who: kept apart, for measuring and never for the product."""
         return self.folder / "truth.csv"

@@ -196,6 +196,8 @@ def read_request(parameters: MultiDict[str, str], redirect_uri: str) -> Authenti
         raise ProtocolError("unsupported_response_type", "response_type debe ser code")
     if "openid" not in only(parameters, "scope").split():
         raise ProtocolError("invalid_scope", "scope debe contener openid")
+    if only(parameters, "response_mode") not in {"", "query"}:
+        raise ProtocolError("invalid_request", "response_mode debe ser query")
     challenge = only(parameters, "code_challenge")
     if only(parameters, "code_challenge_method") != "S256" or len(challenge) != 43:
         raise ProtocolError("invalid_request", "Se requiere PKCE con S256")

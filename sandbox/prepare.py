@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sandbox.citizens import ADULT, Citizens
 from sandbox.clerks import Record
 from sandbox.clinical import TYPES, keep_history
 from sandbox.establishment.store import Store
-from sandbox.files import read_json, write_json
+from sandbox.files import find_json, private_file, read_json, write_json
 from sandbox.keys import load_keys, public
 from sandbox.layout import ENTITY_RUC, HOST, OFFICIAL_DNI, Layout, Ports
 from sandbox.patient import to_patient
@@ -33,6 +34,7 @@ SCOPES = (
     *(f"patient/{kind}.rs" for kind in TYPES),
 )
 PORTAL_CLIENT = "renhice-portal"
+BATCH = 2000  # records in memory at once
 LISTED = 12  # patients besides the story's whose sign-ins are shown
 
 
@@ -68,17 +70,30 @@ def prepare(plan: Plan) -> None:
     """Write everything; keys, credentials and what establishments have already sent are kept."""
     layout = plan.layout
     layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    people = Population(SEED).people(plan.population)
-    records = [*keep_records(people, SEED), story.asking_record(), story.holding_record()]
     keys = load_keys(layout)
-    citizens = Citizens(layout.citizens)
-    citizens.enrol([*people, *story.PEOPLE])
-    _fill_establishments(layout, records)
-    _write_truth(layout.truth, records)
+    population = find_json(layout.population) or {}
+    if population.get("size") != plan.population or population.get("seed") != SEED:
+        population = {"seed": SEED, "size": plan.population, "people": _populate(plan)}
+        write_json(layout.population, population)
     write_json(layout.directory, _directory(plan, keys))
     write_json(layout.environment, _environment(plan, keys))
     write_json(layout.programs, _programs(plan))
-    write_json(layout.summary, _summary(plan, keys, _sign_ins(people, citizens)))
+    write_json(layout.summary, _summary(plan, keys, population["people"]))
+
+
+def _populate(plan: Plan) -> list[Json]:
+    """Invent everybody and their records; return the sign-ins to show."""
+    people = Population(SEED).people(plan.population)
+    citizens = Citizens(plan.layout.citizens)
+    citizens.enrol([*people, *story.PEOPLE])
+    records = chain([story.asking_record(), story.holding_record()], keep_records(people, SEED))
+    with private_file(plan.layout.truth) as truth:
+        writer = csv.writer(truth)
+        writer.writerow(("person", "renipress", "local_number", "slips"))
+        while batch := list(islice(records, BATCH)):
+            _fill_establishments(plan.layout, batch)
+            writer.writerows((r.person, r.renipress, r.local_number, " ".join(r.slips)) for r in batch)
+    return _sign_ins(people, citizens)
 
 
 def _fill_establishments(layout: Layout, records: Iterable[Record]) -> None:
@@ -94,14 +109,6 @@ def _fill_establishments(layout: Layout, records: Iterable[Record]) -> None:
 
 def _history(record: Record) -> list[Json]:
     return story.holding_history() if record.person == story.PATIENT.id else list(keep_history(record, SEED))
-
-
-def _write_truth(path: Path, records: Iterable[Record]) -> None:
-    path.touch(mode=0o600)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("person", "renipress", "local_number", "slips"))
-        writer.writerows((r.person, r.renipress, r.local_number, " ".join(r.slips)) for r in records)
 
 
 def _directory(plan: Plan, keys: Json) -> Json:

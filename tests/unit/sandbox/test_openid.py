@@ -50,6 +50,7 @@ def redeemable(provider: Provider, **changes: str) -> MultiDict[str, str]:
     ("change", "error"),
     [
         ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_mode": "form_post"}, "invalid_request"),
         ({"scope": "profile"}, "invalid_scope"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge": ""}, "invalid_request"),

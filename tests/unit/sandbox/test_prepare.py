@@ -36,6 +36,19 @@ def test_preparing_again_changes_nothing(layout: Layout) -> None:
     assert contents() == before
 
 
+def test_another_address_or_a_lost_file_is_mended_without_new_keys(layout: Layout) -> None:
+    before = read_json(layout.summary)
+    layout.directory.unlink()
+    prepare(Plan("http://127.0.0.1:10", 30, 22000, layout.var))
+    after = read_json(layout.summary)
+    assert after["base_url"] == "http://127.0.0.1:10"
+    assert after["people"] == before["people"]
+    assert after["establishments"][0]["client"]["private_jwk"] == before["establishments"][0]["client"]["private_jwk"]
+    assert read_json(layout.directory)["establishments"][0]["fhir_endpoint"] == "http://127.0.0.1:22002/fhir"
+    prepare(Plan("http://127.0.0.1:9", 30, 21000, layout.var))
+    assert read_json(layout.summary) == before
+
+
 def test_the_directory_holds_public_keys_only(layout: Layout) -> None:
     directory = read_json(layout.directory)
     assert len(directory["establishments"]) == len(ESTABLISHMENTS) == 6
