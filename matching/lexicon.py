@@ -29,7 +29,7 @@ SHORT_FORMS = {fold_name(row["short"]): fold_name(row["full"]) for row in _rows(
 
 def is_surname(word: str) -> bool:
     """Whether the word is a surname more readily than a given name."""
-    return SURNAME_RANKS.get(word, 10_000) < GIVEN_RANKS.get(word, 20_000)
+    return len(word) > 2 and SURNAME_RANKS.get(word, 10_000) < GIVEN_RANKS.get(word, 20_000)
 
 
 def is_given(word: str) -> bool:

@@ -75,7 +75,10 @@ def parse_names(record: Demographics) -> Names:
     words = _given_words(fold_name(record.given_names or ""))
     if not first and not second:
         first, second, words = _surnames_from_given(words)
-    return Names(first, second, married, _without_own_surnames(words, first, second))
+    given = _without_own_surnames(words, first, second)
+    if NEWBORN.match(" ".join(given)):
+        return Names(first, second, married, (), newborn=True, birth_order=_birth_order(raw))
+    return Names(first, second, married, given)
 
 
 def _own_and_husband(surname: str | None, may_be_wife: bool, *, keep_leading: bool) -> tuple[str, str]:
