@@ -1,15 +1,21 @@
 """What the rooms of the broker share in one process, and where a request finds it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 
 import httpx
 from flask import Flask, current_app
 
 from consent_broker.oauth.rfc7517_keys import SigningKeys, ensure_signing_key
 from registry.breaker import Breakers
+from registry.errors import Unavailable
 from registry.settings import Settings
 
 EXTENSION = "consent-broker"
+EXCHANGE_SLOTS = 6
+"""Fetches at once in a process: fewer than its threads, so that holders who introspect meanwhile are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,17 @@ class Broker:
     keys: SigningKeys
     http: httpx.Client
     breakers: Breakers
+    slots: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(EXCHANGE_SLOTS))
+
+    @contextmanager
+    def exchange_slot(self) -> Iterator[None]:
+        """Hold one of the process's fetches; raises Unavailable at once when all are taken."""
+        if not self.slots.acquire(blocking=False):
+            raise Unavailable("Too many records are being fetched now.", hint="Try again in a few seconds.")
+        try:
+            yield
+        finally:
+            self.slots.release()
 
     @property
     def issuer(self) -> str:

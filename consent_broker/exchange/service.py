@@ -16,6 +16,7 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import now
 from registry.errors import Forbidden, InvalidInput
+from registry.identity.service import find_person
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
     Commits twice, by design: the decision and each token are in the log for good before any token leaves this process,
     and a holder that introspects at once finds its token. What each holder gave is recorded in the second transaction,
     before anything is released to the reader. Raises Forbidden (audited, with the reason) when nothing is permitted,
-    InvalidInput for a type nobody may ask for.
+    InvalidInput for a type nobody may ask for, Unavailable when too many are being served.
     """
     unknown = set(types) - set(CATEGORIES)
     if unknown or not types:
@@ -61,7 +62,8 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
     connected = [holder for holder in holders if holder.endpoint]
     tickets = [issue_ticket(session, broker, access, decision, holder) for holder in connected]
     session.commit()
-    answers = ask_holders(broker, tickets, permitted)
+    with broker.exchange_slot():
+        answers = ask_holders(broker, tickets, permitted)
     for ticket in tickets:
         record(session, _read_event(access, decision, ticket, [one for one in answers if one.holder == ticket.holder]))
     session.flush()
@@ -69,7 +71,7 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
 
 
 def _decide(session: Session, access: Access, types: Sequence[str]) -> Decision:
-    fault = unable_professional(session, access.reader, now())
+    fault = unable_professional(session, access.reader, now()) or _replaced(session, access)
     decision = decide_reading(session, access.reader, access.person_id, {CATEGORIES[one] for one in types})
     event = decision_event(access.reader, access.person_id, decision)
     if fault:
@@ -83,6 +85,12 @@ def _decide(session: Session, access: Access, types: Sequence[str]) -> Decision:
         )
     record(session, event)
     return decision
+
+
+def _replaced(session: Session, access: Access) -> str | None:
+    """A person merged into another, or emptied, is not read under the old consents until they are looked at anew."""
+    person = find_person(session, access.person_id)
+    return None if person is not None and person.id == access.person_id else "patient-replaced"
 
 
 def _result(

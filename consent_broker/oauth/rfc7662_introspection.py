@@ -16,6 +16,7 @@ from consent_broker.oauth.grants import Reader, decide_reading, find_grant, unab
 from consent_broker.oauth.models import AccessToken, OAuthGrant
 from consent_broker.oauth.rfc9068_tokens import InvalidToken, find_token, read_token
 from registry.database import now
+from registry.locator.service import locate
 
 INACTIVE: dict[str, Any] = {"active": False}
 _SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "patient", "act", "extensions")
@@ -58,10 +59,17 @@ def _is_permitted(session: Session, row: AccessToken, person_id: UUID, grant: OA
         client_id=row.client_id,
         consent_id=grant.consent_id if grant else None,
     )
-    if unable_professional(session, reader, now()):
+    if unable_professional(session, reader, now()) or not _is_still_theirs(session, row.patient, person_id):
         return False
     categories = categories_of(row.scopes)
     return decide_reading(session, reader, person_id, categories).categories == categories
+
+
+def _is_still_theirs(session: Session, source_record_id: str | None, person_id: UUID) -> bool:
+    """A record that was unlinked, split off or merged away since is no longer served under the old consent."""
+    return source_record_id is None or any(
+        str(holder.source_record_id) == source_record_id for holder in locate(session, person_id)
+    )
 
 
 PORTAL_CLIENT = "renhice-portal"

@@ -4,6 +4,7 @@ import gzip
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +13,14 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
+from consent_broker.broker import EXCHANGE_SLOTS
 from consent_broker.consents.service import list_consents, revoke_consent
 from consent_broker.exchange.holders import Access
 from consent_broker.exchange.service import ExchangeResult, fetch
 from registry.audit.models import AuditEvent
 from registry.directory.models import Establishment, Professional
 from registry.errors import Forbidden
+from registry.identity.models import Person
 from tests.functional.exchange.holder import FhirServer, allergy, bundle, drip
 from tests.functional.oauth.world import RECORDS, World, bearer
 
@@ -206,6 +209,38 @@ def test_a_professional_who_may_no_longer_practise_reads_nothing(world: World) -
     finally:
         world.transact(lambda session: session.execute(mine.values(able_to_practise=True)))
     assert answer.json["issue"][0]["details"]["coding"][0]["code"] == "not-able-to-practise"
+
+
+def test_a_person_merged_into_another_is_not_read_under_the_old_consent(world: World) -> None:
+    token = grant(world)
+    mine = update(Person).where(Person.id == world.person_id)
+    world.transact(lambda session: session.execute(mine.values(status="replaced", replaced_by=world.other_person_id)))
+    try:
+        answer = read(world, token)
+    finally:
+        world.transact(lambda session: session.execute(mine.values(status="active", replaced_by=None)))
+    assert answer.json["issue"][0]["details"]["coding"][0]["code"] == "patient-replaced"
+
+
+def test_a_flood_of_fetches_leaves_room_for_the_holders_questions(world: World, holder: FhirServer) -> None:
+    def slow(request: Request) -> Response:
+        time.sleep(0.5)
+        return holder.searchset(request)
+
+    token = grant(world)
+    holder.answer = slow
+    with ThreadPoolExecutor(EXCHANGE_SLOTS * 2) as pool:
+        asked = [
+            pool.submit(
+                lambda: world.app.test_client().get(
+                    f"/exchange/fhir/AllergyIntolerance?patient={world.person_id}", headers=bearer(token)
+                )
+            )
+            for _ in range(EXCHANGE_SLOTS * 2)
+        ]
+        answers = [one.result() for one in asked]
+    assert {answer.status_code for answer in answers} == {200, 503}
+    assert all(answer.json["total"] == 1 for answer in answers if answer.status_code == 200)
 
 
 def portal_fetch(world: World, types: list[str]) -> ExchangeResult:

@@ -17,6 +17,7 @@ from consent_broker.exchange.holders import Access, find_holders, issue_ticket
 from consent_broker.oauth.grants import decide_reading
 from consent_broker.oauth.models import AccessToken
 from registry.database import now
+from registry.identity.models import Membership
 from tests.functional.oauth.world import ISSUER, RECORDS, World, bearer, claims_of
 
 SYSTEM_READ = "system/Patient.rs"
@@ -79,6 +80,17 @@ def test_revoking_the_consent_shows_at_once(world: World) -> None:
 )
 def test_garbage_is_inactive_with_200(world: World, garbage: str) -> None:
     assert world.holding.introspect(garbage) == {"active": False}
+
+
+def test_a_record_that_turns_out_to_be_somebody_elses_is_no_longer_served(world: World) -> None:
+    token = holder_token(world)
+    mine = update(Membership).where(Membership.source_record_id == world.record_at_holder)
+    world.transact(lambda session: session.execute(mine.values(person_id=world.other_person_id)))
+    try:
+        assert world.holding.introspect(token) == {"active": False}
+    finally:
+        world.transact(lambda session: session.execute(mine.values(person_id=world.person_id)))
+    assert world.holding.introspect(token)["active"]
 
 
 def test_introspection_and_revocation_ask_who_you_are(world: World) -> None:
