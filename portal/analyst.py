@@ -8,6 +8,8 @@ from portal.errors import BadForm
 from portal.figures import DIMENSIONS, figure
 from portal.guard import require, signed_in
 from portal.hats import ANALYST
+from registry.app import parts
+from registry.app import parts
 from registry.audit.event import Event
 from registry.database import session
 from registry.errors import NotFound
@@ -56,7 +58,7 @@ def describe(key: str) -> Response:
 
 def _export(key: str) -> Export:
     by = Event(action=EXPORTED, actor_person_id=signed_in().person_id, actor_role="analyst")
-    return export_table(session(), [_known(key)], by)
+    return export_table(session(), parts().sealer, [_known(key)], by)
 
 
 def _attachment(body: str, mimetype: str, filename: str) -> Response:

@@ -1,6 +1,8 @@
 """Published tables as the figures of a page."""
 
 from portal.views import Figure, FigureRow
+from registry.app import parts
+from registry.app import parts
 from registry.database import session
 from registry.statistics.service import persons_by
 
@@ -10,7 +12,7 @@ UNIT = "personas con historia en el registro"
 
 def figure(key: str) -> Figure:
     """One dimension as a figure: categories without anybody are left out, the largest region comes first."""
-    table = persons_by(session(), [key])
+    table = persons_by(session(), parts().sealer, [key])
     dimension = table.dimensions[0]
     rows = [FigureRow(label=row.labels[0], value=row.persons) for row in table.rows if row.persons != 0]
     if key == "region":

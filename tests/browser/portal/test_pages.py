@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -17,16 +17,17 @@ from tests.functional.portal.world import World, sign_in_with
 
 pytestmark = pytest.mark.browser
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-LOOKS = [(theme, width) for theme in ("light", "dark") for width in (320, 1280)]
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+LOOKS = [(theme, width) for theme in THEMES for width in (320, 1280)]
 PUBLIC = ["/", "/ingresar", "/accesibilidad"]
 PATIENT = ["/mi-historia", "/mi-historia/accesos", "/mi-historia/permisos", "/mi-historia/sesiones"]
 JSON = dict[str, Any]
 
 
 @contextmanager
-def at(browser: Browser, theme: str, width: int, storage: JSON | None = None) -> Iterator[Page]:
+def at(browser: Browser, storage: JSON | None = None) -> Iterator[Page]:
     """A page in a context of its own."""
-    context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": 800}, storage_state=storage)
+    context = browser.new_context(storage_state=storage)
     yield context.new_page()
     context.close()
 
@@ -61,60 +62,57 @@ def ask(world: World) -> str:
         return f"/mi-historia/pedidos/{request_access(session, asking).id}"
 
 
-def inspect(page: Page, address: str, width: int, status: int = 200) -> None:
+def inspect(page: Page, address: str, status: int = 200) -> None:
     """Status and heading first: axe is as happy with an error page."""
     response = page.goto(address)
     assert response is not None
     assert response.status == status
     assert page.locator("h1").count() == 1
     assert page.title().endswith(" – RENHICE")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    found = Axe().run(page, options=RULES).response["violations"]
-    assert not found, [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]
+    for theme, width in LOOKS:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
+        found = Axe().run(page, options=RULES).response["violations"]
+        shown = [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]
+        assert not shown, (address, theme, width)
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_public_pages(chromium: Browser, world: World, theme: str, width: int) -> None:
-    with at(chromium, theme, width) as page:
+def test_public_pages(chromium: Browser, world: World) -> None:
+    with at(chromium) as page:
         for path in PUBLIC:
-            inspect(page, world.base_url + path, width)
-        inspect(page, f"{world.base_url}/no-existe", width, 404)
+            inspect(page, world.base_url + path)
+        inspect(page, f"{world.base_url}/no-existe", 404)
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_pages_of_the_patient(
-    chromium: Browser, world: World, signed_in: dict[str, JSON], theme: str, width: int
-) -> None:
+def test_pages_of_the_patient(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:
     path = ask(world)
-    with at(chromium, theme, width, signed_in["patient"]) as page:
+    with at(chromium, signed_in["patient"]) as page:
         for one in [*PATIENT, path]:
-            inspect(page, world.base_url + one, width)
+            inspect(page, world.base_url + one)
         page.get_by_role("button", name="Permitir", exact=True).click()
         for one in (page.url, f"{world.base_url}/mi-historia/permisos"):
-            inspect(page, one, width)
+            inspect(page, one)
         page.get_by_role("button", name=re.compile("Retirar permiso")).click()
-        inspect(page, page.url, width)
+        inspect(page, page.url)
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_pages_of_the_professional_and_the_analyst(
-    chromium: Browser, world: World, signed_in: dict[str, JSON], theme: str, width: int
-) -> None:
+def test_pages_of_the_professional(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:
     person = f"{world.base_url}/profesional/persona/{world.person_id}"
-    with at(chromium, theme, width, signed_in["professional"]) as page:
-        inspect(page, f"{world.base_url}/profesional", width)
-        inspect(page, person, width)
-        path = ask(world)
-        inspect(page, person, width)
-        with at(chromium, theme, width, signed_in["patient"]) as patient:
-            patient.goto(world.base_url + path)
-            patient.get_by_role("button", name="Permitir", exact=True).click()
-        inspect(page, person, width)
-        with at(chromium, theme, width, signed_in["patient"]) as patient:
-            patient.goto(f"{world.base_url}/mi-historia/permisos")
-            patient.get_by_role("button", name=re.compile("Retirar permiso")).click()
-    with at(chromium, theme, width, signed_in["analyst"]) as page:
-        inspect(page, f"{world.base_url}/estadisticas", width)
+    with at(chromium, signed_in["professional"]) as page, at(chromium, signed_in["patient"]) as patient:
+        inspect(page, f"{world.base_url}/profesional")
+        inspect(page, person)
+        patient.goto(world.base_url + ask(world))
+        inspect(page, person)
+        patient.get_by_role("button", name="Permitir", exact=True).click()
+        inspect(page, person)
+        patient.goto(f"{world.base_url}/mi-historia/permisos")
+        patient.get_by_role("button", name=re.compile("Retirar permiso")).click()
+
+
+def test_page_of_the_analyst(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:
+    with at(chromium, signed_in["analyst"]) as page:
+        inspect(page, f"{world.base_url}/estadisticas")
         assert page.evaluate("document.images[0].complete && document.images[0].naturalWidth > 0")
 
 
@@ -122,7 +120,8 @@ def test_pages_of_the_professional_and_the_analyst(
 def test_larger_letters_do_not_overflow_a_phone(
     chromium: Browser, world: World, signed_in: dict[str, JSON], size: str
 ) -> None:
-    with at(chromium, "light", 320, signed_in["patient"]) as page:
+    with at(chromium, signed_in["patient"]) as page:
+        page.set_viewport_size({"width": 320, "height": 800})
         page.context.add_cookies([{"name": "renhice_texto", "value": size, "url": world.base_url}])
         for path in [*PATIENT, "/"]:
             page.goto(world.base_url + path)
@@ -131,7 +130,8 @@ def test_larger_letters_do_not_overflow_a_phone(
 
 def test_targets_are_large_enough(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:
     """WCAG 2.5.8: 24 px, links inside a sentence apart."""
-    with at(chromium, "light", 320, signed_in["patient"]) as page:
+    with at(chromium, signed_in["patient"]) as page:
+        page.set_viewport_size({"width": 320, "height": 800})
         for path in PATIENT:
             page.goto(world.base_url + path)
             small = page.eval_on_selector_all(

@@ -165,11 +165,12 @@ def sign_in_with(page: Any, world: World, path: str, person: Any) -> None:
     page.goto(world.base_url + path)
     page.fill("input[name=dni]", found["document"]["number"])
     page.fill("input[name=password]", found["password"])
-    page.keyboard.press("Enter")
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     if page.locator("input[name=code]").count():
         page.fill("input[name=code]", found["pin"] if "PIN" in page.inner_text("body") else found["otp"])
-        page.keyboard.press("Enter")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
     page.wait_for_url(f"{world.base_url}/**")
 
 
