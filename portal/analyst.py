@@ -9,7 +9,6 @@ from portal.figures import DIMENSIONS, figure
 from portal.guard import require, signed_in
 from portal.hats import ANALYST
 from registry.app import parts
-from registry.app import parts
 from registry.audit.event import Event
 from registry.database import session
 from registry.errors import NotFound

@@ -2,7 +2,6 @@
 
 from portal.views import Figure, FigureRow
 from registry.app import parts
-from registry.app import parts
 from registry.database import session
 from registry.statistics.service import persons_by
 

@@ -24,7 +24,7 @@ def export(dimensions: tuple[str, ...], purpose: str, out: Path) -> None:
     """Write a table as CSV, with its description beside it (.csv-metadata.json)."""
     with command_parts() as parts, parts.database.unit_of_work() as session:
         by = Event(action="", actor_role="operator", purpose=purpose, detail={"operator": operator()})
-        made = export_table(session, dimensions, by)
+        made = export_table(session, parts.sealer, dimensions, by)
     out.mkdir(parents=True, exist_ok=True)
     for suffix, content in ((".csv", made.csv), (".csv-metadata.json", made.metadata)):
         path = out / f"{made.filename}{suffix}"

@@ -1,13 +1,14 @@
 """Disclosure control of a cube of counts: nobody is told apart by one table, nor by subtracting one from another.
 
-The rule (as NHS Digital publishes below national level): 1 to 7 are withheld, other counts are rounded to 5, totals
-are rounded by themselves. Rounding alone is not enough: where a published total and its published parts leave fewer
-than `min_candidates` values for a withheld count, the total is moved to the next multiple that leaves more, or
-withheld. All tables of a cube are protected together, so that any query shows the same value for the same cell.
+The rule: 1 to 7 are withheld, other counts are rounded to the nearest 5, totals are rounded by themselves. Rounding to
+the nearest is not enough for totals: 13 + 13 + 1 shown as 15, * and 15 of 25 gives the 1 away. So a total goes up or
+down by a secret chance, and goes the other way where the published values together would leave fewer than
+`min_candidates` values for a withheld count. That is judged on what is published alone, so that knowing this code tells
+a reader nothing more. All tables are protected together: any query shows the same value for the same cell.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
@@ -15,8 +16,13 @@ from typing import NamedTuple
 Key = tuple[str | None, ...]
 """One category a dimension; None where the dimension is summed up."""
 
+Table = tuple[int, ...]
+"""The places of the dimensions a table is divided by."""
+
+Chance = Callable[[str], float]
+
 MAX_PASSES = 100
-STEPS = 3
+REDRAWS, ATTEMPTS = 12, 16
 
 
 class Interval(NamedTuple):
@@ -35,7 +41,7 @@ ANYTHING = Interval(1, 10**12)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Counts from 1 to below `threshold` are withheld, others rounded to `base`; zero is shown as zero."""
+    """Counts from 1 to below `threshold` are withheld, others rounded to multiples of `base`; zero is shown as zero."""
 
     threshold: int = 8
     base: int = 5
@@ -46,27 +52,46 @@ class Rule:
             msg = "the rule needs min_candidates >= 2, threshold > min_candidates and 2 <= base <= threshold"
             raise ValueError(msg)
 
+    @property
+    def floor(self) -> int:
+        """The least number that is shown, zero apart."""
+        return -(-self.threshold // self.base) * self.base
+
+    @property
+    def small(self) -> Interval:
+        """The counts that are withheld for themselves."""
+        return Interval(1, self.threshold - 1)
+
     def publish(self, count: int) -> int | None:
-        """What is shown of a count: None where it is withheld; halves are rounded up."""
+        """A count of the finest cells: withheld (None), or the nearest multiple; halves go up."""
         if count == 0:
             return 0
         if count < self.threshold:
             return None
         return max(self.floor, (2 * count + self.base) // (2 * self.base) * self.base)
 
-    @property
-    def floor(self) -> int:
-        """The least number that is shown, zero apart."""
-        return -(-self.threshold // self.base) * self.base
-
     def reading(self, shown: int | None) -> Interval:
-        """What a reader concludes from a shown value who believes that every count was rounded to the nearest."""
+        """What a published count says of the true one."""
         if shown is None:
-            return Interval(1, self.threshold - 1)
+            return self.small
         if shown == 0:
             return Interval(0, 0)
         low = self.threshold if shown == self.floor else shown - self.base // 2
         return Interval(low, shown + (self.base - 1) // 2)
+
+    def roundings(self, total: int, chance: float) -> list[int | None]:
+        """The ways a total may be shown, the one that chance picks first; on average rounding changes nothing."""
+        below = total // self.base * self.base
+        around = {below, -(-total // self.base) * self.base, self.floor}
+        values = sorted(value for value in around if value >= self.floor and abs(value - total) < self.base)
+        if chance < (total - below) / self.base:
+            values.reverse()
+        small: list[int | None] = [None] if total < self.threshold else []
+        return [*small, *values]
+
+    def total_reading(self, shown: int | None) -> Interval:
+        """What a published total says of the true one: no more than `roundings` allows."""
+        return self.small if shown is None else Interval(max(1, shown - self.base + 1), shown + self.base - 1)
 
 
 class Equation(NamedTuple):
@@ -76,20 +101,64 @@ class Equation(NamedTuple):
     parts: tuple[Key, ...]
 
 
-def protect(counts: Mapping[Key, int], rule: Rule) -> dict[Key, int | None]:
-    """Every cell of every table of the cube as it may be shown; a cell that is not in the result is zero.
+def protect(
+    counts: Mapping[Key, int], rule: Rule, chance: Chance, tables: Sequence[Table] | None = None
+) -> dict[Key, int | None]:
+    """Every cell of every published table as it may be shown; a cell that is not in the result is zero.
 
-    `counts` are the finest cells: no None in a key, all keys of one length.
+    `counts` are the finest counts: no None in a key, all keys of one length. `chance` gives the same secret number
+    from 0 to 1 for the same text: what is shown of a count never changes until the count does. `tables` are the finest
+    tables that are published; all that can be summed from them are published too. Without it there is one.
     """
-    cells = sum_up(counts)
+    cells = sum_up(counts, tables)
     equations = equate(cells)
-    shown = {key: rule.publish(count) for key, count in cells.items()}
-    readings = {key: rule.reading(value) for key, value in shown.items()}
-    for total, of in sorted(_by_total(equations).items(), key=lambda item: (item[0].count(None), _order(item[0]))):
-        shown[total], readings[total] = _choose(cells[total], of, readings, rule)
-    for total in _withhold_until_safe(readings, equations, rule):
-        shown[total] = None
-    return shown
+    totals = _by_total(equations)
+    board = _Board(cells, rule, chance, totals)
+    for total in sorted(totals, key=lambda key: (key.count(None), _order(key))):
+        board.choose(total, 0)
+    for attempt in range(1, ATTEMPTS + 1):
+        narrow = too_narrow(board.readings, deduce(board.readings, equations), rule)
+        if not narrow:
+            break
+        for total in board.totals_above(narrow):
+            board.choose(total, attempt) if attempt < REDRAWS else board.withhold(total)
+    return board.shown
+
+
+class _Board:
+    """The cells while it is decided how each is shown."""
+
+    def __init__(
+        self, cells: Mapping[Key, int], rule: Rule, chance: Chance, totals: Mapping[Key, Sequence[Equation]]
+    ) -> None:
+        self._cells, self._rule, self._chance, self._totals = cells, rule, chance, totals
+        self.shown = {key: rule.publish(count) for key, count in cells.items()}
+        self.readings = {key: rule.reading(value) for key, value in self.shown.items()}
+
+    def choose(self, total: Key, attempt: int) -> None:
+        """Round a total the way chance picks, or the other way where that gives a part away."""
+        count = self._cells[total]
+        options = self._rule.roundings(count, self._chance(f"{total}:{count}:{attempt}"))
+        safe = (value for value in options if self._is_safe(total, self._rule.total_reading(value)))
+        self.shown[total] = next(safe, options[0])
+        self.readings[total] = self._rule.total_reading(self.shown[total])
+
+    def withhold(self, total: Key) -> None:
+        """Show nothing of a total."""
+        self.shown[total], self.readings[total] = None, ANYTHING
+
+    def totals_above(self, keys: Collection[Key]) -> list[Key]:
+        """The totals the cells are part of, and those cells that are totals, in a fixed order."""
+        above = {
+            total
+            for total in self._totals
+            for key in keys
+            if all(part in {None, of} for part, of in zip(total, key, strict=True))
+        }
+        return sorted(above, key=_order)
+
+    def _is_safe(self, total: Key, reading: Interval) -> bool:
+        return all(_leaves_enough(equation, reading, self.readings, self._rule) for equation in self._totals[total])
 
 
 def deduce(readings: Mapping[Key, Interval], equations: Sequence[Equation]) -> dict[Key, Interval]:
@@ -103,22 +172,22 @@ def deduce(readings: Mapping[Key, Interval], equations: Sequence[Equation]) -> d
 
 
 def too_narrow(readings: Mapping[Key, Interval], known: Mapping[Key, Interval], rule: Rule) -> set[Key]:
-    """The withheld cells for which fewer than `min_candidates` small values remain."""
-    small = Interval(1, rule.threshold - 1)
+    """The withheld small counts for which fewer than `min_candidates` values remain."""
     return {
         key
         for key, reading in readings.items()
-        if reading == small and known[key].high - known[key].low + 1 < rule.min_candidates
+        if reading == rule.small and known[key].high - known[key].low + 1 < rule.min_candidates
     }
 
 
-def sum_up(counts: Mapping[Key, int]) -> dict[Key, int]:
-    """The finest cells that are not zero, and all their totals."""
+def sum_up(counts: Mapping[Key, int], tables: Sequence[Table] | None = None) -> dict[Key, int]:
+    """The cells of the published tables that are not zero."""
     cells: dict[Key, int] = defaultdict(int)
+    margins: set[Table] | None = None
     for key, count in counts.items():
-        if count:
-            for kept in _subsets(len(key)):
-                cells[tuple(part if place in kept else None for place, part in enumerate(key))] += count
+        margins = margins or _margins(tables or [tuple(range(len(key)))])
+        for kept in margins if count else ():
+            cells[tuple(part if place in kept else None for place, part in enumerate(key))] += count
     return dict(cells)
 
 
@@ -139,46 +208,12 @@ def _by_total(equations: Sequence[Equation]) -> dict[Key, list[Equation]]:
     return found
 
 
-def _choose(
-    count: int, equations: Sequence[Equation], readings: Mapping[Key, Interval], rule: Rule
-) -> tuple[int | None, Interval]:
-    """The value nearest to the count that gives no withheld part away, or nothing."""
-    nearest = max(rule.floor, count // rule.base * rule.base)
-    steps = {nearest + step * rule.base for step in range(-STEPS, STEPS + 1)}
-    others = sorted((value for value in steps if value >= rule.floor), key=lambda value: (abs(value - count), value))
-    for value in (rule.publish(count), *others):
-        reading = rule.reading(value)
-        if all(_is_safe(equation, reading, readings, rule) for equation in equations):
-            return value, reading
-    return None, ANYTHING
-
-
-def _is_safe(equation: Equation, total: Interval, readings: Mapping[Key, Interval], rule: Rule) -> bool:
+def _leaves_enough(equation: Equation, total: Interval, readings: Mapping[Key, Interval], rule: Rule) -> bool:
     """Whether one equation alone leaves enough candidates for its withheld parts and for a withheld total."""
     known = {part: readings[part] for part in equation.parts} | {equation.total: total}
     given = dict(known)
     _tighten(equation, known)
     return not too_narrow(given, known, rule)
-
-
-def _withhold_until_safe(readings: dict[Key, Interval], equations: Sequence[Equation], rule: Rule) -> Iterator[Key]:
-    """Withhold, one after the other, the totals that still give something away when all tables are combined."""
-    while narrow := too_narrow(readings, deduce(readings, equations), rule):
-        for total in {_culprit(key, readings) for key in sorted(narrow, key=_order)}:
-            readings[total] = ANYTHING
-            yield total
-
-
-def _culprit(key: Key, readings: Mapping[Key, Interval]) -> Key:
-    """The narrowest total above a cell that is still shown; the cell itself where none is left."""
-    above = (
-        total
-        for total in readings
-        if total != key
-        and readings[total] != ANYTHING
-        and all(part in {None, of} for part, of in zip(total, key, strict=True))
-    )
-    return min(above, key=lambda total: (total.count(None), _order(total)), default=key)
 
 
 def _tighten(equation: Equation, known: dict[Key, Interval]) -> bool:
@@ -196,9 +231,8 @@ def _tighten(equation: Equation, known: dict[Key, Interval]) -> bool:
     return moved
 
 
-def _subsets(size: int) -> Iterator[tuple[int, ...]]:
-    for length in range(size + 1):
-        yield from combinations(range(size), length)
+def _margins(tables: Iterable[Table]) -> set[Table]:
+    return {kept for table in tables for length in range(len(table) + 1) for kept in combinations(table, length)}
 
 
 def _order(key: Key) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from registry.audit.event import Event
 from registry.audit.service import record
+from registry.sealing import Sealer
 from registry.statistics.disclosure import Rule
 from registry.statistics.service import RULE, Table, persons_by
 
@@ -28,12 +29,12 @@ class Export:
     metadata: str
 
 
-def export_table(session: Session, dimensions: Sequence[str], by: Event, rule: Rule = RULE) -> Export:
+def export_table(session: Session, sealer: Sealer, dimensions: Sequence[str], by: Event, rule: Rule = RULE) -> Export:
     """Make the files of a table, audited in the same transaction; `by` says who exports and what for.
 
     The event's action is set here. Raises InvalidInput for unknown dimensions.
     """
-    table = persons_by(session, dimensions, rule)
+    table = persons_by(session, sealer, dimensions, rule)
     detail = dict(by.detail) | {"dimensions": [dimension.code for dimension in table.dimensions]}
     record(session, replace(by, action=EXPORTED, detail=detail))
     filename = "personas-" + "-".join(dimension.code for dimension in table.dimensions)
@@ -87,8 +88,9 @@ def _notes(table: Table) -> str:
     total = "no se publica" if table.total is None else str(table.total)
     return (
         f"Total: {total}. Las cifras de 1 a {rule.threshold - 1} no se publican ({WITHHELD}); las demás se redondean "
-        f"a {rule.base}. Los totales se redondean aparte y pueden no ser la suma. La etapa de vida es la edad que se "
-        "cumple en el año. Uso: planificación y estudio; se prohíbe intentar identificar a las personas (Ley 29733)."
+        f"a {rule.base}. Los totales se redondean aparte, hacia arriba o hacia abajo, y pueden no ser la suma. La "
+        "etapa de vida es la edad que se cumple en el año. Uso: planificación y estudio; se prohíbe intentar "
+        "identificar a las personas (Ley 29733)."
     )
 
 

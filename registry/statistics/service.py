@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 
 from registry.database import now
 from registry.errors import InvalidInput
+from registry.sealing import Sealer
 from registry.statistics.categories import DIMENSIONS, UNKNOWN, Dimension, count_of, stage_of
-from registry.statistics.disclosure import Key, Rule, protect
+from registry.statistics.disclosure import Chance, Key, Rule, protect
 from registry.statistics.models import PersonFact
 
 LIMA = ZoneInfo("America/Lima")
-MAX_DIMENSIONS = 3
+# The finest tables that are published; all others are sums of these.
+TABLES = (("region", "sex", "age"), ("establishments",))
+PLACES = tuple(tuple(list(DIMENSIONS).index(code) for code in table) for table in TABLES)
 RULE = Rule()
 
 
@@ -42,14 +45,14 @@ class Table:
     rule: Rule
 
 
-def persons_by(session: Session, dimensions: Sequence[str], rule: Rule = RULE) -> Table:
-    """Persons with records by up to three of `region sex age establishments`; raises InvalidInput for others.
+def persons_by(session: Session, sealer: Sealer, dimensions: Sequence[str], rule: Rule = RULE) -> Table:
+    """Persons with records by any of `region sex age`, or by `establishments`; raises InvalidInput for others.
 
-    The same cell has the same value in every table: all tables come from one protected cube, whatever is asked.
+    The same cell has the same value in every table: all tables are protected together, whatever is asked.
     """
     chosen = _chosen(dimensions)
     moment = now()
-    shown = protect(_count(session, moment.astimezone(LIMA).year), rule)
+    shown = protect(_count(session, moment.astimezone(LIMA).year), rule, _chance(sealer), PLACES)
     rows = tuple(_row(chosen, categories, shown) for categories in product(*(d.categories for d in chosen)))
     return Table(
         dimensions=chosen,
@@ -62,11 +65,16 @@ def persons_by(session: Session, dimensions: Sequence[str], rule: Rule = RULE) -
 
 
 def _chosen(dimensions: Sequence[str]) -> tuple[Dimension, ...]:
-    if not 1 <= len(dimensions) <= MAX_DIMENSIONS or len(set(dimensions)) != len(dimensions):
-        raise InvalidInput(f"Choose one to {MAX_DIMENSIONS} different dimensions.", hint=", ".join(DIMENSIONS))
-    if not set(dimensions) <= set(DIMENSIONS):
-        raise InvalidInput("There is no such dimension.", hint=", ".join(DIMENSIONS))
+    if len(set(dimensions)) != len(dimensions) or not any(set(dimensions) <= set(table) for table in TABLES):
+        raise InvalidInput("There is no such table.", hint="Any of region, sex and age; or establishments alone.")
+    if not dimensions:
+        raise InvalidInput("Choose at least one dimension.", hint=", ".join(DIMENSIONS))
     return tuple(DIMENSIONS[code] for code in dimensions)
+
+
+def _chance(sealer: Sealer) -> Chance:
+    """A number from 0 to 1 that nobody without the blind key can foresee."""
+    return lambda text: int.from_bytes(sealer.blind("disclosure", text)[:6]) / 2**48
 
 
 def _count(session: Session, year: int) -> Counter[Key]:
