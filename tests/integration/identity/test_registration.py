@@ -39,6 +39,12 @@ def test_misspelt_record_of_another_establishment_is_linked(session: Session, re
     assert {part[0] for part in linked.contributions} > {"document", "paternal", "birth"}
 
 
+def test_patient_of_whom_nothing_is_known_is_welcome(register: Register) -> None:
+    outcomes = [register(Demographics(), number=str(number)) for number in range(2)]
+    assert len({outcome.person_id for outcome in outcomes}) == 2
+    assert {outcome.decision for outcome in outcomes} == {"new"}
+
+
 def test_strangers_stay_apart(register: Register) -> None:
     assert register(ROSA).person_id != register(PEDRO).person_id
 
