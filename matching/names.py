@@ -43,8 +43,9 @@ PLACEHOLDERS = frozenset(
 )
 ABBREVIATIONS = {"MA": "MARIA", "FCO": "FRANCISCO", "FCA": "FRANCISCA", "STA": "SANTA", "STO": "SANTO"}
 COMPOUND = re.compile(r"\b(PONCE|MONTES|CABEZA|ALVAREZ|NUNEZ|LADRON) DE (LEON|OCA|VACA|PRADO|ARCE|GUEVARA)\b")
-WIDOW = re.compile(r"^(?P<own>.*?)\s*\b(?:VDA|VIUDA|VD|V) (?:DE|DEL)\b(?P<husband>.*)$")
-WIFE = re.compile(r"^(?P<own>.*?)\s*\bDE (?!LA\b|LAS\b|LOS\b)(?P<husband>\S.*)$")
+OF = r"DE (?!LA\b|LAS\b|LOS\b)"
+WIDOW = re.compile(rf"^(?P<own>.*?)\s*\b(?:VDA|VIUDA|VD|V) (?=DEL? )(?:{OF})?(?P<husband>.*)$")
+WIFE = re.compile(rf"^(?P<own>.*?)\s*\b{OF}(?P<husband>\S.*)$")
 NEWBORN = re.compile(r"^(RN|R N|RECIEN NACID[OA]|HIJ[OA] DE|BEBE|NEONAT[OA]|N N$|NN$|SIN NOMBRE|NINO DE|NINA DE)\b")
 BIRTH_ORDER = re.compile(r"\b(?:(I{1,3})|([1-4])|(PRIMER|SEGUND|TERCER)[OA]?)\b")
 ORDINALS = {"PRIMER": 1, "SEGUND": 2, "TERCER": 3}
@@ -67,7 +68,8 @@ def parse_names(record: Demographics) -> Names:
     may_be_wife = record.sex != "M"
     paternal, husband_1 = _own_and_husband(record.paternal_surname, may_be_wife, keep_leading=True)
     maternal, husband_2 = _own_and_husband(record.maternal_surname, may_be_wife, keep_leading=False)
-    married = _joined(_groups(fold_name(record.married_surname or "").removeprefix("DE "))) or husband_1 or husband_2
+    written = re.sub(rf"^{OF}", "", fold_name(record.married_surname or ""))
+    married = _joined(_groups(written)) or husband_1 or husband_2
     first, second = _settle_surnames(_groups(paternal), _groups(maternal))
     raw = fold(record.given_names or "")
     if NEWBORN.match(raw):
@@ -78,7 +80,7 @@ def parse_names(record: Demographics) -> Names:
     given = _without_own_surnames(words, first, second)
     if NEWBORN.match(" ".join(given)):
         return Names(first, second, married, (), newborn=True, birth_order=_birth_order(raw))
-    return Names(first, second, married, given)
+    return Names(first, second, married, () if "".join(given) in PLACEHOLDERS else given)
 
 
 def _own_and_husband(surname: str | None, may_be_wife: bool, *, keep_leading: bool) -> tuple[str, str]:
@@ -130,8 +132,7 @@ def _settle_surnames(paternal: list[str], maternal: list[str]) -> tuple[str, str
 
 def _given_words(folded: str) -> tuple[str, ...]:
     words = (ABBREVIATIONS.get(word, word) for word in folded.split() if word not in GIVEN_PARTICLES)
-    kept = tuple(word for word in words if word not in PLACEHOLDERS and set(word) != {"X"})
-    return () if "".join(kept) in PLACEHOLDERS else kept
+    return tuple(word for word in words if word not in PLACEHOLDERS and set(word) != {"X"})
 
 
 def _surnames_from_given(words: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
