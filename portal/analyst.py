@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from portal import layout
-from portal.charts import bar_chart, chart_height
+from portal.charts import SIZES, bar_chart, chart_height
 from portal.errors import BadForm
 from portal.figures import DIMENSIONS, figure
 from portal.guard import require, signed_in
@@ -36,7 +36,8 @@ def chart(key: str) -> Response:
     theme = request.args.get("tema", "claro")
     if theme not in {"claro", "oscuro"}:
         raise BadForm("El tema del gráfico es claro u oscuro.")
-    response = Response(bar_chart(figure(_known(key)), theme), mimetype="image/svg+xml")
+    size = SIZES.get(request.args.get("talla", ""), SIZES["ancho"])
+    response = Response(bar_chart(figure(_known(key)), theme, size), mimetype="image/svg+xml")
     response.headers["Content-Security-Policy"] = _IMAGE_POLICY
     return response
 

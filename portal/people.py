@@ -50,7 +50,7 @@ def holders_of(session: Session, person_id: UUID) -> list[Holder]:
     holders = [
         Holder(
             establishment=place.name,
-            place=place.region,
+            place=place.region.title(),
             kind=f"Categoría {place.category}",
             records=len(received[place.id]),
             last=max(received[place.id]),

@@ -54,7 +54,7 @@ class Directory:
     def place(self, key: UUID | None) -> str:
         """Where the establishment is, and of which category."""
         found = self.establishments.get(key) if key else None
-        return f"{found.region} · categoría {found.category}" if found else ""
+        return f"{found.region.title()} · categoría {found.category}" if found else ""
 
     def professional(self, key: UUID | None) -> str:
         """The professional's name; empty where none is named."""
@@ -137,7 +137,7 @@ def accesses(session: Session, sealer: Sealer, events: Sequence[AuditEvent]) -> 
     known = directory(
         session,
         sealer,
-        establishments=[event.establishment_id for event in events],
+        establishments=[key for event in events for key in (event.establishment_id, event.holder_id)],
         professionals=[event.professional_id for event in events],
     )
     return [_access(event, known) for event in events]
@@ -181,8 +181,8 @@ def _access(event: AuditEvent, known: Directory) -> Access:
 
 def _what(event: AuditEvent, known: Directory) -> str:
     codes = event.detail.get("categories") or [line.split(":")[0] for line in event.detail.get("explanation", [])]
-    named = ", ".join(texts.category(code) for code in codes) or texts.action(event.action)
-    return f"{named} ({known.establishment(event.holder_id)})" if event.holder_id in known.establishments else named
+    named = ", ".join(texts.category(code) for code in in_order(codes)) or texts.action(event.action)
+    return f"{named} de {known.establishment(event.holder_id)}" if event.holder_id in known.establishments else named
 
 
 def _note(event: AuditEvent) -> str:

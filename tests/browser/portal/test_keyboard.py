@@ -33,7 +33,7 @@ def test_grant_and_withdraw_by_keyboard_without_javascript(chromium: Browser, wo
     walk_to(page, "Permitir")
     page.keyboard.press("Enter")
     page.wait_for_url("**/mi-historia/permisos/**")
-    assert "El permiso" in page.locator("h1").inner_text()
+    assert page.locator("h1").inner_text() == "Permiso dado"
     walk_to(page, "Mis permisos")
     page.keyboard.press("Enter")
     page.wait_for_url("**/mi-historia/permisos")

@@ -35,7 +35,7 @@ def test_ask_grant_read_see_withdraw(world: World, patient: Visitor, physician: 
     assert "/mi-historia/permisos/" in receipt.url.path
 
     record = physician.open(f"/profesional/persona/{world.person_id}")
-    assert "Historia en otros establecimientos" in record.text
+    assert "Historia compartida" in record.text
     assert world.holder.asked.count("AllergyIntolerance") == 1
     assert story.HOLDING.name in record.text
     assert "Penicilina" in record.text or "Activa" in record.text
@@ -50,8 +50,8 @@ def test_ask_grant_read_see_withdraw(world: World, patient: Visitor, physician: 
     assert "Pedir permiso" in physician.open(f"/profesional/persona/{world.person_id}").text
 
     again = patient.press(done, "/reponer")
-    assert "El permiso vuelve a valer" in again.text
-    assert "Historia en otros establecimientos" in physician.open(f"/profesional/persona/{world.person_id}").text
+    assert "Permiso dado" in again.text
+    assert "Historia compartida" in physician.open(f"/profesional/persona/{world.person_id}").text
     patient.press(patient.open("/mi-historia/permisos"), "/retirar")
 
 
