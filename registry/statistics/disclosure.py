@@ -22,7 +22,7 @@ Table = tuple[int, ...]
 Chance = Callable[[str], float]
 
 MAX_PASSES = 100
-REDRAWS, ATTEMPTS = 12, 16
+REDRAWS, ATTEMPTS = 12, 20
 
 
 class Interval(NamedTuple):
@@ -120,8 +120,7 @@ def protect(
         narrow = too_narrow(board.readings, deduce(board.readings, equations), rule)
         if not narrow:
             break
-        for total in board.totals_above(narrow):
-            board.choose(total, attempt) if attempt < REDRAWS else board.withhold(total)
+        board.mend(board.totals_above(narrow), attempt)
     return board.shown
 
 
@@ -143,9 +142,20 @@ class _Board:
         self.shown[total] = next(safe, options[0])
         self.readings[total] = self._rule.total_reading(self.shown[total])
 
-    def withhold(self, total: Key) -> None:
-        """Show nothing of a total."""
-        self.shown[total], self.readings[total] = None, ANYTHING
+    def mend(self, totals: Sequence[Key], attempt: int) -> None:
+        """Draw again; at last withhold the totals, and then what tells them through another table."""
+        for total in totals:
+            if attempt <= REDRAWS:
+                self.choose(total, attempt)
+            else:
+                self._withhold(total)
+        if attempt > REDRAWS + 1:
+            for part in {part for total in totals for equation in self._totals[total] for part in equation.parts}:
+                if self.shown[part] is not None:
+                    self._withhold(part)
+
+    def _withhold(self, key: Key) -> None:
+        self.shown[key], self.readings[key] = None, ANYTHING
 
     def totals_above(self, keys: Collection[Key]) -> list[Key]:
         """The totals the cells are part of, and those cells that are totals, in a fixed order."""
