@@ -9,9 +9,9 @@ from sandbox.demo.browser import NoSuchForm
 from sandbox.demo.tale import Tale
 from sandbox.demo.telling import NotAsTold, Teller
 from sandbox.files import read_json
-from sandbox.layout import Layout
+from sandbox.layout import DEFAULT_VAR, Layout
 
-out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="var", show_default=True)
+out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_VAR)
 
 
 @click.command()

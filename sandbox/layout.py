@@ -6,6 +6,7 @@ from pathlib import Path
 from sandbox.places import ESTABLISHMENTS
 
 HOST = "127.0.0.1"
+DEFAULT_VAR = Path(__file__).resolve().parents[1] / "var"  # of this checkout, wherever the command is called
 OFFICIAL_DNI, ENTITY_RUC = "94901918", "20999000001"  # who asks PIDE in the registry's name
 
 

@@ -10,12 +10,12 @@ import click
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from sandbox.files import read_json
-from sandbox.layout import HOST, Layout
+from sandbox.layout import DEFAULT_VAR, HOST, Layout
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), default="var", show_default=True)
+out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_VAR)
 
 
 class _Quiet(WSGIRequestHandler):
