@@ -9,6 +9,7 @@ from consent_broker.consents.routes import blueprint as access_requests
 from consent_broker.consents.tasks import EXPIRE_EVERY, expire_ended_consents
 from consent_broker.exchange.routes import blueprint as exchange
 from consent_broker.oauth.rfc7517_keys import rotate_signing_key
+from consent_broker.oauth.routes import authorization
 from consent_broker.oauth.routes import blueprint as oauth
 from consent_broker.oauth.tasks import PURGE_EVERY, purge_credentials
 from registry.access import Authenticator, bearer, self_authenticated
@@ -21,6 +22,7 @@ def broker_rooms(authenticate: Authenticator) -> list[Room]:
     """The broker's blueprints behind their policies."""
     return [
         Room(blueprint=oauth, policy=self_authenticated, surface="oauth"),
+        Room(blueprint=authorization, policy=self_authenticated, surface="page"),
         Room(blueprint=access_requests, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=exchange, policy=bearer(authenticate, "/exchange"), surface="fhir"),
     ]

@@ -29,6 +29,19 @@ _NOT_OFFERED = {"request": "request_not_supported", "request_uri": "request_uri_
                 "registration": "registration_not_supported"}  # fmt: skip
 
 
+class UnsafeAuthorization(InvalidInput):
+    """Where the browser came from is not certain, so it is sent nowhere; a person reads this, in Spanish."""
+
+    code = "portal-unsafe-authorization"
+
+    def __init__(self, debug: str) -> None:
+        super().__init__(
+            "El sistema que le envió aquí no se identificó bien.",
+            hint="No se compartió nada. Cierre esta página y avise al establecimiento que le pidió el permiso.",
+            debug=debug,
+        )
+
+
 class _Refused(Exception):
     """An error the client is told by redirect."""
 
@@ -40,7 +53,7 @@ class _Refused(Exception):
 def authorize(session: Session, broker: Broker, parameters: dict[str, str]) -> Response:
     """Start an authorization: 303 to `/autorizar/{challenge}`, or to the client with an error and `iss`.
 
-    Raises InvalidInput, shown to the person and not redirected, when the client or its redirect URI is not certain.
+    Raises UnsafeAuthorization, shown to the person and not redirected, when client or redirect URI is not certain.
     """
     client, redirect_uri = _certain_destination(session, parameters)
     try:
@@ -55,10 +68,10 @@ def authorize(session: Session, broker: Broker, parameters: dict[str, str]) -> R
 def _certain_destination(session: Session, parameters: dict[str, str]) -> tuple[Client, str]:
     client = find_client(session, parameters.get("client_id", ""), now())
     if client is None or client.unusable:
-        raise InvalidInput("The application that sent you is not known or not accredited.", code="invalid_client")
+        raise UnsafeAuthorization("unknown or unusable client")
     redirect_uri = parameters.get("redirect_uri")
     if redirect_uri is None or not client.check_redirect_uri(redirect_uri):
-        raise InvalidInput("The application asked to return to an address it did not register.", code="invalid_request")
+        raise UnsafeAuthorization("redirect_uri not registered")
     return client, redirect_uri
 
 

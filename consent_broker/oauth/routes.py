@@ -4,7 +4,7 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 from flask import Blueprint, Response, jsonify, request
 
 from consent_broker.broker import current_broker
-from consent_broker.oauth.rfc6749_authorize import authorize
+from consent_broker.oauth.rfc6749_authorize import UnsafeAuthorization, authorize
 from consent_broker.oauth.rfc6749_parameters import read_authorization_parameters
 from consent_broker.oauth.rfc6749_server import Server
 from consent_broker.oauth.rfc7009_revocation import revoke
@@ -12,9 +12,10 @@ from consent_broker.oauth.rfc7517_keys import JWKS_MAX_AGE
 from consent_broker.oauth.rfc7662_introspection import introspect
 from consent_broker.oauth.rfc8414_metadata import metadata, smart_configuration
 from registry.database import session
-from registry.errors import InvalidInput
 
 blueprint = Blueprint("oauth", __name__)
+authorization = Blueprint("authorization", __name__)
+"""Apart, because its errors are read by a person in a browser."""
 
 
 def _server() -> Server:
@@ -27,13 +28,13 @@ def token() -> Response:
     return _server().token(request)
 
 
-@blueprint.route("/oauth/authorize", methods=["GET", "POST"])
+@authorization.route("/oauth/authorize", methods=["GET", "POST"])
 def start_authorization() -> Response:
     """RFC 6749 §3.1."""
     try:
         parameters = read_authorization_parameters(request)
     except InvalidRequestError as error:
-        raise InvalidInput(str(error.description), code="invalid_request") from None
+        raise UnsafeAuthorization(str(error.description)) from None
     return authorize(session(), current_broker(), parameters)
 
 

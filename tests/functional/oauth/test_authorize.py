@@ -47,6 +47,8 @@ def test_nobody_is_sent_to_an_address_that_is_not_registered(
 def test_an_unknown_client_is_never_redirected(world: World, client_id: str | None) -> None:
     answer = world.authorize(client_id=client_id)
     assert (answer.status_code, "Location" in answer.headers) == (400, False)
+    assert answer.mimetype == "text/html"
+    assert "No se compartió nada" in answer.text
 
 
 @pytest.mark.parametrize("registered", ["http://evil.example/cb", "javascript:alert(1)", "https://u:p@a.example/cb"])
