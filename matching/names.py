@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from matching.lexicon import is_given, is_surname
 from matching.records import Demographics
@@ -83,6 +84,7 @@ def parse_names(record: Demographics) -> Names:
     return Names(first, second, married, () if "".join(given) in PLACEHOLDERS else given)
 
 
+@lru_cache(maxsize=65_536)
 def _own_and_husband(surname: str | None, may_be_wife: bool, *, keep_leading: bool) -> tuple[str, str]:
     """Split `QUISPE DE FLORES` or `VDA DE FLORES`; `keep_leading` keeps an own surname that starts with DE."""
     folded = COMPOUND.sub(r"\1DE\2", fold_name(surname or ""))
@@ -92,7 +94,8 @@ def _own_and_husband(surname: str | None, may_be_wife: bool, *, keep_leading: bo
     return match["own"], _joined(_groups(match["husband"]))
 
 
-def _groups(folded: str) -> list[str]:
+@lru_cache(maxsize=65_536)
+def _groups(folded: str) -> tuple[str, ...]:
     """Surnames in a field, each glued to its particles: `DE LA CRUZ QUISPE` is DELACRUZ and QUISPE."""
     groups: list[str] = []
     prefix = ""
@@ -104,8 +107,8 @@ def _groups(folded: str) -> list[str]:
     if prefix:
         groups.append(prefix)
     if _is_placeholder("".join(groups)):
-        return []
-    return [group for group in groups if not _is_placeholder(group)]
+        return ()
+    return tuple(group for group in groups if not _is_placeholder(group))
 
 
 def _joined(groups: Sequence[str]) -> str:
@@ -117,7 +120,7 @@ def _is_placeholder(word: str) -> bool:
     return len(word) < 2 or word in PLACEHOLDERS or set(word) == {"X"}
 
 
-def _settle_surnames(paternal: list[str], maternal: list[str]) -> tuple[str, str]:
+def _settle_surnames(paternal: tuple[str, ...], maternal: tuple[str, ...]) -> tuple[str, str]:
     """Both surnames typed into one field are parted; one repeated in the other field is dropped there."""
     if not maternal and len(paternal) > 1:
         return paternal[0], _joined(paternal[1:])

@@ -13,9 +13,10 @@ SPACES = re.compile(r"\s+")
 MAX_LENGTH = 200
 
 
-@lru_cache(maxsize=65_536)
 def fold(text: str) -> str:
     """Capitals A-Z, digits and single spaces; Ñ becomes N, as half of the sources write it."""
+    if text.isascii() and text.isalnum():
+        return text[:MAX_LENGTH].upper()
     plain = _strip_accents(_mend(text[:MAX_LENGTH])).upper()
     plain = LOST_LETTER.sub("N", plain)
     plain = NOT_WORD.sub(" ", APOSTROPHES.sub("", plain))

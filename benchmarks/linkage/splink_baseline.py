@@ -69,9 +69,9 @@ def level(sql: str, label: str) -> Any:
 
 
 def against(sql: str, label: str) -> Any:
-    """A level of relatives, ten bits against: learnt from random pairs, so rare a level would count in favour."""
+    """A level of relatives, eighteen bits against: learnt from random pairs, so rare a level would count in favour."""
     held = {"fix_m_probability": True, "fix_u_probability": True}
-    return level(sql, label).configure(m_probability=0.0009765625, u_probability=1.0, **held)
+    return level(sql, label).configure(m_probability=2**-18, u_probability=1.0, **held)
 
 
 def surname(column: str, code: str, other: str) -> Any:
