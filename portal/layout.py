@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -115,6 +117,11 @@ def _asset(name: str) -> _Asset:
     return _Asset(plain, gzip.compress(plain, mtime=0), hashlib.sha256(plain).hexdigest()[:12])
 
 
+def _options(choices: Mapping[str, str]) -> list[dict[str, str]]:
+    """Choices as the select and checkbox components take them."""
+    return [{"value": value, "text": text} for value, text in choices.items()]
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -127,9 +134,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals.update(url_for=url_for, asset_url=asset_url, promise=PROMISE)
+    environment.globals.update(options=_options, url_for=url_for, asset_url=asset_url, promise=PROMISE)
     environment.filters.update(
         moment=dates.long_moment, day=dates.long_day, number=dates.number, category=texts.category,
-        purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex,
+        purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex, combine=operator.or_,
     )  # fmt: skip
     return environment

@@ -73,7 +73,7 @@ def accesses() -> Response:
         "accesses.html",
         accesses=_of_establishment(everything, filters.establishment),
         filters=filters,
-        establishments=sorted({_place(access) for access in everything}),
+        establishments={place: place for place in sorted({_place(access) for access in everything})},
         csv_query=request.query_string.decode("ascii", "ignore"),
         empty="No hay accesos con ese filtro." if filters != Filters() else None,
     )

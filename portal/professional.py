@@ -117,7 +117,7 @@ def _ask_page(person_id: UUID, problem: str | None = None, status: int = 200) ->
         problem=problem,
         last_request=last,
         waiting=last is not None and last.state == "pending",
-        establishments=[(place.id, place.name) for place in _workplaces()],
+        establishments={str(place.id): place.name for place in _workplaces()},
         categories=texts.CATEGORIES,
         purposes=texts.ASKABLE_PURPOSES,
     )
