@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys, lock_keys
@@ -16,7 +15,27 @@ from registry.database import new_id
 from registry.identity.candidates import serialise
 from registry.identity.contents import Content, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys
-from registry.identity.models import BlockingToken, Membership, SourceRecord, SourceRecordVersion
+from registry.identity.models import blocking_tokens, memberships, source_record_versions, source_records
+
+FIND = (
+    select(
+        source_records.c.id,
+        source_records.c.version,
+        source_records.c.content_token,
+        source_records.c.received_at,
+        memberships.c.person_id,
+    )
+    .join(memberships, memberships.c.source_record_id == source_records.c.id)
+    .where(
+        source_records.c.establishment_id == bindparam("establishment_id"),
+        source_records.c.local_token == bindparam("local_token"),
+    )
+)
+ADD = insert(source_records)
+REVISE = update(source_records).where(source_records.c.id == bindparam("record_id"))
+ADD_VERSION = insert(source_record_versions)
+ADD_TOKENS = insert(blocking_tokens)
+FORGET_TOKENS = delete(blocking_tokens).where(blocking_tokens.c.source_record_id == bindparam("record_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,23 +112,22 @@ def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) 
     """Write the new version, point the record at it, and replace its blocking tokens."""
     _point(session, arrival, moment)
     plaintext = to_bytes(arrival.registration.content)
-    session.execute(
-        insert(SourceRecordVersion).values(
-            source_record_id=arrival.record_id,
-            version=arrival.version,
-            sealed=engine.sealer.seal(session, arrival.record_id, plaintext, seal_context(arrival.version)),
-            active=arrival.registration.active,
-            client_id=arrival.registration.client_id,
-            received_at=moment,
-        )
-    )
+    version = {
+        "source_record_id": arrival.record_id,
+        "version": arrival.version,
+        "sealed": engine.sealer.seal(session, arrival.record_id, plaintext, seal_context(arrival.version)),
+        "active": arrival.registration.active,
+        "client_id": arrival.registration.client_id,
+        "received_at": moment,
+    }
+    session.execute(ADD_VERSION, version)
     if arrival.tokens:
         rows = [{"token": token, "source_record_id": arrival.record_id} for token in arrival.tokens]
-        session.execute(insert(BlockingToken), rows)
+        session.execute(ADD_TOKENS, rows)
 
 
 def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
-    newest: dict[str, Any] = {
+    newest = {
         "version": arrival.version,
         "content_token": arrival.content_token,
         "active": arrival.registration.active,
@@ -118,8 +136,8 @@ def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
         "received_at": moment,
     }
     if arrival.known is not None:
-        session.execute(update(SourceRecord).where(SourceRecord.id == arrival.record_id).values(**newest))
-        session.execute(delete(BlockingToken).where(BlockingToken.source_record_id == arrival.record_id))
+        session.execute(REVISE, {"record_id": arrival.record_id, **newest})
+        session.execute(FORGET_TOKENS, {"record_id": arrival.record_id})
         return
     key = {
         "id": arrival.record_id,
@@ -127,7 +145,7 @@ def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
         "local_token": arrival.local_token,
         "created_at": moment,
     }
-    session.execute(insert(SourceRecord).values(**key, **newest))
+    session.execute(ADD, key | newest)
 
 
 def _has_dni(record: Normalised) -> bool:
@@ -135,16 +153,6 @@ def _has_dni(record: Normalised) -> bool:
 
 
 def _find(session: Session, establishment_id: UUID, local_token: bytes) -> Known | None:
-    query = (
-        select(
-            SourceRecord.id,
-            SourceRecord.version,
-            SourceRecord.content_token,
-            SourceRecord.received_at,
-            Membership.person_id,
-        )
-        .join(Membership, Membership.source_record_id == SourceRecord.id)
-        .where(SourceRecord.establishment_id == establishment_id, SourceRecord.local_token == local_token)
-    )
-    row = session.execute(query).one_or_none()
+    key = {"establishment_id": establishment_id, "local_token": local_token}
+    row = session.execute(FIND, key).one_or_none()
     return Known(*row) if row else None

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
-from sqlalchemy import Row, Select, select, text
+from sqlalchemy import Row, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from matching.cluster import Member
@@ -38,6 +38,31 @@ WITH hits AS (
 SELECT DISTINCT memberships.person_id, oversized.blocks
 FROM ranked JOIN memberships USING (source_record_id) CROSS JOIN oversized
 """)
+MEMBERS = (
+    select(
+        Membership.person_id,
+        Person.revision,
+        SourceRecord.id,
+        SourceRecord.establishment_id,
+        SourceRecord.version,
+        SourceRecord.active,
+        SourceRecord.verified,
+        SourceRecord.received_at,
+        SourceRecordVersion.sealed,
+        DataKey,
+    )
+    .join(Person, Person.id == Membership.person_id)
+    .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
+    .join(
+        SourceRecordVersion,
+        (SourceRecordVersion.source_record_id == SourceRecord.id)
+        & (SourceRecordVersion.version == SourceRecord.version),
+    )
+    .outerjoin(DataKey, DataKey.owner_id == SourceRecord.id)
+    .where(Membership.person_id.in_(bindparam("person_ids", expanding=True)))
+    .order_by(Membership.person_id, SourceRecord.id)
+)
+LOCKS = text("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key")
 _log = logger(__name__)
 
 
@@ -74,8 +99,7 @@ def serialise(session: Session, tokens: Iterable[bytes]) -> None:
     Locks are taken in one order by everybody, so waiting never becomes a deadlock.
     """
     keys = sorted({int.from_bytes(token[:8], "big", signed=True) for token in tokens})
-    statement = text("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key")
-    session.execute(statement, {"keys": keys})
+    session.execute(LOCKS, {"keys": keys})
 
 
 def find_person_ids(session: Session, tokens: Sequence[bytes]) -> list[UUID]:
@@ -94,7 +118,7 @@ def load_persons(session: Session, sealer: Sealer, person_ids: Collection[UUID])
     """The persons with their members opened, data keys included, in one query; unreadable members are left out."""
     if not person_ids:
         return {}
-    rows = session.execute(_members().where(Membership.person_id.in_(person_ids))).all()
+    rows = session.execute(MEMBERS, {"person_ids": list(person_ids)}).all()
     found: dict[UUID, list[LoadedMember]] = {}
     revisions: dict[UUID, int] = {}
     for row in rows:
@@ -116,32 +140,6 @@ def lock_persons(session: Session, person_ids: Collection[UUID]) -> Mapping[UUID
     query = select(Person.id, Person.revision).where(Person.id.in_(person_ids)).order_by(Person.id)
     rows = session.execute(query.with_for_update(key_share=True)).all()
     return {row.id: row.revision for row in rows}
-
-
-def _members() -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Membership.person_id,
-            Person.revision,
-            SourceRecord.id,
-            SourceRecord.establishment_id,
-            SourceRecord.version,
-            SourceRecord.active,
-            SourceRecord.verified,
-            SourceRecord.received_at,
-            SourceRecordVersion.sealed,
-            DataKey,
-        )
-        .join(Person, Person.id == Membership.person_id)
-        .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
-        .join(
-            SourceRecordVersion,
-            (SourceRecordVersion.source_record_id == SourceRecord.id)
-            & (SourceRecordVersion.version == SourceRecord.version),
-        )
-        .outerjoin(DataKey, DataKey.owner_id == SourceRecord.id)
-        .order_by(Membership.person_id, SourceRecord.id)
-    )
 
 
 def _open(sealer: Sealer, row: Row[*tuple[Any, ...]]) -> LoadedMember | None:

@@ -4,18 +4,28 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 from sqlalchemy.orm import Session
 
 from matching.score import Score
 from registry import outbox
 from registry.database import new_id, now
 from registry.identity.events import EventKind
-from registry.identity.models import Membership, MembershipEvent, Person, PossibleMatch
+from registry.identity.models import membership_events, memberships, persons, possible_matches
 from registry.identity.placement import Home, Placement
 
 CHANGED = "identity:person:changed"
 ENGINE = "engine"
+
+ADD_EVENTS = insert(membership_events)
+ADD_MEMBERSHIP = insert(memberships)
+MOVE_MEMBERSHIP = update(memberships).where(memberships.c.source_record_id == bindparam("record_id"))
+ADD_PERSON = insert(persons)
+REVISE_PERSON = update(persons).where(persons.c.id == bindparam("held_id")).values(revision=persons.c.revision + 1)
+OPEN_CASE = insert(possible_matches)
+CLOSE_CASE = update(possible_matches).where(
+    possible_matches.c.source_record_id == bindparam("record_id"), possible_matches.c.status == "open"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +45,12 @@ def apply_move(session: Session, move: Move) -> UUID:
     if home is not None and target == home.person_id:
         return home.person_id
     person_id = _arrive(session, target)
-    session.execute(insert(MembershipEvent), _events(move, person_id))
+    session.execute(ADD_EVENTS, _events(move, person_id))
     if home is None:
-        session.execute(insert(Membership).values(source_record_id=move.record_id, person_id=person_id, since=now()))
+        membership = {"source_record_id": move.record_id, "person_id": person_id, "since": now()}
+        session.execute(ADD_MEMBERSHIP, membership)
         return person_id
-    held = Membership.source_record_id == move.record_id
-    session.execute(update(Membership).where(held).values(person_id=person_id, since=now()))
+    session.execute(MOVE_MEMBERSHIP, {"record_id": move.record_id, "person_id": person_id, "since": now()})
     _leave(session, home, _successor(move))
     payload = {"person_id": str(home.person_id), "source_record_id": str(move.record_id)}
     outbox.publish(session, CHANGED, f"{home.person_id}:{move.record_id}:{move.version}", payload)
@@ -52,26 +62,24 @@ def open_case(session: Session, move: Move) -> None:
     score = move.placement.resolution.score
     if move.placement.decision != "review" or score is None:
         return
-    session.execute(
-        insert(PossibleMatch).values(
-            id=new_id(),
-            source_record_id=move.record_id,
-            version=move.version,
-            rivals=move.placement.rivals,
-            reason=move.placement.resolution.reason,
-            weight=score.weight_bits,
-            contributions=contributions_of(score),
-            model_hash=move.model_hash,
-            status="open",
-            created_at=now(),
-        )
-    )
+    case = {
+        "id": new_id(),
+        "source_record_id": move.record_id,
+        "version": move.version,
+        "rivals": move.placement.rivals,
+        "reason": move.placement.resolution.reason,
+        "weight": score.weight_bits,
+        "contributions": contributions_of(score),
+        "model_hash": move.model_hash,
+        "status": "open",
+        "created_at": now(),
+    }
+    session.execute(OPEN_CASE, case)
 
 
 def close_case(session: Session, record_id: UUID) -> None:
     """A new version makes the open case of its record obsolete."""
-    open_one = (PossibleMatch.source_record_id == record_id) & (PossibleMatch.status == "open")
-    session.execute(update(PossibleMatch).where(open_one).values(status="superseded", closed_at=now()))
+    session.execute(CLOSE_CASE, {"record_id": record_id, "status": "superseded", "closed_at": now()})
 
 
 def contributions_of(score: Score) -> list[list[str | float]]:
@@ -82,17 +90,16 @@ def contributions_of(score: Score) -> list[list[str | float]]:
 def _arrive(session: Session, target: UUID | None) -> UUID:
     if target is None:
         person_id = new_id()
-        session.execute(insert(Person).values(id=person_id, status="active", revision=1, created_at=now()))
+        session.execute(ADD_PERSON, {"id": person_id, "status": "active", "revision": 1, "created_at": now()})
         return person_id
-    session.execute(update(Person).where(Person.id == target).values(revision=Person.revision + 1))
+    session.execute(REVISE_PERSON, {"held_id": target})
     return target
 
 
 def _leave(session: Session, home: Home, successor: UUID | None) -> None:
     """The person left behind: smaller, empty, or replaced by where its last record of the same human went."""
     status = "active" if not home.alone else "replaced" if successor else "empty"
-    values = {"revision": Person.revision + 1, "status": status, "replaced_by": successor}
-    session.execute(update(Person).where(Person.id == home.person_id).values(**values))
+    session.execute(REVISE_PERSON, {"held_id": home.person_id, "status": status, "replaced_by": successor})
 
 
 def _successor(move: Move) -> UUID | None:

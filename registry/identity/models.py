@@ -1,10 +1,10 @@
 """Tables of identity: what sources said, who they are about, and the events that joined them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Table, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Uuid
@@ -136,3 +136,13 @@ class PossibleMatch(Base):
     status: Mapped[str] = mapped_column(default="open")
     created_at: Mapped[datetime] = mapped_column(default=now)
     closed_at: Mapped[datetime | None]
+
+
+# Registration is the hot path: it writes through the tables, without the mapper's bookkeeping.
+source_records = cast("Table", SourceRecord.__table__)
+source_record_versions = cast("Table", SourceRecordVersion.__table__)
+blocking_tokens = cast("Table", BlockingToken.__table__)
+persons = cast("Table", Person.__table__)
+memberships = cast("Table", Membership.__table__)
+membership_events = cast("Table", MembershipEvent.__table__)
+possible_matches = cast("Table", PossibleMatch.__table__)
