@@ -1,6 +1,5 @@
 """Document numbers brought to one written form; what is no number at all is dropped."""
 
-import re
 from collections.abc import Iterable
 
 from matching.records import Document, DocumentType
@@ -29,7 +28,7 @@ def normalise_document(document: Document | None) -> Document | None:
     """One document in its written form, or None for a placeholder or an unusable number."""
     if document is None:
         return None
-    number = re.sub(r"\s", "", fold(document.number))
+    number = fold(document.number).replace(" ", "")
     kind = document.type
     if kind is DocumentType.DNI:
         number = _dni(number)

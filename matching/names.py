@@ -46,6 +46,7 @@ ABBREVIATIONS = {"MA": "MARIA", "FCO": "FRANCISCO", "FCA": "FRANCISCA", "STA": "
 COMPOUND = re.compile(r"\b(PONCE|MONTES|CABEZA|ALVAREZ|NUNEZ|LADRON) DE (LEON|OCA|VACA|PRADO|ARCE|GUEVARA)\b")
 OF = r"DE (?!LA\b|LAS\b|LOS\b)"
 WIDOW = re.compile(rf"^(?P<own>.*?)\s*\b(?:VDA|VIUDA|VD|V) (?=DEL? )(?:{OF})?(?P<husband>.*)$")
+LEADING_OF = re.compile(rf"^{OF}")
 WIFE = re.compile(rf"^(?P<own>.*?)\s*\b{OF}(?P<husband>\S.*)$")
 NEWBORN = re.compile(r"^(RN|R N|RECIEN NACID[OA]|HIJ[OA] DE|BEBE|NEONAT[OA]|N N$|NN$|SIN NOMBRE|NINO DE|NINA DE)\b")
 BIRTH_ORDER = re.compile(r"\b(?:(I{1,3})|([1-4])|(PRIMER|SEGUND|TERCER)[OA]?)\b")
@@ -69,8 +70,7 @@ def parse_names(record: Demographics) -> Names:
     may_be_wife = record.sex != "M"
     paternal, husband_1 = _own_and_husband(record.paternal_surname, may_be_wife, keep_leading=True)
     maternal, husband_2 = _own_and_husband(record.maternal_surname, may_be_wife, keep_leading=False)
-    written = re.sub(rf"^{OF}", "", fold_name(record.married_surname or ""))
-    married = _joined(_groups(written)) or husband_1 or husband_2
+    married = _husbands(record.married_surname) or husband_1 or husband_2
     first, second = _settle_surnames(_groups(paternal), _groups(maternal))
     raw = fold(record.given_names or "")
     if NEWBORN.match(raw):
@@ -92,6 +92,10 @@ def _own_and_husband(surname: str | None, may_be_wife: bool, *, keep_leading: bo
     if match is None or (keep_leading and not match["own"] and not folded.startswith("V")):
         return folded, ""
     return match["own"], _joined(_groups(match["husband"]))
+
+
+def _husbands(surname: str | None) -> str:
+    return _joined(_groups(LEADING_OF.sub("", fold_name(surname)))) if surname else ""
 
 
 @lru_cache(maxsize=65_536)

@@ -12,6 +12,7 @@ from matching.text import fold
 
 EARLIEST_BIRTH_YEAR = 1901
 NEWBORN_NAME = "RN"
+NOT_DIGIT = re.compile(r"[^0-9]")
 PHONE_PREFIXES = re.compile(r"^(?:0051|51)(?=9\d{8}$)")
 ADDRESS_WORDS = {
     "AVENIDA": "AV", "AVDA": "AV", "JIRON": "JR", "CALLE": "CA", "PASAJE": "PSJ", "PJE": "PSJ", "MANZANA": "MZ",
@@ -116,7 +117,7 @@ def _birth_date(value: date | None) -> date | None:
 
 
 def _ubigeo(value: str | None) -> str:
-    digits = re.sub(r"[^0-9]", "", value or "")
+    digits = NOT_DIGIT.sub("", value or "")
     if len(digits) not in {2, 4, 6} or digits[:2] == "00":
         return ""
     while digits.endswith("00"):
@@ -131,6 +132,5 @@ def _address(value: str | None) -> frozenset[str]:
 
 
 def _phone(value: str | None) -> str:
-    digits = PHONE_PREFIXES.sub("", re.sub(r"[^0-9]", "", value or ""))
-    digits = digits.lstrip("0")
+    digits = PHONE_PREFIXES.sub("", NOT_DIGIT.sub("", value or "")).lstrip("0")
     return digits if 6 <= len(digits) <= 12 and len(set(digits)) > 2 else ""

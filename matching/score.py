@@ -7,6 +7,7 @@ positive) is what the possibility of siblings, twins or a parent and child takes
 weight.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log2
 from typing import NamedTuple
@@ -86,14 +87,17 @@ def compare(a: Normalised, b: Normalised) -> Comparison:
 def score(model: Model, a: Normalised, b: Normalised) -> Score:
     """Score a pair of records, with its explanation; the order of the two does not matter."""
     comparison = compare(a, b)
-    sums = _class_bits(model, comparison)
+    names = name_bits(model, comparison)
+    sums = _class_bits(model, comparison.levels, names)
     weight = _weight(sums)
-    return Score(weight, probability(weight), _contributions(model, comparison, sums), _conflicts(comparison))
+    parts = _contributions(model, comparison.levels, names, sums)
+    return Score(weight, probability(weight), parts, _conflicts(comparison.levels))
 
 
 def weigh(model: Model, a: Normalised, b: Normalised) -> float:
     """The weight of `score` alone, for the many pairs nobody asks to have explained."""
-    return _weight(_class_bits(model, compare(a, b)))
+    comparison = compare(a, b)
+    return _weight(_class_bits(model, comparison.levels, name_bits(model, comparison)))
 
 
 def probability(weight_bits: float) -> float:
@@ -117,10 +121,10 @@ def name_bits(model: Model, comparison: Comparison) -> dict[int, float]:
     return bits
 
 
-def _class_bits(model: Model, comparison: Comparison) -> Bits:
+def _class_bits(model: Model, levels: tuple[str, ...], names: Mapping[int, float]) -> Bits:
     """log2 of prior times likelihood for each class."""
     match, unrelated, sibling, twin, parent = model.prior
-    for table, level in zip(model.tables, comparison.levels, strict=True):
+    for table, level in zip(model.tables, levels, strict=True):
         if level != MISSING:
             m, u, s, t, p = table[level]
             match += m
@@ -128,7 +132,7 @@ def _class_bits(model: Model, comparison: Comparison) -> Bits:
             sibling += s
             twin += t
             parent += p
-    unrelated += sum(name_bits(model, comparison).values())
+    unrelated += sum(names.values())
     return match, unrelated, sibling, twin, parent
 
 
@@ -142,10 +146,11 @@ def _log2_sum(*bits: float) -> float:
     return most + log2(sum([2.0 ** (value - most) for value in bits]))
 
 
-def _contributions(model: Model, comparison: Comparison, sums: Bits) -> tuple[Contribution, ...]:
-    names = name_bits(model, comparison)
+def _contributions(
+    model: Model, levels: tuple[str, ...], names: Mapping[int, float], sums: Bits
+) -> tuple[Contribution, ...]:
     parts = [Contribution("prior", "", model.prior[0] - model.prior[1])]
-    for index, (field, level) in enumerate(zip(FIELDS, comparison.levels, strict=True)):
+    for index, (field, level) in enumerate(zip(FIELDS, levels, strict=True)):
         if level != MISSING:
             match, unrelated, *_ = model.tables[index][level]
             parts.append(Contribution(field, level, match - unrelated - names.get(index, 0.0)))
@@ -154,5 +159,5 @@ def _contributions(model: Model, comparison: Comparison, sums: Bits) -> tuple[Co
     return (*parts, Contribution("relatives", KIN[kin.index(max(kin))], taken))
 
 
-def _conflicts(comparison: Comparison) -> frozenset[str]:
-    return frozenset(field for field, index in HARD_FACTS if comparison.levels[index] == DIFFERENT)
+def _conflicts(levels: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(field for field, index in HARD_FACTS if levels[index] == DIFFERENT)

@@ -7,6 +7,7 @@ from functools import lru_cache
 MOJIBAKE = re.compile("[ÃÂ]")
 LOST_LETTER = re.compile(r"(?<=[AEIOU])[?#¥\ufffd](?=[AEIOU])")
 DIGIT_IN_WORD = re.compile(r"(?<=[A-Z])[01](?=[A-Z])")
+DIGITS = re.compile(r"[0-9]+")
 APOSTROPHES = re.compile(r"['’`´ʼ]")
 NOT_WORD = re.compile(r"[^A-Z0-9 ]+")
 SPACES = re.compile(r"\s+")
@@ -27,7 +28,7 @@ def fold(text: str) -> str:
 def fold_name(text: str) -> str:
     """Fold a name: `fold`, and a 0 or 1 typed inside a word becomes O or I; other digits go."""
     plain = DIGIT_IN_WORD.sub(lambda digit: "OI"[int(digit.group())], fold(text))
-    return SPACES.sub(" ", re.sub(r"[0-9]+", " ", plain)).strip()
+    return SPACES.sub(" ", DIGITS.sub(" ", plain)).strip()
 
 
 def _mend(text: str) -> str:
