@@ -62,10 +62,11 @@ def test_a_day_ends_at_midnight_in_lima_and_the_default_is_seven_days(world: Wor
 
 @pytest.mark.parametrize(
     "until",
-    [days(91), days(-2), "2020-01-01", "9999-12-31", "tomorrow", "2026-13-01", 5, "2030-01-01T00:00:00", "x" * 900],
+    ["+91", "-2", "2020-01-01", "9999-12-31", "tomorrow", "2026-13-01", 5, "2030-01-01T00:00:00", "x" * 900],
 )
 def test_an_end_that_can_not_be_is_refused(world: World, until: Any) -> None:
-    assert ask(world, until=until).status_code == 422
+    sent = days(int(until)) if until in {"+91", "-2"} else until
+    assert ask(world, until=sent).status_code == 422
 
 
 @pytest.mark.parametrize(
