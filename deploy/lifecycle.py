@@ -2,25 +2,26 @@
 
 import contextlib
 import fcntl
-import json
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
 from deploy import backing as standing
-from deploy import product
+from deploy import outside, product
 from deploy.backing import Backing
 from deploy.layout import Layout
+from deploy.outside import Voice
 from deploy.postgres import ServiceError
-from deploy.readiness import end_of, refuse_taken, wait_until_ready
+from deploy.readiness import refuse_taken, wait_until_ready
 from deploy.supervision import Supervisor
-from deploy.vault import read_object, write_object
+from deploy.vault import write_object
 
 DEFAULT_PORT = 8000
-DEFAULT_POPULATION = 400
 SANDBOX_PORTS_ABOVE = 100
 
 
@@ -31,14 +32,6 @@ class Options:
     port: int = DEFAULT_PORT
     sandbox: bool = True
     population: int | None = None
-
-
-@dataclass(frozen=True)
-class Voice:
-    """How a start tells what it does: a line for each step, and done and total of the load."""
-
-    say: Callable[[str], None]
-    progress: Callable[[int, int], None]
 
 
 @contextlib.contextmanager
@@ -82,7 +75,8 @@ def bring_up(layout: Layout, options: Options, voice: Voice) -> None:
     environment = product.settings(layout, options.port, backing.settings(), sandbox=options.sandbox)
     _refuse_strange_data(backing, environment)
     if options.sandbox:
-        _prepare_sandbox(layout, options, voice, environment["RENHICE_BASE_URL"], database)
+        plan = outside.Plan(options.port + SANDBOX_PORTS_ABOVE, options.population, environment["RENHICE_BASE_URL"])
+        outside.prepare(layout, plan, voice, database)
         refuse_taken(product.sandbox_ports(layout))
         environment = product.settings(layout, options.port, backing.settings(), sandbox=True)
     product.make_keys(layout, environment)
@@ -91,7 +85,7 @@ def bring_up(layout: Layout, options: Options, voice: Voice) -> None:
     try:
         _start(supervisor, options, backing, environment, voice)
         if options.sandbox:
-            _load(layout, voice, database)
+            outside.load(layout, voice, database)
     except BaseException:
         supervisor.shut_down()
         raise
@@ -108,87 +102,33 @@ def _refuse_strange_data(backing: Backing, environment: Mapping[str, str]) -> No
         )
 
 
-def _prepare_sandbox(layout: Layout, options: Options, voice: Voice, base_url: str, database: str) -> None:
-    state = read_object(layout.state)
-    if state.get("database", database) != database:
-        voice.say("This is another database than last time: the sandbox is made anew")
-        shutil.rmtree(layout.var / "sandbox", ignore_errors=True)
-        layout.sandbox_file.unlink(missing_ok=True)
-        state = {}
-    population = options.population or state.get("population", DEFAULT_POPULATION)
-    if state.get("population", population) != population:
-        raise ServiceError(f"The sandbox holds {state['population']} persons; ./renhice up --fresh makes another one.")
-    voice.say(f"Preparing the sandbox ({population} persons)")
-    arguments = ["prepare", "--base-url", base_url, "--population", str(population)]
-    arguments += ["--port-base", str(options.port + SANDBOX_PORTS_ABOVE), "--out", str(layout.var)]
-    _run(layout, [sys.executable, "-m", "sandbox", *arguments], {}, "Preparing the sandbox failed")
-    write_object(layout.state, {**state, "database": database, "population": population})
-
-
 def _start(
     supervisor: Supervisor, options: Options, backing: Backing, environment: Mapping[str, str], voice: Voice
 ) -> None:
     layout = supervisor.layout
-    outside = product.sandbox_programs(layout) if options.sandbox else []
+    others = product.sandbox_programs(layout) if options.sandbox else []
     voice.say("Starting PostgreSQL and Valkey" if backing.programs else "Connecting to PostgreSQL and the broker")
-    supervisor.start([*backing.programs, *outside, *product.programs(layout, options.port)], environment)
+    supervisor.start([*backing.programs, *others, *product.programs(layout, options.port)], environment)
+    if others:
+        supervisor.start_group("sandbox")
     standing.make_database(backing)
     voice.say("Bringing the schema up to date")
-    _run(layout, [sys.executable, "-m", "alembic", "upgrade", "head"], environment, "The migration failed")
+    _migrate(layout, backing)
     standing.make_login(backing)
-    if outside:
-        _import_directory(layout, environment, voice)
+    if others:
+        outside.import_directory(layout, environment, voice, standing.fingerprint(backing))
     voice.say("Starting the processes")
-    for group in ("sandbox", "application") if outside else ("application",):
-        supervisor.start_group(group)
-    ports = product.sandbox_ports(layout) if outside else {}
+    supervisor.start_group("application")
+    ports = product.sandbox_ports(layout) if others else {}
     wait_until_ready(supervisor, f"http://127.0.0.1:{options.port}", ports)
 
 
-def _import_directory(layout: Layout, environment: Mapping[str, str], voice: Voice) -> None:
-    voice.say("Importing the directory of establishments, record systems and people")
-    directory = str(layout.var / "sandbox" / "directory.json")
-    command = [sys.executable, "-m", "deploy", "directory", "import", directory]
-    _run(layout, command, environment, "Importing the directory failed")
-
-
-def _load(layout: Layout, voice: Voice, database: str) -> None:
-    state = read_object(layout.state)
-    if state.get("loaded") == database:
-        return
-    voice.say("Establishments register their patients through the public API")
-    command = [sys.executable, "-m", "sandbox", "load", "--out", str(layout.var)]
-    told = layout.logs / "sandbox-load.log"
-    with (
-        told.open("wb") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=layout.root, env=_outside(layout)) as load,
-    ):
-        try:
-            for line in load.stdout or ():
-                _report(line, voice)
-        except BaseException:
-            load.terminate()
-            raise
-    if load.returncode != 0:
-        raise ServiceError(f"Loading the population failed (exit {load.returncode}). {end_of(told)}")
-    write_object(layout.state, {**state, "loaded": database})
-
-
-def _report(line: bytes, voice: Voice) -> None:
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        progress = json.loads(line)
-        voice.progress(int(progress["done"]), int(progress["total"]))
-
-
-def _outside(layout: Layout) -> dict[str, str]:
-    """The environment of the outside world: it knows none of the product's settings."""
-    theirs = {name: value for name, value in os.environ.items() if not name.startswith("RENHICE_")}
-    return {**theirs, "PYTHONPATH": str(layout.root)}
-
-
-def _run(layout: Layout, command: list[str], settings: Mapping[str, str], failure: str) -> None:
-    environment = {**_outside(layout), **settings}
-    done = subprocess.run(command, check=False, cwd=layout.root, env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()[-12:]
-        raise ServiceError("\n".join([f"{failure} (exit {done.returncode}):", *said]))
+def _migrate(layout: Layout, backing: Backing) -> None:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(layout.root / "migrations").replace("%", "%%"))
+    url = standing.text(backing.migration_database)
+    configuration.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    try:
+        command.upgrade(configuration, "head")
+    except (CommandError, SQLAlchemyError) as error:
+        raise ServiceError(f"The migration failed: {error}") from error

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from deploy.layout import Layout
-from deploy.lifecycle import Voice
+from deploy.outside import Voice
 from deploy.supervision import Process
 from deploy.vault import read_object
 

@@ -40,9 +40,9 @@ def programs(layout: Layout, port: int) -> list[Program]:
 
 def web_command(bind: str) -> list[str]:
     """gunicorn with threads: requests wait for the database and for other establishments, not for the processor."""
-    command = [sys.executable, "-m", "gunicorn", "wsgi:create_app()", "--bind", bind, "--worker-class", "gthread"]
-    command += ["--workers", str(WEB_PROCESSES), "--threads", str(WEB_THREADS), "--timeout", "60"]
-    return [*command, "--graceful-timeout", "20", "--no-control-socket", "--log-level", "warning"]
+    command = [sys.executable, "-m", "gunicorn", "wsgi:create_app()", "--preload", "--bind", bind]
+    command += ["--workers", str(WEB_PROCESSES), "--worker-class", "gthread", "--threads", str(WEB_THREADS)]
+    return [*command, "--timeout", "60", "--graceful-timeout", "20", "--no-control-socket", "--log-level", "warning"]
 
 
 def sandbox_programs(layout: Layout) -> list[Program]:

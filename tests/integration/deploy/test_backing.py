@@ -11,7 +11,8 @@ from sqlalchemy import make_url
 from deploy import backing, postgres, service_checks
 from deploy.account import database_account
 from deploy.layout import Layout
-from deploy.lifecycle import Options, Voice, bring_up, make_fresh
+from deploy.lifecycle import Options, bring_up, make_fresh
+from deploy.outside import Voice
 from deploy.postgres import ServiceError
 from deploy.services import ephemeral_database, ephemeral_postgres
 from deploy.valkey import free_port
