@@ -43,6 +43,7 @@ def apply_move(session: Session, move: Move) -> UUID:
     """Write what the placement decided and return the record's person; a record that stays writes no event."""
     home, target = move.home, move.placement.person_id
     if home is not None and target == home.person_id:
+        session.execute(REVISE_PERSON, {"held_id": target})
         return home.person_id
     person_id = _arrive(session, target)
     session.execute(ADD_EVENTS, _events(move, person_id))

@@ -12,9 +12,9 @@ from matching.normalise import Normalised, normalise
 from matching.records import Demographics, Document
 from matching.survivorship import NAME_FIELDS, SourceView, preferred
 from registry.errors import NotFound
-from registry.identity.candidates import LoadedPerson, find_persons, load_persons
+from registry.identity.candidates import LoadedMember, LoadedPerson, find_persons, load_persons
 from registry.identity.engine import blind_keys
-from registry.identity.models import Person
+from registry.identity.models import Person, Verification
 from registry.sealing import Sealer
 
 VERIFIED_FIELDS = NAME_FIELDS | {"documents"}
@@ -80,17 +80,32 @@ def find_citizen(session: Session, sealer: Sealer, document: Document, names: De
     """The one person a verified citizen is: a record with that document whose names agree; None when none or several.
 
     `document` and `names` come from the State (ID Perú, RENIEC), so agreeing with them is the verification. A record
-    that merely carries the number, as a relative's may, is not enough.
+    that merely carries the number, as a relative's may, is not enough, and one whose check failed does not count. A
+    record that RENIEC confirmed outranks those it was not asked about: a mistyped number is somebody else's.
     """
     wanted, citizen = normalise(Demographics(documents=(document,))), normalise(names)
     persons = find_persons(session, sealer, blind_keys(sealer, blocking_keys(wanted)))
-    found = [key for key, person in persons.items() if _is_citizen(person, wanted.documents, citizen)]
-    return found[0] if len(found) == 1 else None
+    own = {
+        one.record_id: (key, one)
+        for key, person in persons.items()
+        for one in person.members
+        if set(wanted.documents) & set(one.normalised.documents) and names_agree(one.normalised, citizen)
+    }
+    refuted = _refuted(session, [one for _, one in own.values()])
+    confirmed = {key for key, one in own.values() if one.verified}
+    found = confirmed or {key for record_id, (key, _) in own.items() if record_id not in refuted}
+    return found.pop() if len(found) == 1 else None
 
 
-def _is_citizen(person: LoadedPerson, documents: Sequence[Document], citizen: Normalised) -> bool:
-    carrying = [one.normalised for one in person.members if set(documents) & set(one.normalised.documents)]
-    return any(names_agree(record, citizen) for record in carrying)
+def _refuted(session: Session, members: Sequence[LoadedMember]) -> set[UUID]:
+    """Records whose newest version was checked against the identity registry and found to be someone else's."""
+    rows = session.execute(
+        select(Verification.source_record_id, Verification.version)
+        .where(Verification.source_record_id.in_([one.record_id for one in members]))
+        .where(Verification.status.in_(["names-differ", "not-found"]))
+    ).all()
+    failed = {tuple(row) for row in rows}
+    return {one.record_id for one in members if (one.record_id, one.version) in failed}
 
 
 def names_agree(record: Normalised, citizen: Normalised) -> bool:

@@ -17,7 +17,7 @@ from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record as audit
 from registry.database import new_id, now
-from registry.identity.candidates import LoadedMember, LoadedPerson
+from registry.identity.candidates import LoadedMember, LoadedPerson, lock_persons
 from registry.identity.membership import CHANGED
 from registry.identity.models import Person, PossibleMatch, SourceRecord, Verification
 from registry.identity.persons import names_agree
@@ -52,32 +52,22 @@ def list_due(session: Session) -> Sequence[UUID]:
 
 
 def verify_record(session: Session, sealer: Sealer, registry: IdentityRegistry, record_id: UUID) -> str | None:
-    """Ask whether the record's DNI belongs to somebody of its names, and keep the answer; None for a vanished record.
+    """Ask whether the record's DNI belongs to somebody of its names, and keep the answer.
 
     `verified` needs both: a number alone is evidence, not identity. An answer that tells nothing is asked for again.
+    None for a record without a DNI, and when the person changed meanwhile: then the check stays due.
     """
     person = find_by_source_record(session, sealer, record_id)
     member = next((one for one in person.members if one.record_id == record_id), None) if person else None
     dni = _dni(member.normalised) if member else None
     if person is None or member is None or dni is None:
-        _settle(session, record_id, None, again=False)
+        session.execute(update(SourceRecord).where(SourceRecord.id == record_id).values(next_check_at=None))
         return None
     check = registry.lookup(dni)
-    status = _status(check, member.normalised)
-    if not _settle(
-        session, record_id, member.version, again=status == Status.UNVERIFIED, verified=status == "verified"
-    ):
+    if lock_persons(session, [person.person_id]) != {person.person_id: person.revision}:
         return None
-    session.execute(
-        insert(Verification).values(
-            id=new_id(),
-            source_record_id=record_id,
-            version=member.version,
-            status=status,
-            source=check.source,
-            checked_at=check.fetched_at,
-        )
-    )
+    status = _status(check, member.normalised)
+    _keep(session, member, check, status)
     if status == Status.VERIFIED:
         _tell(session, person, member)
     return status
@@ -101,13 +91,21 @@ def _status(check: IdentityCheck, record: Normalised) -> str:
     return Status.VERIFIED.value if names_agree(record, normalise(holder)) else NAMES_DIFFER
 
 
-def _settle(session: Session, record_id: UUID, version: int | None, *, again: bool, verified: bool = False) -> bool:
-    """Write the outcome on the record unless a newer version came meanwhile; returns whether it was written."""
-    statement = update(SourceRecord).where(SourceRecord.id == record_id)
-    if version is not None:
-        statement = statement.where(SourceRecord.version == version)
-    values = {"next_check_at": now() + RETRY_AFTER if again else None, "verified": verified}
-    return bool(session.execute(statement.values(**values).returning(SourceRecord.id)).all())
+def _keep(session: Session, member: LoadedMember, check: IdentityCheck, status: str) -> None:
+    """Write the answer down, and on the record when it is asked for again; the person is held by the caller."""
+    session.execute(
+        insert(Verification).values(
+            id=new_id(),
+            source_record_id=member.record_id,
+            version=member.version,
+            status=status,
+            source=check.source,
+            checked_at=check.fetched_at,
+        )
+    )
+    again = now() + RETRY_AFTER if status == Status.UNVERIFIED else None
+    values = {"next_check_at": again, "verified": status == Status.VERIFIED}
+    session.execute(update(SourceRecord).where(SourceRecord.id == member.record_id).values(**values))
 
 
 def _tell(session: Session, person: LoadedPerson, member: LoadedMember) -> None:

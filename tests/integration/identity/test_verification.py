@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from matching.records import Demographics, Document, DocumentType
 from registry.database import new_id, now
 from registry.identity.models import PossibleMatch, SourceRecord, Verification
-from registry.identity.service import Engine, preferred_demographics
+from registry.identity.service import Engine, find_citizen, preferred_demographics
 from registry.identity.verification import list_due, verify_due, verify_record
 from registry.pide.port import IdentityCheck, Names, Status
 from tests.integration.identity.conftest import PEDRO, ROSA, Register, misspelt
@@ -91,3 +91,23 @@ def test_two_verified_numbers_under_one_person_go_to_a_steward(
     reniec.people["40718239"] = reniec.people["40718293"]
     verify_due(session, engine.sealer, reniec)
     assert session.scalars(select(PossibleMatch.reason)).all() == ["verified-conflict"]
+
+
+def test_confirmed_record_tells_namesakes_with_a_mistyped_number_apart(
+    session: Session, engine: Engine, register: Register, reniec: Reniec
+) -> None:
+    namesake = replace(PEDRO, documents=ROSA.documents, given_names="Rosa", sex="F")
+    other, mine = register(namesake), register(ROSA)
+    said = (session, engine.sealer, ROSA.documents[0], Demographics(given_names="Rosa"))
+    assert other.person_id != mine.person_id
+    assert find_citizen(*said) is None
+    verify_due(session, engine.sealer, reniec)
+    assert find_citizen(*said) == mine.person_id
+
+
+def test_namesake_whose_check_failed_is_not_the_citizen(
+    session: Session, engine: Engine, register: Register, reniec: Reniec
+) -> None:
+    register(replace(PEDRO, documents=ROSA.documents, given_names="Rosa", sex="F"))
+    verify_due(session, engine.sealer, reniec)
+    assert find_citizen(session, engine.sealer, ROSA.documents[0], Demographics(given_names="Rosa")) is None
