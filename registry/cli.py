@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from registry.directory.cli import directory
+from registry.pide.cli import pide
 from registry.sealing import add_master_key, create_keys
 from registry.settings import load_settings
 from registry.statistics.cli import statistics
@@ -16,6 +17,7 @@ def cli() -> None:
 
 
 cli.add_command(directory)
+cli.add_command(pide)
 cli.add_command(statistics)
 
 

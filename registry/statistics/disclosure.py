@@ -107,7 +107,7 @@ def protect(
     """Every cell of every published table as it may be shown; a cell that is not in the result is zero.
 
     `counts` are the finest counts: no None in a key, all keys of one length. `chance` gives the same secret number
-    from 0 to 1 for the same text: what is shown of a count never changes until the count does. `tables` are the finest
+    from 0 to 1 for the same text: what is shown never changes until a count does. `tables` are the finest
     tables that are published; all that can be summed from them are published too. Without it there is one.
     """
     cells = sum_up(counts, tables)

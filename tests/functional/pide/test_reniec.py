@@ -1,6 +1,5 @@
 """The adapter against a simulated RENIEC over real HTTP, in good health and in every failure seen in the field."""
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,35 +12,9 @@ from registry.pide.port import IdentityCheck, Status
 from registry.pide.reniec import NoIdentityRegistry, ReniecOverPide, make_identity_registry
 from registry.settings import Settings
 from sandbox.citizens import Citizens
-from sandbox.files import write_json
-from sandbox.pide import Entity, Pide, create_app
-from sandbox.population import Population
-from sandbox.serving import bind
+from tests.functional.pide.conftest import CONTROL
 
-CONTROL = "control-token"
 Lookup = Callable[[str], IdentityCheck]
-
-
-@pytest.fixture(scope="module")
-def citizen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Citizens, str]:
-    people = Population(7).people(30)
-    citizens = Citizens(tmp_path_factory.mktemp("citizens") / "citizens.sqlite")
-    citizens.enrol(people)
-    return citizens, next(p.document.number for p in people if p.document and p.document.type == "dni")
-
-
-@pytest.fixture(scope="module")
-def url(citizen: tuple[Citizens, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    password = tmp_path_factory.mktemp("pide") / "password.json"
-    write_json(password, {"password": "first-password"})
-    entity = Entity("94901918", "20999000001", password)
-    server = bind(create_app(Pide(citizen[0], entity, CONTROL)), 0)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def settings(url: str, password: str = "first-password") -> Settings:
