@@ -14,7 +14,7 @@ from portal import layout, present, texts
 from portal.dates import next_day, parse_day
 from portal.guard import require, signed_in
 from portal.hats import PATIENT
-from portal.people import holders_of, person_and_replaced
+from portal.people import current_id, holders_of, person_and_replaced
 from portal.session import end_session, list_sessions
 from portal.views import Access, OpenSession
 from registry.app import parts
@@ -24,7 +24,7 @@ from registry.errors import NotFound
 
 patient = Blueprint("portal-patient", __name__, url_prefix="/mi-historia")
 DECIDED = "consent:access:decided"
-SHOWN = ("exchange:records:read", "portal:person:viewed", DECIDED)
+SHOWN = ("exchange:records:read", DECIDED, *texts.ACTIONS)
 """The audited actions that are an access to the person's records or identity; of decisions only the refusals."""
 
 FEW, MANY = 5, 500
@@ -47,11 +47,11 @@ def policy() -> None:
 
 
 def me() -> UUID:
-    """The person whose pages these are; raises NotFound when the session has none (a role without a person)."""
+    """The person whose pages these are, by the id of today (a merge may have replaced it); raises NotFound."""
     found = signed_in().person_id
     if found is None:
         raise NotFound("There is no such person.")
-    return found
+    return current_id(session(), found)
 
 
 @patient.get("")

@@ -37,6 +37,11 @@ def hats_for(session: Session, parts: Renhice, identity: Identity) -> Hats:
     )
 
 
+def current_id(session: Session, person_id: UUID) -> UUID:
+    """The id the person goes by today; raises NotFound."""
+    return get_person(session, person_id).id
+
+
 def person_and_replaced(session: Session, person_id: UUID) -> list[UUID]:
     """The person and those it replaced: under all of them its history is written."""
     return list_person_ids(session, person_id)
@@ -68,7 +73,7 @@ def search(session: Session, parts: Renhice, wanted: Demographics) -> list[Candi
 
 def banner(session: Session, parts: Renhice, person_id: UUID) -> Banner:
     """The person whose page is open; raises NotFound."""
-    current = get_person(session, person_id).id
+    current = current_id(session, person_id)
     known = preferred_demographics(session, parts.sealer, current) or Demographics()
     today = now().astimezone(LIMA).date()
     return Banner(

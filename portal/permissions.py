@@ -1,5 +1,6 @@
 """The patient decides: answers requests, reads permissions in force and ended, withdraws one and takes it back."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from flask import Blueprint, Response, redirect, request
@@ -53,10 +54,11 @@ def receipt(consent_id: UUID) -> Response:
 def withdraw(consent_id: UUID) -> Answer:
     """Withdraw at once, without a page of doubt; the receipt offers to undo (Ley 29733 art. 13)."""
     require_fresh(DECISION_ACR, came_from="/mi-historia/permisos")
-    permission = _shown(_mine(consent_id))
+    state = _mine(consent_id)
+    permission = _shown(state)
     if permission.state != "active":
         raise AlreadyDecided("Este permiso ya había terminado.")
-    revoke_consent(session(), consent_id, evidence(revocation_text(permission)))
+    revoke_consent(session(), consent_id, evidence(revocation_text(permission), state.terms.person_id))
     return redirect(f"/mi-historia/permisos/{consent_id}", 303)
 
 
@@ -68,7 +70,7 @@ def take_back(consent_id: UUID) -> Answer:
     if not _restorable(state):
         raise AlreadyDecided("Este permiso ya no se puede reponer.")
     proof = evidence(f"Volver a permitir: {revocation_text(_shown(state))}")
-    again = propose_consent(session(), state.terms, proof.as_record())
+    again = propose_consent(session(), replace(state.terms, person_id=me()), proof.as_record())
     grant_consent(session(), again, proof)
     return redirect(f"/mi-historia/permisos/{again}", 303)
 
@@ -100,10 +102,15 @@ def decision() -> bool:
     return chosen
 
 
-def evidence(text: str) -> Evidence:
-    """What is kept of the person's act: who, how surely known, and a hash of the words they saw."""
+def evidence(text: str, acting_as: UUID | None = None) -> Evidence:
+    """What is kept of the person's act: who, how surely known, and a hash of the words they saw.
+
+    `acting_as` is an id the person went by when the consent was given, before a merge replaced it.
+    """
     who = signed_in()
-    return Evidence(actor_person_id=me(), acr=who.acr, auth_time=who.auth_time, channel="portal", text=text)
+    return Evidence(
+        actor_person_id=acting_as or me(), acr=who.acr, auth_time=who.auth_time, channel="portal", text=text
+    )
 
 
 def _question(request_id: UUID) -> ConsentQuestion:

@@ -174,7 +174,7 @@ def _access(event: AuditEvent, known: Directory) -> Access:
         profession=known.credential(event.professional_id),
         establishment=known.establishment(event.establishment_id) if event.professional_id else "",
         what=_what(event, known),
-        why=texts.purpose(event.purpose),
+        why=texts.IDENTIFYING if event.action in texts.ACTIONS else texts.purpose(event.purpose),
         refusal=_note(event),
     )
 

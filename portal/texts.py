@@ -57,9 +57,13 @@ REFUSALS = {
 
 ACTIONS = {
     "portal:person:viewed": "Sus datos de identidad",
+    "identity:person:read": "Sus datos de identidad",
     "identity:person:matched": "Búsqueda de su identidad",
     "locator:person:located": "Dónde están sus historias",
 }
+"""Accesses that read no record."""
+
+IDENTIFYING = "Para identificarle"
 
 
 FAULTS = {

@@ -1,5 +1,14 @@
 """The portal's part of the main job, over HTTP with a real ID Perú: ask, grant, read, see, withdraw, take back."""
 
+from urllib.parse import quote
+
+from sqlalchemy import update
+
+from registry.audit.event import Event
+from registry.audit.service import record
+from registry.database import new_id
+from registry.directory.service import get_establishment
+from registry.identity.models import Membership, Person
 from sandbox import story
 from sandbox.demo.browser import Page
 from tests.functional.portal.world import Visitor, World
@@ -73,3 +82,35 @@ def test_what_does_not_arrive_is_named(world: World, patient: Visitor, physician
     world.holder.broken = False
     assert f"{story.HOLDING.name} no responde ahora" in page.text
     patient.press(patient.open("/mi-historia/permisos"), "/retirar")
+
+
+def test_looking_her_up_is_an_access_too(world: World, patient: Visitor) -> None:
+    with world.renhice.database.unit_of_work() as session:
+        place = get_establishment(session, story.HOLDING.renipress)
+        record(session, Event(action="locator:person:located", person_id=world.person_id, establishment_id=place.id))
+    page = patient.open("/mi-historia/accesos")
+    for words in (story.HOLDING.name, "Dónde están sus historias", "Para identificarle"):
+        assert words in page.text
+    filtered = patient.open(f"/mi-historia/accesos?establecimiento={quote(story.HOLDING.name)}")
+    assert "Dónde están sus historias" in filtered.text
+    assert NAME not in filtered.text
+    assert "No hay accesos con ese filtro" in patient.open("/mi-historia/accesos?hasta=2001-01-01").text
+
+
+def test_what_was_given_before_a_merge_can_be_withdrawn(world: World, patient: Visitor, physician: Visitor) -> None:
+    """Two persons become one while she is signed in: her pages follow her, her permissions stay hers."""
+    ask(world, physician)
+    link = next(link for link in patient.open("/mi-historia").links if "/pedidos/" in link)
+    patient.press(patient.open(link), "/pedidos/", "permitir")
+    with world.renhice.database.unit_of_work() as session:
+        successor = Person(id=new_id())
+        session.add(successor)
+        session.flush()
+        session.execute(
+            update(Membership).where(Membership.person_id == world.person_id).values(person_id=successor.id)
+        )
+        merged = {"status": "replaced", "replaced_by": successor.id}
+        session.execute(update(Person).where(Person.id == world.person_id).values(**merged))
+    assert story.HOLDING.name in patient.open("/mi-historia").text
+    done = patient.press(patient.open("/mi-historia/permisos"), "/retirar")
+    assert "Permiso retirado" in done.text
