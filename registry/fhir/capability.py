@@ -32,10 +32,6 @@ def capability_statement(base_url: str) -> Json:
         },
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, "json"],
-        "instantiates": [
-            "https://profiles.ihe.net/ITI/PIXm/CapabilityStatement/IHE.PIXm.Manager",
-            "https://profiles.ihe.net/ITI/PDQm/CapabilityStatement/IHE.PDQm.Supplier",
-        ],
         "rest": [{"mode": "server", "security": _security(base_url), "resource": [_patient()]}],
     }
 

@@ -107,7 +107,7 @@ def _flag(found: dict[str, Json]) -> bool:
 
 
 def _text(part: Json) -> str:
-    for key in TEXT_VALUES:
-        if isinstance(part.get(key), str):
-            return str(part[key])
-    fail("Parameters.parameter.value", "must be a string")
+    texts = [str(part[key]) for key in TEXT_VALUES if isinstance(part.get(key), str)]
+    if not texts:
+        fail("Parameters.parameter.value", "must be a string")
+    return texts[0]

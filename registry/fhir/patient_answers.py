@@ -39,13 +39,13 @@ def read_patient(caller: Caller, patient_id: UUID) -> Json:
         return own_record(own.member, str(own.person_id))
     person = find_person(session(), patient_id)
     if person is None:
-        raise NotFound("There is no such Patient.")
+        raise unknown(caller, READ_PERSON, patient_id)
     if person.id != patient_id:
         account(caller, READ_PERSON, person.id)
         return replaced(str(patient_id), str(person.id))
     loaded = load_person(session(), parts().sealer, person.id)
     if loaded is None:
-        raise NotFound("There is no such Patient.")
+        raise unknown(caller, READ_PERSON, patient_id)
     account(caller, READ_PERSON, person.id)
     return recognisable(loaded, _own_documents(caller, loaded))
 
@@ -71,6 +71,22 @@ def account(
             detail={} if count is None else {"count": count},
         ),
     )
+
+
+def unknown(
+    caller: Caller, action: str, requested: UUID | None, message: str = "There is no such Patient."
+) -> NotFound:
+    """No such Patient, or not the caller's: they look the same to the caller, and the attempt is audited."""
+    refused = Event(
+        action=action,
+        outcome="refused",
+        reason="unknown-patient",
+        establishment_id=caller.establishment_id,
+        client_id=caller.client_id,
+        token_id=caller.token_id,
+        detail={"requested": str(requested)} if requested else {},
+    )
+    return NotFound(message, audit=refused)
 
 
 def _own_documents(caller: Caller, person: LoadedPerson) -> Collection[Document]:

@@ -8,7 +8,8 @@ from matching.records import Demographics
 from registry.access import Caller
 from registry.database import session
 from registry.directory.service import get_establishment
-from registry.errors import InvalidInput, NotFound, Unprocessable
+from registry.errors import InvalidInput, Unprocessable
+from registry.fhir.patient_answers import unknown
 from registry.fhir.patient_reading import local_numbers, to_demographics
 from registry.fhir.systems import is_document_system
 from registry.fhir.validation import validate_patient
@@ -16,6 +17,7 @@ from registry.fhir.wire import Json, fail
 from registry.identity.service import Content, Engine, Outcome, Registration, find_own_record, register_source_record
 
 MAX_NUMBER = 64
+REVISED = "identity:record:received"
 _ENTITY_TAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 
@@ -74,7 +76,7 @@ def feed_by_id(engine: Engine, caller: Caller, record_id: UUID, patient: Json, p
     """Revise one's own record by its id; raises NotFound for one that is not there or not the caller's."""
     own = find_own_record(session(), engine.sealer, caller.establishment_id, record_id)
     if own is None:
-        raise NotFound("There is no such Patient.")
+        raise unknown(caller, REVISED, record_id)
     if patient.get("id") != str(record_id):
         fail("Patient.id", "must be the id in the URL")
     system, number = own.member.content.local_system, own.member.content.local_number

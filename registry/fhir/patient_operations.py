@@ -7,10 +7,10 @@ from registry.access import Caller
 from registry.app import parts
 from registry.database import session
 from registry.directory.service import find_by_identifier_system, get_establishment, list_establishments
-from registry.errors import DomainError, NotFound
+from registry.errors import DomainError
 from registry.fhir import systems
 from registry.fhir.parameters import MatchQuery, PixQuery
-from registry.fhir.patient_answers import account
+from registry.fhir.patient_answers import account, unknown
 from registry.fhir.patient_reading import to_demographics
 from registry.fhir.patient_writing import recognisable
 from registry.fhir.wire import Json
@@ -80,7 +80,7 @@ def cross_reference(caller: Caller, query: PixQuery) -> Json:
     person = _source(caller, query)
     _check_targets(query.targets)
     if person is None:
-        raise NotFound("sourceIdentifier Patient Identifier not found")
+        raise unknown(caller, MATCHED, None, "sourceIdentifier Patient Identifier not found")
     account(caller, MATCHED, person.person_id)
     own = [one for one in person.members if one.establishment_id == caller.establishment_id]
     identifiers = [
@@ -146,7 +146,7 @@ def locate_patient(caller: Caller, patient_id: UUID) -> Json:
     own = find_own_record(session(), parts().sealer, caller.establishment_id, patient_id)
     person = find_person(session(), own.person_id if own else patient_id)
     if person is None:
-        raise NotFound("There is no such Patient.")
+        raise unknown(caller, LOCATED, patient_id)
     account(caller, LOCATED, person.id)
     places = {holder.establishment_id for holder in locate(session(), person.id)}
     found = [

@@ -10,7 +10,7 @@ from registry.app import parts
 from registry.database import session
 from registry.errors import NotFound
 from registry.fhir.parameters import read_match, read_pix, read_pix_query
-from registry.fhir.patient_answers import get_own, read_patient
+from registry.fhir.patient_answers import READ_RECORD, get_own, read_patient, unknown
 from registry.fhir.patient_feed import Preconditions, feed_by_id, feed_by_identifier
 from registry.fhir.patient_operations import cross_reference, locate_patient, match_patients
 from registry.fhir.patient_writing import own_record
@@ -57,9 +57,10 @@ def get_patient(patient_id: str) -> Response:
 def get_version(patient_id: str, version: int) -> Response:
     """A version of one's own source record."""
     require_scope(caller(), READ)
-    own = get_own(caller(), _uuid(patient_id), version) if version < 2**31 else None
+    record_id = _uuid(patient_id)
+    own = get_own(caller(), record_id, version) if version < 2**31 else None
     if own is None:
-        raise NotFound("There is no such version.")
+        raise unknown(caller(), READ_RECORD, record_id)
     return _shown(own_record(own.member, str(own.person_id)))
 
 

@@ -203,6 +203,18 @@ def test_every_read_is_audited(call: Call, two_records: dict[str, Json], renhice
     } <= seen
 
 
+def test_reaching_for_anothers_record_is_audited_as_refused(
+    call: Call, two_records: dict[str, Json], renhice: Renhice
+) -> None:
+    other = two_records["b"]["id"]
+    for path in (other, f"{other}/$patient-location", f"{other}/_history/1"):
+        assert call("GET", f"/fhir/Patient/{path}").status_code == 404
+    with renhice.database.unit_of_work() as session:
+        rows = session.scalars(select(AuditEvent).where(AuditEvent.outcome == "refused")).all()
+    seen = {row.action for row in rows if row.detail.get("requested") == other}
+    assert seen == {"identity:person:read", "locator:person:located", "identity:record:read"}
+
+
 def test_only_json_is_spoken(call: Call) -> None:
     assert call("GET", "/fhir/metadata", query_string={"_format": "xml"}).status_code == 406
     assert call("GET", "/fhir/metadata", headers={"Accept": "application/fhir+xml"}).status_code == 406
