@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consent_broker.consents.decision import AccessQuery, Directive, Kind, Reason, decide
 from consent_broker.consents.vocabulary import ALL_CATEGORIES
+
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NOW = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
 IDS = [UUID(int=number) for number in range(1, 4)]
@@ -46,6 +48,7 @@ queries = st.builds(
 sets = st.lists(directives(), max_size=8)
 
 
+@patient
 @given(queries, sets)
 def test_permitted_is_within_requested_and_consented(query: AccessQuery, given_directives: list[Directive]) -> None:
     decision = decide(query, given_directives, NOW)
@@ -55,18 +58,21 @@ def test_permitted_is_within_requested_and_consented(query: AccessQuery, given_d
     assert decision.permit == bool(decision.categories)
 
 
+@patient
 @given(queries, sets, directives())
 def test_an_objection_never_widens(query: AccessQuery, held: list[Directive], extra: Directive) -> None:
     objection = replace(extra, kind=Kind.OBJECTION)
     assert decide(query, [*held, objection], NOW).categories <= decide(query, held, NOW).categories
 
 
+@patient
 @given(queries, sets, directives())
 def test_a_permission_never_narrows(query: AccessQuery, held: list[Directive], extra: Directive) -> None:
     permission = replace(extra, kind=Kind.PERMISSION)
     assert decide(query, held, NOW).categories <= decide(query, [*held, permission], NOW).categories
 
 
+@patient
 @given(queries, sets)
 def test_ended_future_and_revoked_directives_never_count(query: AccessQuery, held: list[Directive]) -> None:
     alive = [
@@ -75,6 +81,7 @@ def test_ended_future_and_revoked_directives_never_count(query: AccessQuery, hel
     assert decide(query, held, NOW).categories == decide(query, alive, NOW).categories
 
 
+@patient
 @given(queries, sets, st.randoms())
 def test_the_order_of_directives_does_not_matter(query: AccessQuery, held: list[Directive], random: object) -> None:
     shuffled = list(held)
@@ -82,6 +89,7 @@ def test_the_order_of_directives_does_not_matter(query: AccessQuery, held: list[
     assert decide(query, held, NOW).categories == decide(query, shuffled, NOW).categories
 
 
+@patient
 @given(queries, sets)
 def test_a_plain_objection_of_the_same_breadth_beats_every_permission(
     query: AccessQuery, held: list[Directive]

@@ -2,20 +2,24 @@
 
 from urllib.parse import urlencode
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consent_broker.resource_server.answers import Refusal
 from consent_broker.resource_server.interaction import Interaction, names_only, read_interaction
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 methods = st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "BREW"])
 
 
+@patient
 @given(methods, st.text(), st.text(), st.text())
 def test_any_text_is_an_interaction_or_a_refusal(method: str, path: str, query: str, form: str) -> None:
     assert isinstance(read_interaction(method, path, query, form), Interaction | Refusal)
 
 
+@patient
 @given(
     st.lists(st.tuples(st.sampled_from(["patient", "subject", "date", "patient.identifier"]), st.text()), max_size=6)
 )
