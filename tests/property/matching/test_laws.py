@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matching.batch import Linker, block
@@ -15,26 +15,31 @@ from matching.score import score, weigh
 from tests.property.matching.strategies import demographics, documents
 
 MODEL = Model.load()
+LAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine breaks no law
 
 
+@LAW
 @given(demographics)
 def test_normalising_twice_is_normalising_once(record: Demographics) -> None:
     once = normalise(record)
     assert normalise(once.demographics()) == once
 
 
+@LAW
 @given(documents)
 def test_a_normalised_document_stays(document: Document) -> None:
     once = normalise_document(document)
     assert normalise_document(once) == once
 
 
+@LAW
 @given(demographics, demographics)
 def test_score_is_symmetric(one: Demographics, other: Demographics) -> None:
     a, b = normalise(one), normalise(other)
     assert score(MODEL, a, b) == score(MODEL, b, a)
 
 
+@LAW
 @given(demographics, demographics)
 def test_contributions_add_up_to_the_weight(one: Demographics, other: Demographics) -> None:
     a, b = normalise(one), normalise(other)
@@ -44,18 +49,21 @@ def test_contributions_add_up_to_the_weight(one: Demographics, other: Demographi
     assert 0 <= result.probability <= 1
 
 
+@LAW
 @given(demographics)
 def test_keys_depend_on_the_normalised_record_only(record: Demographics) -> None:
     once = normalise(record)
     assert blocking_keys(once) == blocking_keys(normalise(once.demographics()))
 
 
+@LAW
 @given(demographics)
 def test_nothing_is_more_like_a_record_than_itself(record: Demographics) -> None:
     clean = normalise(record)
     assert not any(part.level == "different" for part in score(MODEL, clean, clean).contributions)
 
 
+@LAW
 @given(st.lists(demographics, min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_order_of_candidates_and_members_changes_nothing(records: list[Demographics], rng: random.Random) -> None:
     arrival, *others = (normalise(record) for record in records)
@@ -66,7 +74,7 @@ def test_order_of_candidates_and_members_changes_nothing(records: list[Demograph
     assert resolve(MODEL, arrival, people) == resolve(MODEL, arrival, turned)
 
 
-@settings(max_examples=50)
+@settings(LAW, max_examples=50)
 @given(st.lists(demographics, min_size=2, max_size=8), st.randoms(use_true_random=False))
 def test_order_of_pairs_changes_nothing(records: list[Demographics], rng: random.Random) -> None:
     members = [Member(normalise(record)) for record in records]
