@@ -1,5 +1,8 @@
 """Every table of the product, gathered for Alembic's comparison of models and schema."""
 
+from consent_broker.consents import models as consents
+from consent_broker.oauth import models as oauth
+from portal import models as portal
 from registry import outbox, sealing
 from registry.audit import models as audit
 from registry.database import Base
@@ -7,5 +10,5 @@ from registry.directory import models as directory
 from registry.identity import models as identity
 from registry.statistics import models as statistics
 
-ROOMS = (sealing, audit, outbox, directory, identity, statistics)
+ROOMS = (sealing, audit, outbox, directory, identity, consents, oauth, portal, statistics)
 metadata = Base.metadata

@@ -4,7 +4,7 @@ import hmac
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
-from flask import abort, g, redirect, request
+from flask import abort, current_app, g, redirect, request
 
 from portal.errors import FormExpired, RoleMissing
 from portal.hats import Hat
@@ -33,7 +33,7 @@ def require(hat: Hat) -> None:
     load_session()
     who: SignedIn | None = g.sign_in
     if who is None or who.acr < hat.acr:
-        go_and_sign_in(hat.acr, came_from=request.path)
+        go_and_sign_in(hat.acr, came_from=_page_of_request(hat))
     if hat.role not in signed_in().roles:
         raise RoleMissing(hat.label.lower())
     g.hat = hat
@@ -63,6 +63,12 @@ def safe_return(path: str | None) -> str:
     parsed = urlsplit(path or "/")
     plain = parsed.path.startswith("/") and not parsed.path.startswith("//") and "\\" not in parsed.path
     return parsed.path if plain and not parsed.netloc and not parsed.scheme and len(parsed.path) < 500 else "/"
+
+
+def _page_of_request(hat: Hat) -> str:
+    """The page to come back to: a form's own page, or the hat's first where its address can't be opened."""
+    opens = current_app.url_map.bind("").test(request.path, "GET")
+    return request.path if opens else hat.home
 
 
 def _refuse_foreign_form() -> None:

@@ -1,6 +1,7 @@
 """Signing in: what opens a session, what does not, and how a session ends."""
 
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -121,3 +122,11 @@ def test_a_role_is_not_a_matter_of_asking(world: World, patient: Visitor) -> Non
         page = patient.sign_in(path, story.PATIENT)
         assert page.status == 403
         assert "no tiene el perfil" in page.text
+
+
+def test_a_form_sent_after_the_session_ended_leads_back_to_a_page(world: World) -> None:
+    for path, back in (("/mi-historia/sesiones/{}/cerrar", "/mi-historia"), ("/mi-historia/pedidos/{}", None)):
+        form = path.format(uuid4())
+        answer = httpx.post(f"{world.base_url}{form}", data={"csrf": "old"})
+        assert answer.status_code == 303
+        assert parse_qs(urlsplit(answer.headers["location"]).query)["volver"] == [back or form]

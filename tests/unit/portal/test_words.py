@@ -80,9 +80,15 @@ def test_a_chart_is_always_an_image_inside_its_frame(theme: str, size: str, rows
 
 def test_the_words_of_consent_hold_all_that_is_decided() -> None:
     question = ConsentQuestion(
-        action="/x", establishment="Hospital A", place="Cusco", professional="Julio", credential="CMP 1", purpose="TREAT",
-        categories=["allergies"], until=MOMENT,
-    )  # fmt: skip
+        action="/x",
+        establishment="Hospital A",
+        place="Cusco",
+        professional="Julio",
+        credential="CMP 1",
+        purpose="TREAT",
+        categories=["allergies"],
+        until=MOMENT,
+    )
     for words in (
         "Julio CMP 1",
         "Hospital A",
