@@ -42,8 +42,9 @@ def to_demographics(patient: Json, root: str = "Patient", local_system: str | No
 
 
 def local_numbers(patient: Json, system: str) -> list[str]:
-    """The values of a patient's identifiers of one system."""
-    values = (_text(one.get("value")) for one in _dicts(patient, "identifier") if one.get("system") == system)
+    """The values of a patient's identifiers of one system, without those no longer in use."""
+    current = (one for one in _dicts(patient, "identifier") if one.get("use") != "old")
+    values = (_text(one.get("value")) for one in current if one.get("system") == system)
     return [value for value in values if value]
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from matching.blocking import blocking_keys
 from matching.cluster import verified_conflict
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics, Document, DocumentType
@@ -17,7 +18,8 @@ from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record as audit
 from registry.database import new_id, now
-from registry.identity.candidates import LoadedMember, LoadedPerson, lock_persons
+from registry.identity.candidates import LoadedMember, LoadedPerson, find_persons, lock_persons
+from registry.identity.engine import blind_keys
 from registry.identity.membership import CHANGED
 from registry.identity.models import Person, PossibleMatch, SourceRecord, Verification
 from registry.identity.persons import names_agree
@@ -31,6 +33,7 @@ BATCH = 50
 MOST_SECONDS = 8.0
 NAMES_DIFFER = "names-differ"
 VERIFIED_CONFLICT = "verified-conflict"
+SAME_HOLDER = "same-verified-document"
 
 
 def verify_due(session: Session, sealer: Sealer, registry: IdentityRegistry) -> int:
@@ -69,7 +72,7 @@ def verify_record(session: Session, sealer: Sealer, registry: IdentityRegistry, 
     status = _status(check, member.normalised)
     _keep(session, member, check, status)
     if status == Status.VERIFIED:
-        _tell(session, person, member)
+        _tell(session, sealer, person, member)
     return status
 
 
@@ -108,7 +111,7 @@ def _keep(session: Session, member: LoadedMember, check: IdentityCheck, status: 
     session.execute(update(SourceRecord).where(SourceRecord.id == member.record_id).values(**values))
 
 
-def _tell(session: Session, person: LoadedPerson, member: LoadedMember) -> None:
+def _tell(session: Session, sealer: Sealer, person: LoadedPerson, member: LoadedMember) -> None:
     """A verified record changes what is preferred of its person, and may show that two humans were taken for one."""
     session.execute(update(Person).where(Person.id == person.person_id).values(revision=Person.revision + 1))
     audit(
@@ -124,20 +127,40 @@ def _tell(session: Session, person: LoadedPerson, member: LoadedMember) -> None:
     outbox.publish(
         session, CHANGED, key, {"person_id": str(person.person_id), "source_record_id": str(member.record_id)}
     )
+    _compare(session, sealer, person, member)
+
+
+def _compare(session: Session, sealer: Sealer, person: LoadedPerson, member: LoadedMember) -> None:
+    """The State's word against the engine's: a steward sees where the two disagree."""
     arrival = replace(member.member(), verified=True)
     others = [one.member() for one in person.members if one.record_id != member.record_id]
     if any(verified_conflict(arrival, other) for other in others):
-        _open_conflict(session, member)
+        _open_case(session, member, VERIFIED_CONFLICT, [])
+    twins = _persons_verified_with(session, sealer, member) - {person.person_id}
+    if twins:
+        _open_case(session, member, SAME_HOLDER, sorted(twins))
 
 
-def _open_conflict(session: Session, member: LoadedMember) -> None:
-    """Two verified, different DNIs under one person: a steward decides, unless the record has an open case already."""
+def _persons_verified_with(session: Session, sealer: Sealer, member: LoadedMember) -> set[UUID]:
+    """Persons with a verified record that carries the member's DNI."""
+    dni = {document for document in member.normalised.documents if document.type is DocumentType.DNI}
+    tokens = blind_keys(sealer, blocking_keys(normalise(Demographics(documents=tuple(dni)))))
+    found = find_persons(session, sealer, tokens)
+    return {
+        key
+        for key, person in found.items()
+        if any(one.verified and dni & set(one.normalised.documents) for one in person.members)
+    }
+
+
+def _open_case(session: Session, member: LoadedMember, reason: str, rivals: list[UUID]) -> None:
+    """Put the record before the stewards, unless it has an open case already."""
     values = {
         "id": new_id(),
         "source_record_id": member.record_id,
         "version": member.version,
-        "rivals": [],
-        "reason": VERIFIED_CONFLICT,
+        "rivals": rivals,
+        "reason": reason,
         "weight": 0.0,
         "contributions": [],
         "model_hash": "",

@@ -1,9 +1,10 @@
 """Checking records against the identity registry, with a stand-in that answers as told."""
 
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from matching.records import Demographics, Document, DocumentType
@@ -111,3 +112,15 @@ def test_namesake_whose_check_failed_is_not_the_citizen(
     register(replace(PEDRO, documents=ROSA.documents, given_names="Rosa", sex="F"))
     verify_due(session, engine.sealer, reniec)
     assert find_citizen(session, engine.sealer, ROSA.documents[0], Demographics(given_names="Rosa")) is None
+
+
+def test_one_holder_kept_as_two_persons_goes_to_a_steward(
+    session: Session, engine: Engine, register: Register, reniec: Reniec
+) -> None:
+    first = register(ROSA)
+    second = register(replace(ROSA, sex="M", birth_date=date(1951, 2, 3), phone=None, address=None, ubigeo="240101"))
+    assert first.person_id != second.person_id
+    session.execute(update(PossibleMatch).values(status="dismissed"))
+    verify_due(session, engine.sealer, reniec)
+    case = session.scalars(select(PossibleMatch).where(PossibleMatch.status == "open")).one()
+    assert (case.reason, case.rivals) == ("same-verified-document", [first.person_id])

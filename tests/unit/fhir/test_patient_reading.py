@@ -155,5 +155,6 @@ def test_what_breaks_a_rule_is_named(patient: Json, path: str) -> None:
 
 
 def test_local_numbers() -> None:
-    identifiers = [{"system": "s", "value": " 1 "}, {"system": "t", "value": "2"}, {"system": "s"}]
+    old = {"use": "old", "system": "s", "value": "0"}
+    identifiers = [{"system": "s", "value": " 1 "}, {"system": "t", "value": "2"}, {"system": "s"}, old]
     assert local_numbers({"identifier": identifiers}, "s") == ["1"]
