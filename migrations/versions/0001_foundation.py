@@ -16,7 +16,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{APP_ROLE}') THEN
     CREATE ROLE {APP_ROLE} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
   END IF;
-  IF NOT pg_has_role(current_user, '{APP_ROLE}', 'MEMBER') THEN
+  IF NOT pg_has_role(current_user, '{APP_ROLE}', 'USAGE') THEN
     EXECUTE format('GRANT {APP_ROLE} TO %I', current_user);
   END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
