@@ -6,6 +6,7 @@ by its frequency; `MISSING` carries no weight.
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 
 from rapidfuzz.distance import DamerauLevenshtein
 
@@ -21,6 +22,7 @@ AGREEING = frozenset({SAME, PHONETIC, TYPO, NEAR})
 FREQUENCY_KNOWN = frozenset({SAME, PHONETIC, SHORT, TYPO})
 WORD_LEVELS = (SAME, PHONETIC, SHORT, TYPO, NEAR, INITIAL)
 UNLISTED = 1_000_000
+REMEMBERED = 131_072
 LEVELS: Mapping[str, tuple[str, ...]] = {
     "document": (SAME, "other_type", "slip", "adjacent", DIFFERENT),
     "paternal": (SAME, PHONETIC, TYPO, NEAR, "joined", DIFFERENT),
@@ -88,6 +90,7 @@ def one_slip(one: str, other: str) -> bool:
     return len(short) + 1 == len(long) and DamerauLevenshtein.distance(short, long, score_cutoff=1) <= 1
 
 
+@lru_cache(maxsize=REMEMBERED)
 def surname_level(one: str, one_code: str, other: str, other_code: str) -> str:
     """same, phonetic, typo (a slip away, one no known surname), near (both known), different or missing."""
     if not one or not other:
@@ -171,9 +174,12 @@ def _agreed(level: str, one: str, other: str) -> Agreed:
 
 
 def _commoner(one: str, other: str, ranks: Mapping[str, int]) -> str:
-    return min(one, other, key=lambda word: (ranks.get(word, UNLISTED), word))
+    if one == other:
+        return one
+    return min((ranks.get(one, UNLISTED), one), (ranks.get(other, UNLISTED), other))[1]
 
 
+@lru_cache(maxsize=REMEMBERED)
 def given_word_level(one: str, one_code: str, other: str, other_code: str) -> str:
     """same, phonetic, short (a short form, or run on with another name), typo, near, initial or different."""
     if one == other:
