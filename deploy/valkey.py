@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import random
 import socket
 import subprocess
 import time
@@ -60,10 +61,13 @@ def broker_url(port: int, password: str) -> str:
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on at the moment."""
+    """A loopback port nobody listens on, below those of outgoing connections: it stays free while a server restarts."""
+    return next(port for port in random.sample(range(20_000, 30_000), 100) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def start(configuration: Path) -> subprocess.Popen[bytes]:

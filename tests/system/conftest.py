@@ -2,8 +2,8 @@
 
 import json
 import os
+import random
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from deploy.layout import Layout
+from deploy.readiness import is_free
 from deploy.services import ephemeral_database
 
 ROOT = Path(__file__).parents[2]
@@ -53,9 +54,9 @@ class System:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port whose neighbours for the sandbox are free too; outgoing connections don't take ports that low."""
+    blocks = random.sample(range(12_000, 30_000, 200), 90)
+    return next(port for port in blocks if all(is_free(p) for p in (port, *range(port + 100, port + 120))))
 
 
 def start(root: Path, stack: ExitStack) -> System:

@@ -8,13 +8,14 @@ import pytest
 from sandbox import story
 from tests.functional.portal.world import Visitor, World
 
+SOMEONES = "6f1c7c1e-0c5e-4c53-9a53-6d3a6a2f9b10"  # parameters must be the same in every process that collects them
 FORMS = [
     "/salir",
     "/apariencia",
-    f"/mi-historia/permisos/{uuid4()}/retirar",
-    f"/mi-historia/permisos/{uuid4()}/reponer",
-    f"/mi-historia/pedidos/{uuid4()}",
-    f"/mi-historia/sesiones/{uuid4()}/cerrar",
+    f"/mi-historia/permisos/{SOMEONES}/retirar",
+    f"/mi-historia/permisos/{SOMEONES}/reponer",
+    f"/mi-historia/pedidos/{SOMEONES}",
+    f"/mi-historia/sesiones/{SOMEONES}/cerrar",
     "/autorizar/x",
 ]
 PERSONAL = ["/mi-historia", "/mi-historia/accesos", "/mi-historia/permisos", "/mi-historia/sesiones"]
@@ -96,8 +97,8 @@ def test_a_name_search_masks_and_a_wrong_one_explains(physician: Visitor) -> Non
         "/mi-historia/accesos?desde=0001-01-01&hasta=9999-12-31",
         "/mi-historia/accesos.csv?establecimiento=" + "x" * 3000,
         "/mi-historia/permisos/not-a-uuid",
-        f"/mi-historia/permisos/{uuid4()}",
-        f"/mi-historia/pedidos/{uuid4()}",
+        f"/mi-historia/permisos/{SOMEONES}",
+        f"/mi-historia/pedidos/{SOMEONES}",
         "/autorizar/" + "x" * 3000,
         "/autorizar/%00",
         "/static/../session.py",
