@@ -1,7 +1,7 @@
 """Granting, revoking and reading consents; every state is a new version, audited in the same transaction."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import new_id, now
 from registry.errors import Conflict, NotFound, Unprocessable
+from registry.identity.service import list_person_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def propose_consent(session: Session, terms: Terms, evidence: dict[str, Any]) ->
 
 
 def grant_consent(session: Session, consent_id: UUID, evidence: Evidence) -> ConsentState:
-    """The person agrees to a proposed consent: it is in force from now, and supersedes the one it repeats.
+    """The person agrees to a proposed consent: it is in force from now, and supersedes those it covers.
 
     Raises Conflict unless it is proposed, Forbidden when the evidence is too weak, NotFound.
     """
@@ -94,7 +95,7 @@ def grant_consent(session: Session, consent_id: UUID, evidence: Evidence) -> Con
     evidence.require_strong(state.terms.person_id, moment)
     check_terms(state.terms, moment)
     for other in list_consents(session, [state.terms.person_id]):
-        if other.status is Status.ACTIVE and _same_grantee(other.terms, state.terms):
+        if other.status is Status.ACTIVE and _covers(state.terms, other.terms):
             _move(session, other, Status.SUPERSEDED, evidence.as_record(), str(consent_id))
     granted = _move(session, state, Status.ACTIVE, evidence.as_record(), None, starts_at=moment)
     record(session, _event("consent:directive:granted", granted, evidence))
@@ -153,7 +154,7 @@ def get_consent(session: Session, consent_id: UUID) -> ConsentState:
     return states[0]
 
 
-def list_consents(session: Session, person_ids: Sequence[UUID]) -> list[ConsentState]:
+def list_consents(session: Session, person_ids: Collection[UUID]) -> list[ConsentState]:
     """Every consent of a person (with the persons it replaced), newest change first."""
     return _states(session, person_ids=person_ids)
 
@@ -168,11 +169,14 @@ def find_directives(session: Session, person_id: UUID, under: UUID | None = None
     """What a person directed and what of it has ended: the decision function's second argument.
 
     With `under`, of the permissions only that consent, or the one that superseded it: what was granted under a consent
-    ends with it, whatever else the person permits.
+    ends with it, whatever else the person permits. Of persons this one replaced the objections hold, the permissions
+    do not: a merge never widens.
     """
-    states = list_consents(session, [person_id])
+    states = list_consents(session, {person_id, *list_person_ids(session, person_id)})
     decided = {Status.ACTIVE, Status.REVOKED, Status.EXPIRED}
-    directives = [state.directive for state in states if state.status in decided]
+    held = [state.directive for state in states if state.status in decided]
+    mine = [one for one in held if one.person_id == person_id or one.kind is Kind.OBJECTION]
+    directives = [replace(one, person_id=person_id) for one in mine]
     if under is None:
         return directives
     current = _current(under, {state.id: state for state in states})
@@ -215,20 +219,19 @@ _ONE_DAY = MAX_DURATION / MAX_DURATION.days
 """`until` is a day in Lima: the last one ends some hours after the 90 times 24."""
 
 
-def _same_grantee(one: Terms, other: Terms) -> bool:
-    """Whether two directives address the same grantee for the same purposes: the newer takes the older's place."""
-    return (one.kind, one.establishment_id, one.professional_id, one.purposes) == (
-        other.kind,
-        other.establishment_id,
-        other.professional_id,
-        other.purposes,
-    )
+def _covers(newer: Terms, older: Terms) -> bool:
+    """Whether a directive says all an older one says to the same grantee for the same purposes, and as long."""
+    same = ("kind", "establishment_id", "professional_id", "purposes")
+    if any(getattr(newer, name) != getattr(older, name) for name in same):
+        return False
+    wider = newer.categories is None or (older.categories is not None and older.categories <= newer.categories)
+    return wider and (newer.ends_at is None or (older.ends_at is not None and older.ends_at <= newer.ends_at))
 
 
 def _states(
     session: Session,
     *,
-    person_ids: Sequence[UUID] | None = None,
+    person_ids: Collection[UUID] | None = None,
     consent_ids: Sequence[UUID] | None = None,
     ends_before: datetime | None = None,
     limit: int | None = None,

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from consent_broker.consents.service import list_consents, revoke_consent
+from consent_broker.consents.decision import Kind
+from consent_broker.consents.service import Terms, list_consents, record_objection, revoke_consent
 from tests.functional.oauth.world import ISSUER, RECORDS, World, answer_of, claims_of
 
 
@@ -56,6 +57,23 @@ def test_refresh_follows_the_consent_and_ends_with_it(world: World) -> None:
     world.transact(lambda session: revoke_consent(session, consent.id, world.evidence()))
     dead = world.asking.refresh(narrower.json["refresh_token"])
     assert (dead.status_code, dead.json["error"]) == (400, "invalid_grant")
+
+
+def test_a_refresh_after_an_objection_yields_the_narrower(world: World) -> None:
+    request = world.request_access()
+    first = world.grant(launch=request["id"], scope=f"{' '.join(RECORDS)} offline_access")
+    objection = Terms(
+        person_id=world.person_id,
+        establishment_id=world.asking.establishment_id,
+        professional_id=world.professional_id,
+        categories=frozenset({"encounters"}),
+        purposes=frozenset({"TREAT"}),
+        ends_at=None,
+        kind=Kind.OBJECTION,
+    )
+    world.transact(lambda session: record_objection(session, objection, world.evidence()))
+    second = world.asking.refresh(first["refresh_token"]).json
+    assert set(second["scope"].split()) == {*RECORDS[:2], "offline_access"}
 
 
 def test_metadata_agrees_with_itself(world: World) -> None:

@@ -31,6 +31,7 @@ from consent_broker.consents.service import (
 from registry.audit.models import AuditEvent
 from registry.database import new_id, now
 from registry.errors import Conflict, Forbidden, NotFound, Unprocessable
+from registry.identity.models import Person
 from registry.outbox import OutboxMessage
 from tests.functional.oauth.world import World
 
@@ -124,16 +125,28 @@ def test_the_evidence_is_kept_without_the_words_or_the_name(session: Session, wo
     assert "Autorizo" not in json.dumps(kept)
 
 
-def test_a_newer_consent_for_the_same_grantee_takes_the_older_ones_place(session: Session, world: World) -> None:
+def test_a_newer_consent_takes_the_place_of_those_it_covers(session: Session, world: World) -> None:
+    person = uuid4()
+    first = granted(session, world, person, categories=frozenset({"encounters"}))
+    second = granted(session, world, person)
+    assert get_consent(session, first.id).status == "superseded"
+    assert [one.consent_id for one in find_directives(session, person, under=first.id)] == [second.id]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"categories": frozenset({"problems"})}, {"categories": frozenset({"allergies"})}, {"professional_id": None},
+     {"purposes": frozenset({"COC"})}, {"sooner": True}],
+    ids=str,
+)  # fmt: skip
+def test_a_consent_that_says_something_else_ends_no_other(
+    session: Session, world: World, other: dict[str, Any]
+) -> None:
     person = uuid4()
     first = granted(session, world, person)
-    second = granted(session, world, person, categories=frozenset({"encounters"}))
-    assert get_consent(session, first.id).status == "superseded"
-    assert reason(session, world, person) is Reason.NO_CONSENT
-    permissions = find_directives(session, person, under=first.id)
-    assert [one.consent_id for one in permissions] == [second.id]
-    granted(session, world, person, professional_id=None)
-    assert get_consent(session, second.id).status == "active"
+    granted(session, world, person, **({"ends_at": now() + timedelta(hours=1)} if "sooner" in other else other))
+    assert get_consent(session, first.id).status == "active"
+    assert reason(session, world, person) is Reason.PERMITTED
 
 
 def test_what_was_granted_under_a_consent_ends_with_it(session: Session, world: World) -> None:
@@ -153,6 +166,21 @@ def test_an_objection_beats_the_consents_it_covers(session: Session, world: Worl
     assert reason(session, world, person) is Reason.OBJECTION
     with pytest.raises(Unprocessable):
         record_objection(session, terms(world, person), world.evidence(person))
+
+
+def test_a_merge_carries_objections_over_and_no_permission(session: Session, world: World) -> None:
+    before, after = uuid4(), uuid4()
+    session.add(Person(id=after))
+    session.flush()
+    session.add(Person(id=before, status="replaced", replaced_by=after))
+    session.flush()
+    granted(session, world, before)
+    assert reason(session, world, after) is Reason.NO_CONSENT
+    granted(session, world, after, professional_id=None)
+    assert reason(session, world, after) is Reason.PERMITTED
+    objection = terms(world, before, kind=Kind.OBJECTION, professional_id=None, ends_at=None)
+    record_objection(session, objection, world.evidence(before))
+    assert reason(session, world, after) is Reason.OBJECTION
 
 
 @pytest.mark.parametrize(
