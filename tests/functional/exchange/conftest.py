@@ -46,7 +46,7 @@ def settings(database_url: str, broker_url: str, tmp_path_factory: pytest.TempPa
         broker_url=broker_url,
         keys_dir=Path(tmp_path_factory.mktemp("keys")),
         log_level="WARNING",
-        holder_timeout_seconds=1.5,
+        holder_timeout_seconds=3,
     )
 
 

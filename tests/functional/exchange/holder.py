@@ -20,7 +20,7 @@ def allergy(number: int = 1) -> dict[str, Any]:
 
 
 def drip() -> Iterator[bytes]:
-    for _ in range(40):
+    for _ in range(120):
         yield b" "
         time.sleep(0.1)
 
