@@ -5,6 +5,7 @@ by its frequency; `MISSING` carries no weight.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 
@@ -12,6 +13,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from matching.lexicon import GIVEN_RANKS, SHORT_FORMS, SURNAME_RANKS
 from matching.normalise import Normalised
+from matching.phonetics import phonetic_given
 from matching.records import Document, DocumentType
 
 MISSING = "missing"
@@ -181,7 +183,7 @@ def _commoner(one: str, other: str, ranks: Mapping[str, int]) -> str:
 
 @lru_cache(maxsize=REMEMBERED)
 def given_word_level(one: str, one_code: str, other: str, other_code: str) -> str:
-    """same, phonetic, short (a short form, or run on with another name), typo, near, initial or different."""
+    """same, phonetic, short (a short form of the other), typo, near, initial or different."""
     if one == other:
         return SAME
     if len(one) == 1 or len(other) == 1:
@@ -191,7 +193,7 @@ def given_word_level(one: str, one_code: str, other: str, other_code: str) -> st
     if SHORT_FORMS.get(one, one) == SHORT_FORMS.get(other, other):
         return SHORT
     if not near_words(one, other):
-        return SHORT if _run_on(one, other) or _run_on(other, one) else DIFFERENT
+        return DIFFERENT
     return NEAR if one in GIVEN_RANKS and other in GIVEN_RANKS else TYPO
 
 
@@ -211,7 +213,19 @@ def compare_given(a: Normalised, b: Normalised) -> Outcome:
         return "reordered", one
     if len(one) != len(other) and near_words("".join(one), "".join(other)):
         return "variant", max(one, other, key=len)
-    return _aligned(a, b) if len(one) <= len(other) else _aligned(b, a)
+    a, b = _untied(a, other), _untied(b, one)
+    return _aligned(a, b) if len(a.given) <= len(b.given) else _aligned(b, a)
+
+
+def _untied(record: Normalised, others: Agreed) -> Normalised:
+    """The record with a word that runs on from one of the other's words (EMERSONDIEGO, EMERSON) parted there."""
+    parted: list[str] = []
+    for word in record.given:
+        head = next((other for other in others if _run_on(other, word)), "")
+        parted += [head, word[len(head) :]] if head else [word]
+    if len(parted) == len(record.given):
+        return record
+    return replace(record, given=tuple(parted), given_codes=tuple(map(phonetic_given, parted)))
 
 
 def _aligned(a: Normalised, b: Normalised) -> Outcome:
