@@ -71,6 +71,8 @@ def sign_in_return() -> Answer:
         raise SignInFailed("no sign-in under way in this browser")
     if not hmac.compare_digest(request.args.get("state", "").encode(), derive(secret, "state").encode()):
         raise SignInFailed("state is not this browser's")
+    if request.args.get("iss", parts().settings.oidc_issuer) != parts().settings.oidc_issuer:
+        raise SignInFailed("another issuer answered (RFC 9207)")
     if "code" not in request.args:
         raise SignInFailed(f"the provider answered {request.args.get('error', 'nothing')[:40]}")
     identity = _provider().identify(request.args["code"], secret, trip.acr, trip.max_age)

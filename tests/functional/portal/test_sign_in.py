@@ -62,6 +62,15 @@ def test_a_made_up_answer_is_refused_clearly(world: World, query: str) -> None:
     assert "Qué hacer ahora" in answer.text
 
 
+def test_an_answer_that_names_another_issuer_is_refused(world: World) -> None:
+    with httpx.Client(base_url=world.base_url) as browser:
+        going = browser.get("/ingresar?como=paciente").headers["location"]
+        state = parse_qs(urlsplit(going).query)["state"][0]
+        answer = browser.get("/ingresar/retorno", params={"code": "x", "state": state, "iss": "https://evil.example"})
+    assert answer.status_code == 400
+    assert "No pudimos completar su ingreso" in answer.text
+
+
 def test_a_level_that_was_not_reached_opens_nothing(world: World) -> None:
     """ID Perú is asked for level 1 behind our back: the token says so and is refused."""
     with httpx.Client(base_url=world.base_url) as browser:
