@@ -6,11 +6,12 @@ from werkzeug.datastructures import MultiDict
 
 from registry.errors import InvalidInput
 from registry.fhir.validation import validate_patient
-from registry.fhir.wire import Json, fail
+from registry.fhir.wire import Json, fail, is_text
 
 MOST_MATCHES = 50
 DEFAULT_MATCHES = 10
 MOST_TARGETS = 20
+MAX_TOKEN = 500
 TEXT_VALUES = ("valueString", "valueUri", "valueUrl", "valueCanonical")
 
 
@@ -61,13 +62,13 @@ def read_pix_query(values: MultiDict[str, str]) -> PixQuery:
     """`$ihe-pix` from a query; raises InvalidInput."""
     sources = values.getlist("sourceIdentifier")
     system, bar, value = (sources[0] if len(sources) == 1 else "").partition("|")
-    if not bar or not system or not value.strip() or "\x00" in value:
+    if not bar or not system or not value.strip() or len(sources[0]) > MAX_TOKEN or not is_text(sources[0]):
         raise InvalidInput(
             "sourceIdentifier must be <system>|<value>, once.", code="identifier-malformed", hint="URL-encode the bar."
         )
     targets = [target for text in values.getlist("targetSystem") for target in text.split(",") if target]
-    if len(targets) > MOST_TARGETS:
-        raise InvalidInput(f"targetSystem may be given at most {MOST_TARGETS} times.")
+    if len(targets) > MOST_TARGETS or not all(len(one) <= MAX_TOKEN and is_text(one) for one in targets):
+        raise InvalidInput(f"targetSystem must be the URI of an identifier system, at most {MOST_TARGETS} times.")
     return PixQuery(system, value.strip(), frozenset(target.removesuffix("|") for target in targets))
 
 

@@ -13,7 +13,7 @@ from registry.fhir.patient_answers import unknown
 from registry.fhir.patient_reading import local_numbers, to_demographics
 from registry.fhir.systems import is_document_system
 from registry.fhir.validation import validate_patient
-from registry.fhir.wire import Json, fail
+from registry.fhir.wire import Json, fail, is_text
 from registry.identity.service import Content, Engine, Outcome, Registration, find_own_record, register_source_record
 
 MAX_NUMBER = 64
@@ -50,7 +50,7 @@ def parse_identifier(query: str | None, own_system: str) -> str:
             code="identifier-missing",
         )
     system, bar, number = query.partition("|")
-    if not bar or not system or not number.strip() or "|" in number or len(number) > MAX_NUMBER:
+    if not bar or not system or not number.strip() or "|" in number or len(number) > MAX_NUMBER or not is_text(query):
         raise InvalidInput("identifier must be <system>|<value>.", code="identifier-malformed")
     if is_document_system(system):
         raise InvalidInput(

@@ -132,5 +132,10 @@ def _check(value: Any, path: str, depth: int) -> None:
 def _check_text(value: str, path: str) -> None:
     if len(value) > MAX_TEXT:
         fail(path, f"is longer than {MAX_TEXT} characters")
-    if _FORBIDDEN.search(value):
+    if not is_text(value):
         fail(path, "holds a character that no text may hold")
+
+
+def is_text(value: str) -> bool:
+    """Whether a string holds only characters that text may hold: no control characters, no half of a pair."""
+    return _FORBIDDEN.search(value) is None

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -86,6 +87,32 @@ def test_any_bytes(app: Flask, body: bytes) -> None:
         answered(
             app.test_client().put("/fhir/Patient", query_string=QUERY, data=body, headers=HEADERS, content_type=kind)
         )
+
+
+HOSTILE = [
+    "\x00",
+    "\ud800",
+    "a\x00|1",
+    "\x7f|\x1b[2J",
+    "%00|%00",
+    "'; DROP TABLE persons; --|1",
+    "|" * 500,
+    "ñ" * 4000 + "|1",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_parameters(app: Flask, text: str) -> None:
+    raw = quote(text, errors="surrogatepass")
+    client, path = app.test_client(), "/fhir/Patient/$ihe-pix"
+    own = quote(f"{SYSTEMS['a']}|1")
+    for query in (f"sourceIdentifier={raw}", f"sourceIdentifier={own}&targetSystem={raw}"):
+        sent = client.get(f"{path}?{query}", headers=HEADERS)
+        posted = client.post(path, data=query, headers=HEADERS, content_type="application/x-www-form-urlencoded")
+        assert {sent.status_code, posted.status_code} <= {400, 403, 404, 414}
+    assert client.put(f"/fhir/Patient?identifier={raw}", json=rosa(), headers=HEADERS).status_code == 400
+    patient = quote(text, safe="", errors="surrogatepass")
+    assert client.get(f"/fhir/Patient/{patient}", headers=HEADERS).status_code in {400, 404}
 
 
 @pytest.mark.parametrize(
