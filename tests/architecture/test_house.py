@@ -70,11 +70,11 @@ def test_signatures_are_made_with_joserfc_only(path: Path) -> None:
 
 
 def test_public_functions_of_services_state_their_contract() -> None:
-    silent = []
-    for path in modules():
-        if path.name != "service.py":
-            continue
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and not ast.get_docstring(node):
-                silent.append(f"{identify(path)}:{node.name}")
+    silent = [
+        f"{identify(path)}:{node.name}"
+        for path in modules()
+        if path.name == "service.py"
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and not ast.get_docstring(node)
+    ]
     assert not silent
