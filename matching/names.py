@@ -50,6 +50,7 @@ LEADING_OF = re.compile(rf"^{OF}")
 WIFE = re.compile(rf"^(?P<own>.*?)\s*\b{OF}(?P<husband>\S.*)$")
 NEWBORN = re.compile(r"^(RN|R N|RECIEN NACID[OA]|HIJ[OA] DE|BEBE|NEONAT[OA]|N N$|NN$|SIN NOMBRE|NINO DE|NINA DE)\b")
 BIRTH_ORDER = re.compile(r"\b(?:(I{1,3})|([1-4])|(PRIMER|SEGUND|TERCER)[OA]?)\b")
+MOST_GIVEN_NAMES = 8
 ORDINALS = {"PRIMER": 1, "SEGUND": 2, "TERCER": 3}
 
 
@@ -139,7 +140,7 @@ def _settle_surnames(paternal: tuple[str, ...], maternal: tuple[str, ...]) -> tu
 
 def _given_words(folded: str) -> tuple[str, ...]:
     words = (ABBREVIATIONS.get(word, word) for word in folded.split() if word not in GIVEN_PARTICLES)
-    return tuple(word for word in words if word not in PLACEHOLDERS and set(word) != {"X"})
+    return tuple(word for word in words if word not in PLACEHOLDERS and set(word) != {"X"})[:MOST_GIVEN_NAMES]
 
 
 def _surnames_from_given(words: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:

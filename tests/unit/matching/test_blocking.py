@@ -50,5 +50,10 @@ def test_first_of_january_alone_with_one_name_is_no_key(person: MakeRecord) -> N
     assert any(key.startswith("dsg:") for key in keys)
 
 
+def test_a_name_without_end_makes_no_keys_without_end(person: MakeRecord) -> None:
+    endless = " ".join(f"NAME{'ABCDEFGHIJ'[i % 10]}{'KLMNOPQRST'[i // 10]}" for i in range(90))
+    assert len(blocking_keys(person(given_names=endless))) < 100
+
+
 def test_lock_keys_cover_whatever_could_be_compared(person: MakeRecord) -> None:
     assert lock_keys(person()) >= blocking_keys(person())
