@@ -93,7 +93,7 @@ def test_nothing_acknowledged_is_lost(system: System, victim: str) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         work = [pool.submit(register, system, victim, range(n * share, (n + 1) * share)) for n in range(THREADS)]
         assassin.start()
-        ids = [registered.id for future in work for registered in future.result()]
+        ids = [registered.source_record_id for future in work for registered in future.result()]
     assassin.join()
     assert len(set(ids)) == PATIENTS
     stored = rows(system, "SELECT id FROM source_records WHERE id = ANY(%s::uuid[])", ids)

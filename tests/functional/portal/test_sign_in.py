@@ -6,7 +6,6 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from portal.session import new_secret
 from sandbox import story
 from tests.functional.portal.world import Visitor, World
 
@@ -120,7 +119,7 @@ def test_sessions_are_listed_and_ended_by_their_owner_only(world: World, patient
     assert other.open("/mi-historia").has_form("/service/login")
 
 
-@pytest.mark.parametrize("cookie", ["", "x", "a" * 43, "é", "a" * 5000, new_secret(), "' OR 1=1 --"])
+@pytest.mark.parametrize("cookie", ["", "x", "a" * 43, "é", "a" * 5000, "Z" + "0" * 42, "' OR 1=1 --"])
 def test_a_made_up_session_is_nobody(world: World, cookie: str) -> None:
     answer = httpx.get(f"{world.base_url}/mi-historia", headers={"Cookie": f"renhice_session={cookie}".encode()})
     assert answer.status_code == 303

@@ -81,7 +81,7 @@ def test_a_good_answer_names_the_person() -> None:
         {"exp": int(time.time()) - 120},
         {"exp": "tomorrow"},
         {"exp": ...},
-        {"iat": int(time.time()) + 600},
+        {"iat": int(time.time()) + 86_400},
         {"iat": ...},
         {"nonce": "replayed"},
         {"nonce": ...},
@@ -90,13 +90,13 @@ def test_a_good_answer_names_the_person() -> None:
         {"acr": ...},
         {"auth_time": ...},
         {"auth_time": True},
-        {"auth_time": int(time.time()) + 600},
+        {"auth_time": int(time.time()) + 86_400},
         {"doc": "1234567"},
         {"doc": "٤٥٦٧٨٩٠١"},
         {"doc": ...},
         {"doc": ["45678901"]},
     ],
-    ids=str,
+    ids="".join,  # a claim's name: every process that collects them finds the same
 )
 def test_a_wrong_claim_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SignInFailed):
