@@ -38,6 +38,16 @@ def test_one_bad_record_does_not_chain_twins(model: Model, person: MakeRecord) -
     assert labels[0] == labels[1] != labels[3] == labels[4]
 
 
+def test_a_record_that_fits_both_of_two_people_does_not_join_them(model: Model, person: MakeRecord) -> None:
+    rosa, flor = {"dni": "41238567"}, {"dni": "41238568", "given_names": "Flor"}
+    vague = Member(person(dni="", given_names=None, phone=None))
+    members = [Member(person(**rosa)), Member(person(**rosa)), vague, Member(person(**flor)), Member(person(**flor))]
+    linker = Linker(model, members)
+    labels = linker.link([(i, j) for j in range(5) for i in range(j)])
+    assert min(linker.weight(0, 2), linker.weight(2, 3)) >= model.thresholds.pair
+    assert labels[0] == labels[1] != labels[3] == labels[4]
+
+
 def test_a_block_too_large_is_reported_not_cut(person: MakeRecord) -> None:
     records = [person() for _ in range(6)]
     assert len(block(records).pairs) == 15

@@ -53,6 +53,24 @@ def test_two_numbers_of_one_establishment_need_more(model: Model, person: MakeRe
     assert (here.kind == "link") == (here.score.weight_bits >= needed)
 
 
+def test_another_number_with_all_else_equal_is_for_a_human(model: Model, person: MakeRecord) -> None:
+    decision = resolve(model, person(dni="70999111", given_names="Rosa Elvira Ursula"), {"p": [Member(person())]})
+    assert (decision.kind, decision.key) == ("review", "p")
+    same_names = resolve(model, person(dni="70999111", phone=None, address=None), {"p": [Member(person())]})
+    assert (same_names.kind, same_names.reason) == ("review", "document-conflict")
+
+
+def test_a_person_whose_members_disagree_is_for_a_human(model: Model, person: MakeRecord) -> None:
+    strangers = [
+        Member(person(dni=f"7099911{i}", given_names=name, paternal_surname="Luna", birth_date=date(1990 + i, 5, 6)))
+        for i, name in enumerate(("Ana", "Julia", "Carmen"))
+    ]
+    alone = resolve(model, person(), {"p": [Member(person())]})
+    mixed = resolve(model, person(), {"p": [Member(person()), *strangers]})
+    assert (alone.kind, mixed.kind, mixed.reason) == ("link", "review", "inconsistent-person")
+    assert mixed.consistency < model.thresholds.consistency < alone.consistency
+
+
 @pytest.mark.parametrize("order", [("p", "q", "r"), ("r", "q", "p")])
 def test_order_of_candidates_changes_nothing(model: Model, person: MakeRecord, order: tuple[str, ...]) -> None:
     people = {
