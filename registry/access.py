@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask import g, request
 
+from registry.audit.event import Event
 from registry.errors import Forbidden, Unauthenticated
 
 Policy = Callable[[], None]
@@ -60,6 +61,17 @@ def caller() -> Caller:
 
 
 def require_scope(who: Caller, scope: str) -> None:
-    """Raise Forbidden (RFC 6750 §3.1 insufficient_scope) unless the token carries the scope."""
-    if scope not in who.scopes:
-        raise Forbidden(f"The access token lacks the scope {scope}.", code="insufficient-scope")
+    """Raise Forbidden (RFC 6750 §3.1 insufficient_scope), audited, unless the token carries the scope."""
+    if scope in who.scopes:
+        return
+    refusal = Event(
+        action="oauth:scope:required",
+        outcome="refused",
+        reason="insufficient-scope",
+        client_id=who.client_id,
+        establishment_id=who.establishment_id,
+        token_id=who.token_id,
+        actor_role="record-system",
+        detail={"scope": scope},
+    )
+    raise Forbidden(f"The access token lacks the scope {scope}.", code="insufficient-scope", audit=refusal)

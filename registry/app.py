@@ -14,12 +14,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from registry.access import Policy
 from registry.api import make_api
 from registry.database import Database, make_engine
-from registry.errors import Face, Forbidden
+from registry.errors import Face, Forbidden, InvalidInput
 from registry.faces import install_faces
 from registry.sealing import Sealer, create_keys
 from registry.settings import Settings
 from registry.telemetry import (
     LATENCY,
+    METHODS,
     REQUESTS,
     accept_request_id,
     bind_request,
@@ -82,6 +83,7 @@ def make_app(parts: Renhice, page: Face | None = None) -> Flask:
         hops = parts.settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     app.before_request(_open)
+    app.before_request(_refuse_control_characters)
     app.before_request(_authenticate)
     app.after_request(_commit)
     app.after_request(_describe)
@@ -114,6 +116,12 @@ def _open() -> None:
     g.unit_of_work = parts().database.begin()
 
 
+def _refuse_control_characters() -> None:
+    """NUL is no text in any surface or column of ours; forms are read later, each by its own strict reader."""
+    if "\x00" in request.path or any("\x00" in part for pair in request.args.items(multi=True) for part in pair):
+        raise InvalidInput("The address holds a forbidden character.")
+
+
 def _authenticate() -> None:
     """Run the policy of the blueprint about to answer; no policy, no answer."""
     if request.endpoint is None:
@@ -132,7 +140,8 @@ def _commit(response: Response) -> Response:
 def _describe(response: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else "(none)"
     seconds = time.perf_counter() - g.started
-    REQUESTS.labels(request.method, route, response.status_code).inc()
+    method = request.method if request.method in METHODS else "OTHER"
+    REQUESTS.labels(method, route, response.status_code).inc()
     LATENCY.labels(route).observe(seconds)
     response.headers["X-Request-Id"] = current_request_id() or ""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -144,7 +153,7 @@ def _describe(response: Response) -> Response:
     caller = g.get("caller")
     _log.info(
         "request",
-        method=request.method,
+        method=method,
         route=route,
         status=response.status_code,
         duration_ms=round(seconds * 1000, 1),

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask, Response, current_app, g, jsonify, request
 from markupsafe import escape
 from psycopg.errors import LockNotAvailable, QueryCanceled
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
@@ -120,6 +120,9 @@ def _unknown(error: Exception) -> Any:
     if isinstance(error, OperationalError | PoolTimeoutError) or isinstance(cause, LockNotAvailable | QueryCanceled):
         _log.warning("database away", exc_info=error)
         return _show(503, "unavailable", "The service is busy or restarting; nothing was changed.", retry=True)
+    if isinstance(error, DataError):
+        _log.warning("a value the database can't hold", exc_info=error)
+        return _show(400, "invalid-input", "A value can't be stored: it holds forbidden characters or is out of range.")
     _log.error("unexpected", exc_info=error)
     return _show(500, "internal", "Something failed on our side; nothing was changed.")
 

@@ -27,7 +27,10 @@ ALLOWED_FIELDS = frozenset({
     "component", "version", "establishment", "holder",
 })  # fmt: skip
 _DIGITS = re.compile(r"\d{7,}")
+_NUMBER = re.compile(r"(?<![0-9A-Fa-f])\d{7,12}(?![0-9A-Fa-f])")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 REQUESTS = Counter("renhice_requests_total", "HTTP requests", ["method", "route", "status"])
 LATENCY = Histogram(
@@ -117,8 +120,8 @@ def logger(name: str) -> BoundLogger:
 
 
 def accept_request_id(offered: str | None) -> str:
-    """The caller's X-Request-Id when it is well formed, else a new one."""
-    if offered and _REQUEST_ID.fullmatch(offered) and not _DIGITS.fullmatch(offered):
+    """The caller's X-Request-Id when it is well formed and can't be a document number, else a new one."""
+    if offered and _REQUEST_ID.fullmatch(offered) and not _NUMBER.search(offered):
         return offered
     return new_id().hex
 

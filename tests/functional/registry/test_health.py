@@ -36,3 +36,19 @@ def test_documentation_is_served_without_third_parties(client: FlaskClient) -> N
     page = client.get("/api/docs")
     assert page.status_code == 200
     assert b"http" not in page.data.split(b"</style>")[0].replace(b"<!doctype html>", b"")
+
+
+def test_an_invented_method_makes_no_metric_of_its_own(client: FlaskClient) -> None:
+    client.open("/", method="X94900137")
+    metrics = client.get("/metrics").data
+    assert b"X94900137" not in metrics
+    assert b'method="OTHER"' in metrics
+
+
+@pytest.mark.parametrize("address", ["/?a=%00b", "/fhir/metadata?x%00=1", "/ingresar?volver=/a%00b"])
+def test_nul_in_an_address_is_refused_before_anything_reads_it(client: FlaskClient, address: str) -> None:
+    assert client.get(address).status_code == 400
+
+
+def test_a_value_the_database_refuses_is_bad_input(client: FlaskClient) -> None:
+    assert client.post("/profesional", data={"por": "a\x00b"}).status_code < 500

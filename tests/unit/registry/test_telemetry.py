@@ -49,3 +49,8 @@ def test_a_doubtful_request_id_is_replaced(offered: str | None) -> None:
 
 def test_a_well_formed_request_id_is_kept() -> None:
     assert accept_request_id("req-2026-abcdef") == "req-2026-abcdef"
+
+
+@pytest.mark.parametrize("offered", ["DNI-94900137", "94900137", "x.94900137.y"])
+def test_a_request_id_that_could_be_a_document_number_is_replaced(offered: str) -> None:
+    assert "94900137" not in accept_request_id(offered)
