@@ -59,6 +59,7 @@ def test_the_search_box_is_ready_to_type(chromium: Browser, world: World) -> Non
     context = chromium.new_context()
     page = context.new_page()
     sign_in_with(page, world, "/ingresar?como=profesional", story.PHYSICIAN.person)
+    page.locator("#dni:focus").wait_for()
     page.keyboard.type(story.PATIENT.document.number)
     page.keyboard.press("Enter")
     page.wait_for_url("**/profesional/persona/**")
