@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -44,12 +45,10 @@ def register(system: System, victim: str, indices: range) -> list[Registered]:
     """Register each patient until it is acknowledged; what is returned was acknowledged."""
     establishment = system.sandbox["establishments"][0]
     client = establishment["client"]
-    registry = Registry(system.base_url, Client(client["client_id"], client["private_jwk"]))
-    acknowledged = []
-    for index in indices:
-        number = f"{victim}-{index}"
-        acknowledged.append(insist(registry, establishment["identifier_system"], number, index))
-    return acknowledged
+    with httpx.Client(timeout=15) as http:
+        registry = Registry(system.base_url, Client(client["client_id"], client["private_jwk"]), http)
+        system_of_numbers = establishment["identifier_system"]
+        return [insist(registry, system_of_numbers, f"{victim}-{index}", index) for index in indices]
 
 
 def insist(registry: Registry, system: str, number: str, index: int) -> Registered:
