@@ -36,10 +36,9 @@ class Backing:
     programs: tuple[Program, ...]
 
     def settings(self) -> dict[str, str]:
-        """The product's settings for it."""
+        """The product's settings for it; the owner's password is for migrations and stays out of its processes."""
         return {
             "RENHICE_DATABASE_URL": text(self.database),
-            "RENHICE_MIGRATION_DATABASE_URL": text(self.migration_database),
             "RENHICE_BROKER_URL": self.broker,
         }
 

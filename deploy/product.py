@@ -67,6 +67,7 @@ def settings(layout: Layout, port: int, backing: Mapping[str, str], *, sandbox: 
     if sandbox:
         chosen |= read_object(layout.var / "sandbox" / "environment.json")
     given = {name: value for name, value in os.environ.items() if name.startswith("RENHICE_")}
+    given.pop("RENHICE_MIGRATION_DATABASE_URL", None)
     return {**chosen, **given, **backing}
 
 

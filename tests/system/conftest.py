@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from deploy.backing import prepare_backing
 from deploy.layout import Layout
 from deploy.readiness import is_free
 from deploy.services import ephemeral_database
@@ -39,6 +40,12 @@ class System:
     def sandbox(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.root / "var" / "sandbox.json").read_text())
         return found
+
+    @property
+    def owner_url(self) -> str:
+        """The schema owner's database URL, as psycopg reads it; no process of the product has it."""
+        url = prepare_backing(Layout(self.root), self.environment).migration_database
+        return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def renhice(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Run `./renhice ARGUMENTS` against this system."""

@@ -1,6 +1,5 @@
 """`kill -9` in the middle of a load loses no acknowledged registration and no audit row."""
 
-import json
 import os
 import signal
 import threading
@@ -70,9 +69,7 @@ def kill(system: System, victim: str) -> None:
 
 
 def rows(system: System, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    environment = json.loads((system.root / "var" / "environment.json").read_text())
-    url = environment.get("RENHICE_MIGRATION_DATABASE_URL") or environment["RENHICE_DATABASE_URL"]
-    with psycopg.connect(url.replace("postgresql+psycopg", "postgresql")) as connection:
+    with psycopg.connect(system.owner_url) as connection:
         return connection.execute(query, parameters).fetchall()
 
 

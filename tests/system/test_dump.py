@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
+from deploy.layout import Layout
+from deploy.supervision import Supervisor
 from tests.system.conftest import System
 
 
@@ -48,10 +51,8 @@ def secrets(system: System) -> set[str]:
 
 
 def test_no_table_shows_a_person(system: System, secrets: set[str]) -> None:
-    environment = json.loads((system.root / "var" / "environment.json").read_text())
-    url = environment.get("RENHICE_MIGRATION_DATABASE_URL") or environment["RENHICE_DATABASE_URL"]
     seen = {}
-    for table, text in dump(url.replace("postgresql+psycopg", "postgresql")):
+    for table, text in dump(system.owner_url):
         hits = [word for word in secrets if word in text or word.encode().hex() in text]
         if hits:
             seen[table] = hits[:3]
@@ -64,3 +65,12 @@ def test_no_log_shows_a_person(system: System, secrets: set[str]) -> None:
     ours = [path for path in logs if "sandbox" not in path.name]
     seen = {path.name: [word for word in secrets if word in path.read_text(errors="replace")][:3] for path in ours}
     assert not {name: hits for name, hits in seen.items() if hits}
+
+
+def test_no_process_of_the_product_knows_the_owners_password(system: System) -> None:
+    password = system.owner_url.partition("://")[2].partition("@")[0].partition(":")[2]
+    named = "RENHICE_DATABASE_URL" in system.environment
+    for process in Supervisor(Layout(system.root)).processes():
+        if process.name in {"web", "worker", "beat"}:
+            environment = psutil.Process(process.pid).environ()
+            assert named or not any(password in value for value in environment.values())
