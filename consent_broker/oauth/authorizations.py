@@ -55,7 +55,8 @@ def get_authorization(session: Session, challenge: str, person_id: UUID) -> Auth
 def accept(session: Session, broker: Broker, challenge: str, evidence: Evidence) -> str:
     """The patient agrees: consent, decision, grant and code in one transaction; returns where the browser goes.
 
-    Raises NotFound, Conflict when answered or over, Forbidden when the evidence is weak or somebody may no longer act.
+    Raises NotFound, Conflict when answered or over, Forbidden when the evidence is weak, somebody may no longer act, or
+    the client is no longer registered for the scopes or the address it asked with.
     """
     request = _close(session, challenge)
     asked = _view(session, request, evidence.actor_person_id)
@@ -86,7 +87,10 @@ def accept(session: Session, broker: Broker, challenge: str, evidence: Evidence)
 
 
 def reject(session: Session, broker: Broker, challenge: str, evidence: Evidence) -> str:
-    """The patient declines; returns where the browser goes, with `access_denied`. Raises as `accept`."""
+    """The patient declines; returns where the browser goes, with `access_denied`. Raises as `accept`.
+
+    Declining always counts; to an address that is no longer the client's the browser isn't sent.
+    """
     request = _close(session, challenge)
     asked = _view(session, request, evidence.actor_person_id)
     if asked.access_request_id is not None:
@@ -104,6 +108,9 @@ def reject(session: Session, broker: Broker, challenge: str, evidence: Evidence)
         purpose=asked.purpose,
     )
     record(session, event)
+    client = find_client(session, request.client_id, now())
+    if client is None or not client.check_redirect_uri(request.redirect_uri):
+        return f"{broker.issuer}/mi-historia"
     answer = {"error": "access_denied", "error_description": "The patient declined", "state": request.state}
     return answer_url(broker.issuer, request.redirect_uri, answer)
 
@@ -171,10 +178,7 @@ def _reader(asked: Authorization) -> Reader:
 
 def _require_usable(session: Session, request: AuthorizationRequest, asked: Authorization, evidence: Evidence) -> None:
     """The client and the professional may have lost their standing since the page was shown."""
-    client = find_client(session, request.client_id, now())
-    fault = (
-        "unknown-client" if client is None else client.unusable or unable_professional(session, _reader(asked), now())
-    )
+    fault = _client_fault(session, request) or unable_professional(session, _reader(asked), now())
     if fault is None:
         return
     refusal = Event(
@@ -188,6 +192,15 @@ def _require_usable(session: Session, request: AuthorizationRequest, asked: Auth
         purpose=asked.purpose,
     )
     raise Forbidden("Whoever asked may no longer have access.", code=fault, audit=refusal)
+
+
+def _client_fault(session: Session, request: AuthorizationRequest) -> str | None:
+    client = find_client(session, request.client_id, now())
+    if client is None or client.unusable:
+        return "unknown-client" if client is None else client.unusable
+    if not set(request.scopes) <= client.scopes:
+        return "scope-withdrawn"
+    return None if client.check_redirect_uri(request.redirect_uri) else "address-withdrawn"
 
 
 def _consent(session: Session, asked: Authorization, evidence: Evidence) -> ConsentState:

@@ -7,23 +7,32 @@ from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
 from consent_broker.consents.vocabulary import scope_of
+from consent_broker.oauth.clients import Client
 from consent_broker.oauth.grants import decide_grant, reader_of, unable_professional
 from consent_broker.oauth.models import OAuthGrant, RefreshToken
 from consent_broker.oauth.opaque import digest, new_secret
 from consent_broker.oauth.rfc9068_tokens import TokenSpec, issue_token
 from consent_broker.oauth.scopes import RECORD_SCOPES
+from registry.audit.event import Event
+from registry.audit.service import record
 from registry.database import now
 
 SURFACE = "/exchange"
 
 
-def issue_grant_tokens(session: Session, broker: Broker, grant: OAuthGrant, scopes: frozenset[str]) -> dict[str, Any]:
-    """Decide again, then issue what is permitted of `scopes` (RFC 6749 §5.1, SMART `patient`).
+def issue_grant_tokens(
+    session: Session, broker: Broker, client: Client, grant: OAuthGrant, asked: frozenset[str]
+) -> dict[str, Any]:
+    """Decide again, then issue what is permitted of `asked` (RFC 6749 §5.1, SMART `patient`).
 
-    Issued ⊆ asked ∩ granted ∩ consented now. Raises InvalidGrantError when nothing is permitted any more.
+    Issued ⊆ asked ∩ granted ∩ the client's now ∩ consented now. Raises InvalidGrantError when nothing of it is left.
     """
-    if not scopes & RECORD_SCOPES:
+    if not asked & RECORD_SCOPES:
         raise InvalidScopeError("Ask for at least one record scope")
+    scopes = asked & frozenset(grant.scopes) & client.scopes
+    if not scopes & RECORD_SCOPES:
+        record(session, _beyond_client(grant, asked))
+        raise InvalidGrantError("The application is no longer registered for these scopes")
     if unable_professional(session, reader_of(grant), now()):
         raise InvalidGrantError("The professional may not act now")
     decision = decide_grant(session, grant, scopes)
@@ -60,6 +69,22 @@ def _spec(broker: Broker, grant: OAuthGrant, scopes: frozenset[str]) -> TokenSpe
         purpose=grant.purpose,
         consent_id=grant.consent_id,
         claims=claims,
+    )
+
+
+def _beyond_client(grant: OAuthGrant, asked: frozenset[str]) -> Event:
+    return Event(
+        action="oauth:token:issued",
+        outcome="refused",
+        reason="scope-withdrawn",
+        person_id=grant.person_id,
+        establishment_id=grant.establishment_id,
+        client_id=grant.client_id,
+        professional_id=grant.professional_id,
+        actor_role="professional",
+        purpose=grant.purpose,
+        consent_id=grant.consent_id,
+        detail={"scopes": sorted(asked)},
     )
 
 

@@ -61,5 +61,6 @@ class AuthorizationCodeGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib shi
         grant = find_grant(self.server.session, self.request.authorization_code.grant_id)
         if grant is None:
             raise InvalidGrantError("The grant has ended")
-        body = issue_grant_tokens(self.server.session, self.server.broker, grant, frozenset(grant.scopes))
+        server, client = self.server, self.request.client
+        body = issue_grant_tokens(server.session, server.broker, client, grant, frozenset(grant.scopes))
         return 200, body, self.TOKEN_RESPONSE_HEADER

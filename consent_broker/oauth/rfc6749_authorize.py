@@ -134,12 +134,7 @@ def _find_launch(session: Session, client: Client, launch: str | None) -> Access
 
 
 def _check_scopes(client: Client, text: str | None, launch: AccessRequest | None) -> frozenset[str]:
-    if text is None and launch is not None:
-        return frozenset(map(scope_of, launch.categories))
-    try:
-        scopes = parse_scopes(text or "")
-    except InvalidScopeError as error:
-        raise _Refused("invalid_scope", str(error.description)) from None
+    scopes = _asked_scopes(text, launch)
     records = scopes & RECORD_SCOPES
     if not records or not scopes <= GRANT_SCOPES:
         raise _Refused("invalid_scope", "Ask for patient/ scopes, and only those that go with them")
@@ -148,3 +143,13 @@ def _check_scopes(client: Client, text: str | None, launch: AccessRequest | None
     if launch is not None and not categories_of(records) <= set(launch.categories):
         raise _Refused("invalid_scope", "The access request covers less than the scope")
     return scopes - {"launch"}
+
+
+def _asked_scopes(text: str | None, launch: AccessRequest | None) -> frozenset[str]:
+    """What is asked for; without a scope, all the access request is about."""
+    if text is None and launch is not None:
+        return frozenset(map(scope_of, launch.categories))
+    try:
+        return parse_scopes(text or "")
+    except InvalidScopeError as error:
+        raise _Refused("invalid_scope", str(error.description)) from None

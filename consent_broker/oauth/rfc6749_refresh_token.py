@@ -12,7 +12,7 @@ from consent_broker.oauth.grant_tokens import issue_grant_tokens
 from consent_broker.oauth.grants import find_grant, revoke_grant
 from consent_broker.oauth.models import OAuthGrant, RefreshToken
 from consent_broker.oauth.opaque import digest
-from consent_broker.oauth.scopes import parse_scopes
+from consent_broker.oauth.scopes import RECORD_SCOPES, parse_scopes
 from registry.database import now
 
 
@@ -26,11 +26,12 @@ class RefreshTokenGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib ships no
         presented = self.request.form.get("refresh_token")
         if presented is None:
             raise InvalidRequestError("Missing 'refresh_token' in request.")
+        asked = self._asked()
         grant_id = self._use_up(digest(presented), client)
         grant = find_grant(self.server.session, grant_id) if grant_id else None
         if grant is None:
             raise InvalidGrantError("The refresh token is not valid")
-        self._grant, self._scopes = grant, self._wanted(grant)
+        self._client, self._grant, self._scopes = client, grant, _wanted(grant, asked)
 
     def _use_up(self, token_hash: bytes, client: Client) -> UUID | None:
         session, moment = self.server.session, now()
@@ -48,15 +49,23 @@ class RefreshTokenGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib ships no
                 revoke_grant(session, replayed, "refresh-token-replayed")
         return grant_id
 
-    def _wanted(self, grant: OAuthGrant) -> frozenset[str]:
+    def _asked(self) -> frozenset[str] | None:
+        """Read before the token is used up: a misspelt scope must not cost the client its grant."""
         text = self.request.payload.scope
-        if not text:
-            return frozenset(grant.scopes)
-        wanted = parse_scopes(text)
-        if not wanted <= set(grant.scopes):
-            raise InvalidScopeError("The scope was not granted")
-        return wanted | ({"offline_access"} & set(grant.scopes))
+        asked = parse_scopes(text) if text else None
+        if asked is not None and not asked & RECORD_SCOPES:
+            raise InvalidScopeError("Ask for at least one record scope")
+        return asked
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        body = issue_grant_tokens(self.server.session, self.server.broker, self._grant, self._scopes)
+        server = self.server
+        body = issue_grant_tokens(server.session, server.broker, self._client, self._grant, self._scopes)
         return 200, body, self.TOKEN_RESPONSE_HEADER
+
+
+def _wanted(grant: OAuthGrant, asked: frozenset[str] | None) -> frozenset[str]:
+    if asked is None:
+        return frozenset(grant.scopes)
+    if not asked <= set(grant.scopes):
+        raise InvalidScopeError("The scope was not granted")
+    return asked | ({"offline_access"} & set(grant.scopes))
