@@ -30,13 +30,13 @@ CLOSE_CASE = update(possible_matches).where(
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A record, where it was (None for an unseen one), where it was placed, and the model that placed it."""
+    """A record, where it was (None for an unseen one), where it was placed, and the model that did, if any."""
 
     record_id: UUID
     version: int
     home: Home | None
     placement: Placement
-    model_hash: str
+    model_hash: str | None
 
 
 def apply_move(session: Session, move: Move) -> UUID:

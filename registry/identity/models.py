@@ -11,6 +11,9 @@ from sqlalchemy.types import Uuid
 
 from registry.database import Base, new_id, now
 
+NAMES_DIFFER = "names-differ"
+"""A verification's status: the DNI is somebody's of other names."""
+
 
 class SourceRecord(Base):
     """What one record system says of one patient, unique by establishment and local number."""

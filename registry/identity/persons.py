@@ -1,20 +1,28 @@
 """Persons: who replaced whom, what is preferred to be known of one, and which person a citizen is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys
-from matching.compare import DIFFERENT, MISSING, compare_given, compare_surnames
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics, Document
 from matching.survivorship import NAME_FIELDS, SourceView, preferred
 from registry.errors import NotFound
+from registry.identity.agreement import dnis, names_agree, names_agree_fully
 from registry.identity.candidates import LoadedMember, LoadedPerson, find_persons, load_persons
 from registry.identity.engine import blind_keys
-from registry.identity.models import Person, Verification
+from registry.identity.models import (
+    NAMES_DIFFER,
+    BlockingToken,
+    Membership,
+    Person,
+    SourceRecord,
+    Verification,
+)
+from registry.pide.port import Status
 from registry.sealing import Sealer
 
 VERIFIED_FIELDS = NAME_FIELDS | {"documents"}
@@ -76,25 +84,52 @@ def preferred_of(person: LoadedPerson) -> Demographics:
     )
 
 
-def find_citizen(session: Session, sealer: Sealer, document: Document, names: Demographics) -> UUID | None:
-    """The one person a verified citizen is: a record with that document whose names agree; None when none or several.
+def find_citizen(
+    session: Session, sealer: Sealer, document: Document, names: Demographics, *, confirmed: bool = False
+) -> UUID | None:
+    """The one person a citizen who signed in is; None when none or several.
 
-    `document` and `names` come from the State (ID Perú, RENIEC), so agreeing with them is the verification. A record
-    that merely carries the number, as a relative's may, is not enough, and one whose check failed does not count. A
-    record that RENIEC confirmed outranks those it was not asked about: a mistyped number is somebody else's.
+    `document` comes from ID Perú. Where a record with that DNI was verified by RENIEC, only verified ones count, and
+    their names must agree. Where none was, unchecked records count only if `confirmed`, that is `names` are RENIEC's
+    own for that document, and only those whose surnames and given names all agree; one whose check failed never does.
+    A person that also carries somebody else's verified DNI is nobody's.
     """
     wanted, citizen = normalise(Demographics(documents=(document,))), normalise(names)
-    persons = find_persons(session, sealer, blind_keys(sealer, blocking_keys(wanted)))
-    own = {
-        one.record_id: (key, one)
-        for key, person in persons.items()
-        for one in person.members
-        if set(wanted.documents) & set(one.normalised.documents) and names_agree(one.normalised, citizen)
-    }
-    refuted = _refuted(session, [one for _, one in own.values()])
-    confirmed = {key for key, one in own.values() if one.verified}
-    found = confirmed or {key for record_id, (key, _) in own.items() if record_id not in refuted}
+    tokens = blind_keys(sealer, blocking_keys(wanted))
+    verified = load_persons(session, sealer, _verified_with(session, tokens))
+    carriers = [(key, one) for key, one in _carriers(verified, wanted) if one.verified]
+    found = {key for key, one in carriers if names_agree(one.normalised, citizen)}
+    persons = verified
+    if not carriers and confirmed:
+        persons = find_persons(session, sealer, tokens)
+        agreeing = [(key, one) for key, one in _carriers(persons, wanted) if names_agree_fully(one.normalised, citizen)]
+        refuted = _refuted(session, [one for _, one in agreeing])
+        found = {key for key, one in agreeing if one.record_id not in refuted}
+    found = {key for key in found if not _verified_otherwise(persons[key], wanted)}
     return found.pop() if len(found) == 1 else None
+
+
+def _verified_with(session: Session, tokens: Sequence[bytes]) -> Sequence[UUID]:
+    """Persons with a verified record under those tokens; however many others carry the number, none hides them."""
+    query = (
+        select(Membership.person_id)
+        .distinct()
+        .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
+        .join(BlockingToken, BlockingToken.source_record_id == SourceRecord.id)
+        .where(BlockingToken.token.in_(tokens), SourceRecord.verified)
+        .order_by(Membership.person_id)
+    )
+    return session.scalars(query).all()
+
+
+def _carriers(persons: Mapping[UUID, LoadedPerson], wanted: Normalised) -> list[tuple[UUID, LoadedMember]]:
+    """The records that carry that DNI and no other."""
+    members = [(key, one) for key, person in persons.items() for one in person.members]
+    return [(key, one) for key, one in members if dnis(one.normalised) == dnis(wanted) != frozenset()]
+
+
+def _verified_otherwise(person: LoadedPerson, wanted: Normalised) -> bool:
+    return any(one.verified and dnis(one.normalised) != dnis(wanted) for one in person.members)
 
 
 def _refuted(session: Session, members: Sequence[LoadedMember]) -> set[UUID]:
@@ -102,15 +137,7 @@ def _refuted(session: Session, members: Sequence[LoadedMember]) -> set[UUID]:
     rows = session.execute(
         select(Verification.source_record_id, Verification.version)
         .where(Verification.source_record_id.in_([one.record_id for one in members]))
-        .where(Verification.status.in_(["names-differ", "not-found"]))
+        .where(Verification.status.in_([NAMES_DIFFER, Status.NOT_FOUND]))
     ).all()
     failed = {tuple(row) for row in rows}
     return {one.record_id for one in members if (one.record_id, one.version) in failed}
-
-
-def names_agree(record: Normalised, citizen: Normalised) -> bool:
-    """Given names agree, no surname differs, and where both have surnames one of them agrees."""
-    given, _ = compare_given(record, citizen)
-    (paternal, _), (maternal, _), _ = compare_surnames(record, citizen)
-    surnames = {paternal, maternal} - {MISSING}
-    return given not in {MISSING, DIFFERENT} and DIFFERENT not in surnames and bool(surnames or not citizen.paternal)

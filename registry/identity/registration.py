@@ -100,8 +100,13 @@ def _home(arrival: Arrival, persons: Mapping[UUID, LoadedPerson]) -> Home | None
     if known is None:
         return None
     members = persons[known.person_id].members
-    previous = next((one.normalised for one in members if one.record_id == known.id), arrival.normalised)
-    return Home(known.person_id, previous, alone=all(one.record_id == known.id for one in members))
+    previous = next((one for one in members if one.record_id == known.id), None)
+    return Home(
+        known.person_id,
+        previous.normalised if previous else arrival.normalised,
+        alone=all(one.record_id == known.id for one in members),
+        verified=previous is not None and previous.verified,
+    )
 
 
 def _settle(session: Session, move: Move) -> UUID:

@@ -11,18 +11,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys
-from matching.cluster import verified_conflict
+from matching.cluster import Resolution, verified_conflict
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics, Document, DocumentType
 from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record as audit
 from registry.database import new_id, now
+from registry.identity.agreement import names_agree
 from registry.identity.candidates import LoadedMember, LoadedPerson, find_persons, lock_persons
 from registry.identity.engine import blind_keys
-from registry.identity.membership import CHANGED
-from registry.identity.models import Person, PossibleMatch, SourceRecord, Verification
-from registry.identity.persons import names_agree
+from registry.identity.membership import CHANGED, Move, apply_move
+from registry.identity.models import NAMES_DIFFER, Person, PossibleMatch, SourceRecord, Verification
+from registry.identity.placement import Home, Placement
 from registry.identity.search import find_by_source_record
 from registry.pide.port import IdentityCheck, IdentityRegistry, Status
 from registry.sealing import Sealer
@@ -31,7 +32,6 @@ CHECK_EVERY = timedelta(seconds=10)
 RETRY_AFTER = timedelta(hours=1)
 BATCH = 50
 MOST_SECONDS = 8.0
-NAMES_DIFFER = "names-differ"
 VERIFIED_CONFLICT = "verified-conflict"
 SAME_HOLDER = "same-verified-document"
 
@@ -58,7 +58,8 @@ def verify_record(session: Session, sealer: Sealer, registry: IdentityRegistry, 
     """Ask whether the record's DNI belongs to somebody of its names, and keep the answer.
 
     `verified` needs both: a number alone is evidence, not identity. An answer that tells nothing is asked for again.
-    None for a record without a DNI, and when the person changed meanwhile: then the check stays due.
+    A record whose DNI is somebody else's leaves its person (`_set_apart`). None for a record without a DNI or with two,
+    and when the person changed meanwhile: then the check stays due.
     """
     person = find_by_source_record(session, sealer, record_id)
     member = next((one for one in person.members if one.record_id == record_id), None) if person else None
@@ -73,11 +74,15 @@ def verify_record(session: Session, sealer: Sealer, registry: IdentityRegistry, 
     _keep(session, member, check, status)
     if status == Status.VERIFIED:
         _tell(session, sealer, person, member)
+    elif status == NAMES_DIFFER:
+        _set_apart(session, person, member, NAMES_DIFFER)
     return status
 
 
 def _dni(record: Normalised) -> Document | None:
-    return next((document for document in record.documents if document.type is DocumentType.DNI), None)
+    """The record's DNI; None for one that carries several, of which an answer could confirm only one."""
+    found = {document for document in record.documents if document.type is DocumentType.DNI}
+    return found.pop() if len(found) == 1 else None
 
 
 def _status(check: IdentityCheck, record: Normalised) -> str:
@@ -131,14 +136,37 @@ def _tell(session: Session, sealer: Sealer, person: LoadedPerson, member: Loaded
 
 
 def _compare(session: Session, sealer: Sealer, person: LoadedPerson, member: LoadedMember) -> None:
-    """The State's word against the engine's: a steward sees where the two disagree."""
+    """The State's word against the engine's: two humans are parted at once, one in two persons waits for a steward."""
     arrival = replace(member.member(), verified=True)
     others = [one.member() for one in person.members if one.record_id != member.record_id]
     if any(verified_conflict(arrival, other) for other in others):
-        _open_case(session, member, VERIFIED_CONFLICT, [])
+        _set_apart(session, person, member, VERIFIED_CONFLICT)
     twins = _persons_verified_with(session, sealer, member) - {person.person_id}
     if twins:
         _open_case(session, member, SAME_HOLDER, sorted(twins))
+
+
+def _set_apart(session: Session, person: LoadedPerson, member: LoadedMember, reason: str) -> None:
+    """Give the record a person of its own and a steward the case; alone in its person it has one already."""
+    alone = len(person.members) == 1
+    _open_case(session, member, reason, [] if alone else [person.person_id])
+    if alone:
+        return
+    home = Home(person.person_id, member.normalised, alone=False, verified=member.verified)
+    placement = Placement("review", None, Resolution("review", None, None, reason), same_human=False)
+    own = apply_move(session, Move(member.record_id, member.version, home, placement, model_hash=None))
+    ids = {"person_id": str(own), "source_record_id": str(member.record_id)}
+    outbox.publish(session, CHANGED, f"{own}:{member.record_id}:{member.version}:apart", ids)
+    audit(
+        session,
+        Event(
+            action="identity:person:unlinked",
+            reason=reason,
+            person_id=person.person_id,
+            source_record_id=member.record_id,
+            establishment_id=member.establishment_id,
+        ),
+    )
 
 
 def _persons_verified_with(session: Session, sealer: Sealer, member: LoadedMember) -> set[UUID]:

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from matching.records import Demographics, Document, DocumentType
 from registry.database import new_id, now
-from registry.identity.models import PossibleMatch, SourceRecord, Verification
+from registry.identity.events import replay
+from registry.identity.models import Membership, MembershipEvent, PossibleMatch, SourceRecord, Verification
 from registry.identity.service import Engine, find_citizen, preferred_demographics
 from registry.identity.verification import list_due, verify_due, verify_record
 from registry.pide.port import IdentityCheck, Names, Status
@@ -82,36 +83,51 @@ def test_no_answer_is_asked_again_later(session: Session, engine: Engine, regist
     assert list_due(session) == []
 
 
-def test_two_verified_numbers_under_one_person_go_to_a_steward(
+def test_two_verified_numbers_under_one_person_are_parted(
     session: Session, engine: Engine, register: Register, reniec: Reniec
 ) -> None:
     other = replace(ROSA, documents=(Document(DocumentType.DNI, "40718239"),))
     first, second = register(ROSA), register(other)
-    if first.person_id != second.person_id:
-        pytest.skip("the engine keeps them apart by itself")
+    assert first.person_id == second.person_id
     reniec.people["40718239"] = reniec.people["40718293"]
     verify_due(session, engine.sealer, reniec)
-    assert session.scalars(select(PossibleMatch.reason)).all() == ["verified-conflict"]
+    case = session.scalars(select(PossibleMatch)).one()
+    assert (case.reason, case.rivals) == ("verified-conflict", [first.person_id])
+    assert session.get(Membership, first.source_record_id).person_id == first.person_id
+    assert session.get(Membership, second.source_record_id).person_id != first.person_id
 
 
-def test_confirmed_record_tells_namesakes_with_a_mistyped_number_apart(
+def test_record_whose_number_is_somebody_elses_leaves_its_person(
     session: Session, engine: Engine, register: Register, reniec: Reniec
 ) -> None:
-    namesake = replace(PEDRO, documents=ROSA.documents, given_names="Rosa", sex="F")
-    other, mine = register(namesake), register(ROSA)
-    said = (session, engine.sealer, ROSA.documents[0], Demographics(given_names="Rosa"))
-    assert other.person_id != mine.person_id
-    assert find_citizen(*said) is None
-    verify_due(session, engine.sealer, reniec)
-    assert find_citizen(*said) == mine.person_id
+    bare = replace(ROSA, documents=())
+    home = register(bare)
+    guest = register(replace(ROSA, documents=PEDRO.documents))
+    assert guest.person_id == home.person_id
+    reniec.people[PEDRO.documents[0].number] = Names("ZEVALLOS", "TIRADO", "PEDRO PABLO")
+    assert status_of(session, engine, reniec, guest.source_record_id) == "names-differ"
+    case = session.scalars(select(PossibleMatch)).one()
+    assert (case.reason, case.rivals) == ("names-differ", [home.person_id])
+    assert session.get(Membership, guest.source_record_id, populate_existing=True).person_id != home.person_id
+    events = session.scalars(select(MembershipEvent).order_by(MembershipEvent.position)).all()
+    today = {row.source_record_id: row.person_id for row in session.scalars(select(Membership))}
+    assert replay(events).memberships == today
 
 
-def test_namesake_whose_check_failed_is_not_the_citizen(
+def test_record_with_two_numbers_is_never_confirmed(
     session: Session, engine: Engine, register: Register, reniec: Reniec
 ) -> None:
-    register(replace(PEDRO, documents=ROSA.documents, given_names="Rosa", sex="F"))
-    verify_due(session, engine.sealer, reniec)
-    assert find_citizen(session, engine.sealer, ROSA.documents[0], Demographics(given_names="Rosa")) is None
+    both = register(replace(ROSA, documents=(*ROSA.documents, *PEDRO.documents)))
+    assert status_of(session, engine, reniec, both.source_record_id) is None
+    for document in (*ROSA.documents, *PEDRO.documents):
+        assert find_citizen(session, engine.sealer, document, ROSA, confirmed=True) is None
+
+
+def test_namesake_with_a_partly_other_given_name_is_not_the_holder(
+    session: Session, engine: Engine, register: Register, reniec: Reniec
+) -> None:
+    sister = register(replace(ROSA, given_names="Rosa Carmen"))
+    assert status_of(session, engine, reniec, sister.source_record_id) == "names-differ"
 
 
 def test_one_holder_kept_as_two_persons_goes_to_a_steward(
