@@ -92,6 +92,14 @@ class TooLarge(DomainError):
     fhir_code = "too-long"
 
 
+class TooManyRequests(DomainError):
+    """More often than the surface accepts; what was asked before stands."""
+
+    code = "too-many-requests"
+    status = 429
+    fhir_code = "throttled"
+
+
 class Unavailable(DomainError):
     """A part we depend on is down; try again later."""
 

@@ -1,11 +1,12 @@
 """A professional asks a patient for access; the patient answers; each step audited."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from consent_broker.consents.evidence import Evidence
@@ -23,10 +24,14 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import new_id, now
 from registry.directory.service import get_establishment, get_professional, professional_may_act
-from registry.errors import Conflict, Forbidden, NotFound, Unprocessable
+from registry.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unprocessable
 from registry.identity.service import resolve_replaced
 
 ANSWER_WITHIN = timedelta(days=3)
+MAX_ASKED = 20
+"""Requests of one establishment to one person in a day that the person has not granted."""
+
+ASKED_WITHIN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,27 +47,87 @@ class Asking:
     client_id: str | None = None
 
 
-def request_access(session: Session, asking: Asking) -> AccessRequest:
-    """Record a request and the consent it proposes; permits nothing yet.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, and whether it was made now; asking again while it waits for its answer makes no second one."""
+
+    request: AccessRequest
+    made: bool
+
+
+def request_access(session: Session, asking: Asking) -> Asked:
+    """Record a request and the consent it proposes; permits nothing yet. The same pending request is found, not made.
 
     Raises Forbidden when the professional may not act at that establishment, NotFound for an unknown person,
-    Unprocessable for terms nobody may ask for.
+    Unprocessable for terms nobody may ask for, TooManyRequests beyond 20 a day that the person did not grant.
     """
     moment = now()
     _require_able(session, asking, moment)
+    asking = replace(asking, ends_at=_end(asking, moment), person_id=resolve_replaced(session, asking.person_id))
+    _take_turns(session, asking)
+    pending = _find_same(session, asking, moment)
+    if pending is not None:
+        return Asked(pending, made=False)
+    _require_restraint(session, asking, moment)
+    return Asked(_make(session, asking), made=True)
+
+
+def _end(asking: Asking, moment: datetime) -> datetime:
     if asking.purpose not in PURPOSES:
         raise Unprocessable(f"The purpose is one of {', '.join(sorted(PURPOSES))}.", code="unknown-purpose")
     ends_at = asking.ends_at or end_of_day((moment + DEFAULT_DURATION).astimezone(LIMA).date())
     if ends_at > end_of_day((moment + MAX_DURATION).astimezone(LIMA).date()):
         raise Unprocessable(f"Access ends within {MAX_DURATION.days} days.", code="period-too-long")
-    person_id = resolve_replaced(session, asking.person_id)
+    return ends_at
+
+
+def _take_turns(session: Session, asking: Asking) -> None:
+    """Two at once about one person from one establishment go one after the other, so that the second sees the first."""
+    key = sha256(b"access-request" + asking.establishment_id.bytes + asking.person_id.bytes).digest()
+    session.execute(select(func.pg_advisory_xact_lock(int.from_bytes(key[:8], signed=True))))
+
+
+def _find_same(session: Session, asking: Asking, moment: datetime) -> AccessRequest | None:
+    """The pending request on the same terms through the same client: a client may launch none but its own."""
+    query = select(AccessRequest).where(
+        AccessRequest.person_id == asking.person_id,
+        AccessRequest.status == "pending",
+        AccessRequest.establishment_id == asking.establishment_id,
+        AccessRequest.professional_id == asking.professional_id,
+        AccessRequest.client_id.is_not_distinct_from(asking.client_id),
+        AccessRequest.purpose == asking.purpose,
+        AccessRequest.categories == sorted(asking.categories),
+        AccessRequest.ends_at == asking.ends_at,
+    )
+    found = session.scalars(query.order_by(AccessRequest.created_at.desc()))
+    return next((one for one in found if current_status(one, moment) == "pending"), None)
+
+
+def _require_restraint(session: Session, asking: Asking, moment: datetime) -> None:
+    """Nobody is worn down by asking: what a person leaves or denies counts, what they grant does not."""
+    query = select(func.count()).where(
+        AccessRequest.person_id == asking.person_id,
+        AccessRequest.status.in_(("pending", "denied")),
+        AccessRequest.establishment_id == asking.establishment_id,
+        AccessRequest.created_at > moment - ASKED_WITHIN,
+    )
+    if (session.scalar(query) or 0) >= MAX_ASKED:
+        raise TooManyRequests(
+            "Your establishment has asked this patient too often today.",
+            code="asked-too-often",
+            hint="Wait for the patient's answer to what was asked.",
+            audit=_refused(asking, "asked-too-often"),
+        )
+
+
+def _make(session: Session, asking: Asking) -> AccessRequest:
     terms = Terms(
-        person_id=person_id,
+        person_id=asking.person_id,
         establishment_id=asking.establishment_id,
         professional_id=asking.professional_id,
         categories=asking.categories,
         purposes=frozenset({asking.purpose}),
-        ends_at=ends_at,
+        ends_at=asking.ends_at,
     )
     evidence = {"channel": asking.client_id or "portal", "professional_id": str(asking.professional_id)}
     request = AccessRequest(
@@ -71,10 +136,10 @@ def request_access(session: Session, asking: Asking) -> AccessRequest:
         client_id=asking.client_id,
         establishment_id=asking.establishment_id,
         professional_id=asking.professional_id,
-        person_id=person_id,
+        person_id=asking.person_id,
         purpose=asking.purpose,
         categories=sorted(asking.categories),
-        ends_at=ends_at,
+        ends_at=asking.ends_at,
         status="pending",
     )
     session.add(request)
@@ -90,7 +155,12 @@ def _require_able(session: Session, asking: Asking, moment: datetime) -> None:
     reason = professional_may_act(session, professional, establishment, moment)
     if reason is None:
         return
-    refusal = Event(
+    refusal = _refused(asking, reason)
+    raise Forbidden("The professional may not act at this establishment.", code=reason, audit=refusal)
+
+
+def _refused(asking: Asking, reason: str) -> Event:
+    return Event(
         action="consent:access:requested",
         outcome="refused",
         reason=reason,
@@ -100,7 +170,6 @@ def _require_able(session: Session, asking: Asking, moment: datetime) -> None:
         client_id=asking.client_id,
         actor_role="professional",
     )
-    raise Forbidden("The professional may not act at this establishment.", code=reason, audit=refusal)
 
 
 def current_status(request: AccessRequest, moment: datetime) -> str:

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from registry.audit.event import Detail
 from registry.errors import Forbidden
 
 MIN_ACR = 2
@@ -26,6 +27,13 @@ class Evidence:
     text: str
     """The words the person saw when they decided; its SHA-256 is kept."""
 
+    subject_token: str | None = None
+    """Who signed in: the blind token of their document, in hex. A person id says whose consent; a link between records
+    may prove wrong later, this does not."""
+
+    session_id: UUID | None = None
+    """The sign-in session the act was done in: its row's id, never its cookie."""
+
     def as_record(self) -> dict[str, Any]:
         """The JSON kept with the version; carries no demographics."""
         return {
@@ -34,7 +42,21 @@ class Evidence:
             "auth_time": self.auth_time.astimezone(UTC).isoformat(),
             "channel": self.channel,
             "text_sha256": sha256(self.text.encode()).hexdigest(),
+            "subject_token": self.subject_token,
+            "session_id": self._session(),
         }
+
+    def as_detail(self) -> dict[str, Detail]:
+        """What the audit event of the act says of it."""
+        return {
+            "channel": self.channel,
+            "acr": self.acr,
+            "subject_token": self.subject_token,
+            "session_id": self._session(),
+        }
+
+    def _session(self) -> str | None:
+        return str(self.session_id) if self.session_id else None
 
     def require_strong(self, person_id: UUID, now: datetime) -> None:
         """Raise Forbidden unless the person themselves acted, recently and surely enough authenticated."""

@@ -44,8 +44,12 @@ class AccessRequests(MethodView):
 
     @blueprint.arguments(NewAccessRequestSchema)  # type: ignore[untyped-decorator]  # no types shipped
     @blueprint.response(201, AccessRequestSchema)  # type: ignore[untyped-decorator]
-    def post(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Ask a patient for access; the `id` is the `launch` of the authorization request."""
+    @blueprint.alt_response(200, schema=AccessRequestSchema)  # type: ignore[untyped-decorator]
+    def post(self, wanted: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """Ask a patient for access; the `id` is the `launch` of the authorization request.
+
+        The same request while it waits for its answer: 200 and the one there is.
+        """
         require_scope(caller(), SCOPE)
         professional = get_professional_by_registration(session(), **wanted["professional"])
         asking = Asking(
@@ -57,7 +61,8 @@ class AccessRequests(MethodView):
             ends_at=wanted["until"],
             client_id=caller().client_id,
         )
-        return _shown(request_access(session(), asking))
+        asked = request_access(session(), asking)
+        return _shown(asked.request), 201 if asked.made else 200
 
 
 @blueprint.route("/api/v1/access-requests/<uuid:request_id>")

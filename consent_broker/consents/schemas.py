@@ -19,11 +19,11 @@ class Until(fields.Field[datetime]):
             if len(value) == 10:
                 return end_of_day(date.fromisoformat(value))
             instant = datetime.fromisoformat(value)
+            if instant.tzinfo is None:
+                raise ValidationError("An instant needs its offset, such as -05:00.")
+            return instant.astimezone(UTC)
         except (ValueError, OverflowError):
             raise ValidationError("A date such as 2026-12-31, or an instant with its offset.") from None
-        if instant.tzinfo is None:
-            raise ValidationError("An instant needs its offset, such as -05:00.")
-        return instant.astimezone(UTC)
 
     def _serialize(self, value: Any, *_args: Any, **_kwargs: Any) -> str | None:
         return value.isoformat() if value is not None else None

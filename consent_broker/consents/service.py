@@ -331,7 +331,6 @@ def _event(action: str, state: ConsentState, evidence: Evidence) -> Event:
             "version": state.version,
             "categories": sorted(state.terms.categories) if state.terms.categories is not None else None,
             "ends_at": state.terms.ends_at.isoformat() if state.terms.ends_at else None,
-            "channel": evidence.channel,
-            "acr": evidence.acr,
+            **evidence.as_detail(),
         },
     )

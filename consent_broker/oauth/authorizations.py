@@ -106,6 +106,7 @@ def reject(session: Session, broker: Broker, challenge: str, evidence: Evidence)
         professional_id=asked.professional_id,
         client_id=request.client_id,
         purpose=asked.purpose,
+        detail=evidence.as_detail(),
     )
     record(session, event)
     client = find_client(session, request.client_id, now())

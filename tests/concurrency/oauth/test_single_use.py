@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from consent_broker.oauth import authorizations
 from consent_broker.oauth.models import AccessToken, OAuthGrant
 from registry.errors import Conflict
-from tests.functional.oauth.world import RECORDS, Party, World, answer_of, claims_of, pkce
+from tests.functional.oauth.world import RECORDS, Party, World, answer_of, bearer, claims_of, pkce
 
 MANY = 50
 
@@ -87,3 +87,18 @@ def test_one_request_answered_by_fifty_is_answered_once(world: World, answer: st
         return 200
 
     assert all_at_once(decide) == {200: 1, 409: MANY - 1}
+
+
+def test_one_question_asked_by_fifty_at_once_is_one_request(world: World) -> None:
+    token = world.asking.client_token("access-request")
+    wanted = {"person": str(world.other_person_id), "professional": {"college": "CMP", "number": "012345"},
+              "categories": ["problems"]}  # fmt: skip
+    ids: set[str] = set()
+
+    def ask(_: int) -> int:
+        answer = party(world).http.post("/api/v1/access-requests", json=wanted, headers=bearer(token))
+        ids.add(answer.json["id"])
+        return answer.status_code
+
+    assert all_at_once(ask) == {201: 1, 200: MANY - 1}
+    assert len(ids) == 1

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
+from consent_broker.consents.access_requests import MAX_ASKED, Asking, deny_request, grant_request, request_access
 from consent_broker.consents.models import AccessRequest
 from consent_broker.consents.vocabulary import LIMA
 from registry.audit.models import AuditEvent
@@ -62,8 +63,9 @@ def test_a_day_ends_at_midnight_in_lima_and_the_default_is_seven_days(world: Wor
 
 @pytest.mark.parametrize(
     "until",
-    ["+91", "-2", "2020-01-01", "9999-12-31", "tomorrow", "2026-13-01", 5, "2030-01-01T00:00:00", "x" * 900],
-)
+    ["+91", "-2", "2020-01-01", "9999-12-31", "tomorrow", "2026-13-01", 5, "2030-01-01T00:00:00", "x" * 900,
+     "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"],
+)  # fmt: skip
 def test_an_end_that_can_not_be_is_refused(world: World, until: Any) -> None:
     sent = days(int(until)) if until in {"+91", "-2"} else until
     assert ask(world, until=sent).status_code == 422
@@ -163,3 +165,61 @@ def test_nobody_answers_in_time(world: World) -> None:
     headers = bearer(world.asking.client_token("access-request"))
     assert world.asking.http.get(f"{URL}/{made['id']}", headers=headers).json["status"] == "expired"
     assert "error=invalid_request" in world.authorize(launch=made["id"]).location
+
+
+def test_asking_again_while_it_waits_finds_the_same_request(world: World) -> None:
+    first = ask(world, categories=["problems", "allergies"])
+    again = ask(world, categories=["allergies", "problems"])
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json == first.json
+    made = select(AuditEvent).where(AuditEvent.action == "consent:access:requested", AuditEvent.outcome == "success")
+    events = world.transact(lambda session: session.scalars(made.order_by(AuditEvent.recorded_at)).all())
+    assert [event.detail["categories"] for event in events].count(["allergies", "problems"]) == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"categories": ["problems"]}, {"purpose": "COC"}, {"until": "+2"}, {"person": "other"}], ids=str
+)
+def test_another_question_is_another_request(world: World, changes: dict[str, Any]) -> None:
+    first = ask(world, categories=["immunizations"]).json
+    real = {"until": days(2)} if "until" in changes else changes
+    real = {"person": str(world.other_person_id)} if "person" in changes else real
+    other = ask(world, **({"categories": ["immunizations"]} | real))
+    assert other.status_code == 201
+    assert other.json["id"] != first["id"]
+
+
+def test_an_answered_request_may_be_made_anew(world: World) -> None:
+    first = ask(world, categories=["encounters"]).json
+    evidence = world.evidence()
+    world.transact(lambda session: deny_request(session, UUID(first["id"]), evidence))
+    again = ask(world, categories=["encounters"])
+    assert (again.status_code, again.json["id"] != first["id"]) == (201, True)
+
+
+def test_a_record_systems_request_is_not_the_portals(world: World) -> None:
+    ends_at = datetime.fromisoformat(days(5)).replace(tzinfo=LIMA)
+    asking = Asking(
+        establishment_id=world.asking.establishment_id, professional_id=world.professional_id, purpose="TREAT",
+        person_id=world.person_id, categories=frozenset({"allergies"}), ends_at=ends_at,
+    )  # fmt: skip
+    portals = world.transact(lambda session: request_access(session, asking).request.id)
+    assert world.transact(lambda session: request_access(session, asking).request.id) == portals
+    systems = ask(world, until=ends_at.isoformat())
+    assert (systems.status_code, systems.json["id"] != str(portals)) == (201, True)
+
+
+def test_a_patient_is_not_worn_down_by_asking(world: World) -> None:
+    patient = uuid4()
+    world.transact(lambda session: session.add(Person(id=patient)))
+    answers = [ask(world, person=str(patient), until=days(day)) for day in range(1, MAX_ASKED + 1)]
+    assert {answer.status_code for answer in answers} == {201}
+    evidence = world.evidence(patient)
+    world.transact(lambda session: deny_request(session, UUID(answers[0].json["id"]), evidence))
+    refused = ask(world, person=str(patient), until=days(MAX_ASKED + 1))
+    assert (refused.status_code, refused.json["code"]) == (429, "asked-too-often")
+    query = select(AuditEvent).where(AuditEvent.reason == "asked-too-often")
+    assert world.transact(lambda session: session.scalars(query).one()).person_id == patient
+    assert ask(world, person=str(patient), until=days(2)).status_code == 200
+    world.transact(lambda session: grant_request(session, UUID(answers[1].json["id"]), evidence))
+    assert ask(world, person=str(patient), until=days(MAX_ASKED + 1)).status_code == 201

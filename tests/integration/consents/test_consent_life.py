@@ -116,11 +116,24 @@ def test_a_weak_old_or_future_sign_in_decides_nothing(session: Session, world: W
         grant_consent(session, consent_id, weak)
 
 
+def test_who_signed_is_kept_with_the_version_and_in_the_log(session: Session, world: World) -> None:
+    person, sign_in = uuid4(), uuid4()
+    evidence = replace(world.evidence(person), subject_token="5e" * 16, session_id=sign_in)
+    state = grant_consent(session, propose_consent(session, terms(world, person), evidence.as_record()), evidence)
+    revoke_consent(session, state.id, evidence)
+    signed = {"subject_token": "5e" * 16, "session_id": str(sign_in)}
+    assert all(signed.items() <= version.evidence.items() for version in list_versions(session, state.id))
+    events = session.scalars(select(AuditEvent).where(AuditEvent.consent_id == state.id)).all()
+    assert len(events) == 2
+    assert all(signed.items() <= event.detail.items() for event in events)
+
+
 def test_the_evidence_is_kept_without_the_words_or_the_name(session: Session, world: World) -> None:
     person = uuid4()
     state = granted(session, world, person)
     kept = list_versions(session, state.id)[-1].evidence
-    assert kept.keys() == {"actor_person_id", "acr", "auth_time", "channel", "text_sha256"}
+    who = {"actor_person_id", "acr", "auth_time", "subject_token", "session_id"}
+    assert kept.keys() == who | {"channel", "text_sha256"}
     assert len(kept["text_sha256"]) == 64
     assert "Autorizo" not in json.dumps(kept)
 
