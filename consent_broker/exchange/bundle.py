@@ -13,6 +13,7 @@ _TEXTS = {
     "structure": "sent something unreadable",
     "too-costly": "holds more than was sent",
     "not-supported": "is not connected to the exchange",
+    "conflict": "holds a record whose identity document is being checked",
 }
 
 

@@ -28,6 +28,7 @@ class Fault(StrEnum):
     UNREADABLE = "structure"
     TOO_LARGE = "too-costly"
     NOT_CONNECTED = "not-supported"
+    CONTESTED = "conflict"
 
 
 class HolderError(Exception):

@@ -23,12 +23,16 @@ PURPOSE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An establishment that holds records of a person, under the id both sides know them by."""
+    """An establishment that holds records of a person, under the id both sides know them by.
+
+    `contested` when the record's document may be somebody else's: such a holder is named and not asked.
+    """
 
     establishment_id: UUID
     name: str
     endpoint: str | None
     source_record_id: UUID
+    contested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,9 @@ def find_holders(session: Session, person_id: UUID) -> list[Holder]:
     located = locate(session, person_id)
     places = {one.id: one for one in list_establishments(session, {holder.establishment_id for holder in located})}
     active = [(places[one.establishment_id], one) for one in located if places[one.establishment_id].active]
-    return [Holder(place.id, place.name, place.fhir_endpoint, one.source_record_id) for place, one in active]
+    return [
+        Holder(place.id, place.name, place.fhir_endpoint, one.source_record_id, one.contested) for place, one in active
+    ]
 
 
 def issue_ticket(session: Session, broker: Broker, access: Access, decision: Decision, holder: Holder) -> Ticket:

@@ -76,6 +76,7 @@ def _grant(patient: UUID) -> OAuthGrant:
         action="exchange:records:read",
         outcome="refused",
         reason="another-patient",
+        person_id=patient,
         client_id=caller().client_id,
         establishment_id=caller().establishment_id,
         token_id=caller().token_id,

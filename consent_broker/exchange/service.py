@@ -59,15 +59,24 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
     decision = _decide(session, access, types)
     permitted = sorted(FHIR_TYPES[category] for category in decision.categories)
     holders = find_holders(session, access.person_id)
-    connected = [holder for holder in holders if holder.endpoint]
+    faults = {holder: _fault(holder) for holder in holders}
+    connected = [holder for holder in holders if faults[holder] is None]
     tickets = [issue_ticket(session, broker, access, decision, holder) for holder in connected]
     session.commit()
-    with broker.exchange_slot():
+    with broker.slots.hold(access.client_id):
         answers = ask_holders(broker, tickets, permitted)
     for ticket in tickets:
         record(session, _read_event(access, decision, ticket, [one for one in answers if one.holder == ticket.holder]))
     session.flush()
-    return _result(answers, types, permitted, [holder for holder in holders if not holder.endpoint])
+    unasked = [Missing(one, holder, fault) for holder, fault in faults.items() if fault for one in permitted]
+    return _result(answers, types, permitted, unasked)
+
+
+def _fault(holder: Holder) -> Fault | None:
+    """Why a holder isn't asked at all; None for one that is."""
+    if holder.contested:
+        return Fault.CONTESTED
+    return None if holder.endpoint else Fault.NOT_CONNECTED
 
 
 def _decide(session: Session, access: Access, types: Sequence[str]) -> Decision:
@@ -94,17 +103,17 @@ def _replaced(session: Session, access: Access) -> str | None:
 
 
 def _result(
-    answers: Sequence[Answer], types: Sequence[str], permitted: Sequence[str], unconnected: Sequence[Holder]
+    answers: Sequence[Answer], types: Sequence[str], permitted: Sequence[str], unasked: Sequence[Missing]
 ) -> ExchangeResult:
     records = [Record(one.holder, one.resource_type, resource) for one in answers for resource in one.resources]
-    return ExchangeResult(records, list(_missing(answers, types, permitted, unconnected)))
+    return ExchangeResult(records, list(_missing(answers, types, permitted, unasked)))
 
 
 def _missing(
-    answers: Sequence[Answer], types: Sequence[str], permitted: Sequence[str], unconnected: Sequence[Holder]
+    answers: Sequence[Answer], types: Sequence[str], permitted: Sequence[str], unasked: Sequence[Missing]
 ) -> Iterator[Missing]:
     yield from (Missing(one, None, "suppressed") for one in sorted(set(types) - set(permitted)))
-    yield from (Missing(one, holder, Fault.NOT_CONNECTED) for holder in unconnected for one in permitted)
+    yield from unasked
     yield from (Missing(one.resource_type, one.holder, one.fault) for one in answers if one.fault)
 
 

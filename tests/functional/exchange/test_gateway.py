@@ -13,14 +13,13 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
-from consent_broker.broker import EXCHANGE_SLOTS
 from consent_broker.consents.service import list_consents, revoke_consent
 from consent_broker.exchange.holders import Access
 from consent_broker.exchange.service import ExchangeResult, fetch
 from registry.audit.models import AuditEvent
 from registry.directory.models import Establishment, Professional
 from registry.errors import Forbidden
-from registry.identity.models import Person
+from registry.identity.models import Person, PossibleMatch, SourceRecord, Verification
 from tests.functional.exchange.holder import FhirServer, allergy, bundle, drip
 from tests.functional.oauth.world import RECORDS, World, bearer
 
@@ -99,13 +98,14 @@ def test_after_revocation_the_same_fetch_is_refused_with_the_reason_and_logged(w
 
 def test_a_token_is_for_its_patient_and_types_only(world: World) -> None:
     token = grant(world, RECORDS[0])
-    for patient in (world.other_person_id, uuid4()):
+    others = (world.other_person_id, uuid4())
+    for patient in others:
         answer = read(world, token, patient=str(patient))
         assert answer.status_code == 403
         assert answer.json["issue"][0]["details"]["coding"][0]["code"] == "another-patient"
     assert read(world, token, "Encounter").status_code == 403
     assert read(world, token, "Patient").status_code == 404
-    assert events(world, reason="another-patient")
+    assert {one.person_id for one in events(world, reason="another-patient")} == set(others)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +200,36 @@ def test_a_holder_without_endpoint_is_named(world: World) -> None:
         world.transact(lambda session: session.execute(mine.values(fhir_endpoint=world.holding.endpoint)))
 
 
+@pytest.mark.parametrize("doubt", ["names-differ", "document-conflict"])
+def test_a_holder_whose_record_is_contested_is_named_and_not_asked(
+    world: World, holder: FhirServer, doubt: str
+) -> None:
+    token, asked = grant(world), len(holder.requests)
+    world.transact(lambda session: session.add(contested(world, doubt)))
+    try:
+        answer = read(world, token)
+    finally:
+        world.transact(lambda session: settle(session, world))
+    assert (issues(answer), answer.json["total"], len(holder.requests)) == (["conflict"], 0, asked)
+    assert "Hospital 00000002" in answer.json["entry"][0]["resource"]["issue"][0]["details"]["text"]
+    assert read(world, token).json["total"] == 1
+
+
+def contested(world: World, doubt: str) -> Verification | PossibleMatch:
+    record = world.record_at_holder
+    if doubt == "names-differ":
+        return Verification(source_record_id=record, version=1, status=doubt, source="test")
+    return PossibleMatch(
+        source_record_id=record, version=1, rivals=[], reason=doubt, weight=0.0, contributions=[], model_hash=""
+    )
+
+
+def settle(session: Any, world: World) -> None:
+    """The establishment corrects its record, and a steward closes the case."""
+    session.execute(update(PossibleMatch).values(status="dismissed"))
+    session.execute(update(SourceRecord).where(SourceRecord.id == world.record_at_holder).values(version=2))
+
+
 def test_a_professional_who_may_no_longer_practise_reads_nothing(world: World) -> None:
     token = grant(world)
     mine = update(Professional).where(Professional.id == world.professional_id)
@@ -225,10 +255,22 @@ def test_a_person_merged_into_another_is_not_read_under_the_old_consent(world: W
 def test_one_fetch_too_many_is_turned_away_so_that_holders_questions_find_a_thread(world: World) -> None:
     token = grant(world)
     with ExitStack() as busy:
-        for _ in range(EXCHANGE_SLOTS):
-            busy.enter_context(world.broker.exchange_slot())
+        for number in range(world.broker.settings.exchange_concurrency):
+            busy.enter_context(world.broker.slots.hold(f"sihce-{number}"))
         answer = read(world, token)
         assert (answer.status_code, answer.json["resourceType"]) == (503, "OperationOutcome")
+    assert read(world, token).status_code == 200
+
+
+def test_one_client_does_not_keep_the_others_out(world: World) -> None:
+    token = grant(world)
+    slots = world.broker.slots
+    with ExitStack() as busy:
+        for _ in range(slots.share):
+            busy.enter_context(slots.hold(world.asking.client_id))
+        assert slots.share < slots.total
+        assert read(world, token).status_code == 503
+        assert portal_fetch(world, ["AllergyIntolerance"]).records
     assert read(world, token).status_code == 200
 
 
