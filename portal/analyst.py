@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from portal import layout
 from portal.charts import SIZES, bar_chart, chart_height
 from portal.errors import BadForm
-from portal.figures import DIMENSIONS, figure
+from portal.figures import ALL, CROSSED, DIMENSIONS, figure
 from portal.guard import require, signed_in
 from portal.hats import ANALYST
 from registry.app import parts
@@ -57,8 +57,10 @@ def describe(key: str) -> Response:
 
 
 def _export(key: str) -> Export:
+    """One dimension, or all of them crossed: the finer the cells, the more of them are withheld."""
     by = Event(action=EXPORTED, actor_person_id=signed_in().person_id, actor_role="analyst")
-    return export_table(session(), parts().sealer, [_known(key)], by)
+    dimensions = CROSSED if key == ALL else [_known(key)]
+    return export_table(session(), parts().sealer, dimensions, by)
 
 
 def _attachment(body: str, mimetype: str, filename: str) -> Response:

@@ -1,5 +1,6 @@
 """The consent page of an OAuth authorization: who asks, for what, until when; then back to the client."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, redirect, request
@@ -47,7 +48,8 @@ def answer(challenge: str) -> Answer:
 def _question(challenge: str, pending: Authorization) -> ConsentQuestion:
     """What is granted with a launch is the access request, so the page shows that, not the narrower scopes."""
     asked = find_request_for(session(), pending.access_request_id, me()) if pending.access_request_id else pending
-    return present.question(session(), parts().sealer, asked, f"/autorizar/{challenge}")
+    question = present.question(session(), parts().sealer, asked, f"/autorizar/{challenge}")
+    return replace(question, repeated=pending.offline)
 
 
 def _origin(uri: str) -> str:

@@ -6,6 +6,9 @@ from registry.database import session
 from registry.statistics.service import persons_by
 
 DIMENSIONS = {"region": "Por región", "sex": "Por sexo", "age": "Por edad", "establishments": "Por establecimientos"}
+ALL, CROSSED = "todo", ["region", "sex", "age"]
+"""The file of all dimensions crossed, for analysts who draw their own tables."""
+
 UNIT = "personas con historia en el registro"
 
 

@@ -1,16 +1,43 @@
 """Who may open a page: the session, the hat, the level of ID Perú, and the form token."""
 
 import hmac
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 from flask import abort, current_app, g, redirect, request
 
 from portal.errors import FormExpired, RoleMissing
 from portal.hats import Hat
-from portal.session import SignedIn, find_session
+from portal.people import hats_for
+from portal.session import Session, find_session
 from registry.app import parts
-from registry.database import session
+from registry.database import now, session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """Who sits at this request: the session, and what its human may act as now, derived anew each time.
+
+    So an ended role, a lost licence or a corrected identity takes effect at the next click (Ley 29733: accuracy).
+    """
+
+    session_id: UUID
+    subject: str
+    name: str
+    roles: frozenset[str]
+    person_id: UUID | None
+    professional_id: UUID | None
+    acr: int
+    auth_time: datetime
+    expires_at: datetime
+    csrf: str
+
+    def fresh(self, within: timedelta) -> bool:
+        """Whether the human proved who they are less than `within` ago."""
+        return now() - self.auth_time < within
+
 
 FRESH = timedelta(minutes=15)
 """How recent the proof of identity must be to give or take a permission."""
@@ -23,9 +50,27 @@ def cookie_name() -> str:
 
 def load_session() -> None:
     """Every page's policy: find who is signed in, if anyone, and refuse forms that other sites send."""
-    g.sign_in = find_session(session(), parts().sealer, request.cookies.get(cookie_name()))
+    found = find_session(session(), parts().sealer, request.cookies.get(cookie_name()))
+    g.sign_in = _sit_down(found) if found else None
     if request.method == "POST":
         _refuse_foreign_form()
+
+
+def _sit_down(found: Session) -> SignedIn:
+    identity = found.identity
+    hats = hats_for(session(), parts(), identity)
+    return SignedIn(
+        session_id=found.session_id,
+        subject=found.subject,
+        name=identity.name,
+        roles=hats.roles,
+        person_id=hats.person_id,
+        professional_id=hats.professional_id,
+        acr=identity.acr,
+        auth_time=identity.auth_time,
+        expires_at=found.expires_at,
+        csrf=found.csrf,
+    )
 
 
 def require(hat: Hat) -> None:

@@ -1,8 +1,7 @@
 """The hats a human may wear here: where each begins, its sections, and how surely the wearer must be known."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-
-from portal.session import SignedIn
 
 PATIENT_ACR = 1
 DECISION_ACR = 2
@@ -53,6 +52,6 @@ BY_WORD = {"paciente": PATIENT, "profesional": PROFESSIONAL, "analista": ANALYST
 """The word of a hat in `/ingresar?como=`."""
 
 
-def hats_of(who: SignedIn | None) -> list[Hat]:
-    """The hats the person may wear, in a fixed order."""
-    return [hat for hat in HATS.values() if who and hat.role in who.roles]
+def hats_of(roles: Collection[str]) -> list[Hat]:
+    """The hats that go with the roles, in a fixed order."""
+    return [hat for hat in HATS.values() if hat.role in roles]

@@ -16,7 +16,7 @@ from werkzeug.exceptions import NotFound as PageNotFound
 from portal import dates, texts
 from portal.errors import SPOKEN
 from portal.hats import hats_of
-from portal.wording import PROMISE
+from portal.wording import PROMISE, REPEATED
 from registry.errors import Problem
 
 STATIC = Path(__file__).parent / "static"
@@ -49,7 +49,8 @@ def look() -> Look:
 def page(template: str, /, status: int = 200, **context: Any) -> Response:
     """Render a page with the headers every page has: strict policy, no caching, no other hosts."""
     who = g.get("sign_in")
-    frame = {"look": look(), "request": request, "signed_in": who, "hat": g.get("hat"), "hats": hats_of(who)}
+    hats = hats_of(who.roles if who else ())
+    frame = {"look": look(), "request": request, "signed_in": who, "hat": g.get("hat"), "hats": hats}
     response = Response(render(template, **(frame | context)), status, mimetype="text/html")
     response.headers["Content-Security-Policy"] = content_policy()
     response.headers["Cache-Control"] = "no-store"
@@ -134,7 +135,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals.update(options=_options, url_for=url_for, asset_url=asset_url, promise=PROMISE)
+    environment.globals.update(options=_options, url_for=url_for, asset_url=asset_url)
+    environment.globals.update(promise=PROMISE, repeated=REPEATED)
     environment.filters.update(
         moment=dates.long_moment, day=dates.long_day, number=dates.number, category=texts.category,
         purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex, combine=operator.or_,

@@ -3,10 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import String
 
 from registry.database import Base, new_id, now
 
@@ -24,18 +21,15 @@ class PortalSignIn(Base):
 
 
 class PortalSession(Base):
-    """One signed-in browser of one human, who may hold several roles."""
+    """One signed-in browser of one human: who it is, never what they may do, which is derived at each request."""
 
     __tablename__ = "portal_sessions"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     secret_hash: Mapped[bytes] = mapped_column(unique=True)
-    person_id: Mapped[UUID | None] = mapped_column(index=True)
-    professional_id: Mapped[UUID | None] = mapped_column(ForeignKey("professionals.id"), index=True)
     subject: Mapped[bytes] = mapped_column(index=True)
     """Blind token of the document: the same human in every session, also without a person in the index."""
-    roles: Mapped[list[str]] = mapped_column(ARRAY(String))
-    sealed_name: Mapped[bytes]
+    sealed_identity: Mapped[bytes]
     acr: Mapped[int]
     auth_time: Mapped[datetime]
     device: Mapped[str]

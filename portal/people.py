@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from matching.records import Demographics, Document, DocumentType
 from portal.dates import LIMA, age
-from portal.session import Hats, Identity
+from portal.session import Identity
 from portal.views import Banner, Candidate, Holder
 from registry.app import Renhice
 from registry.database import now
@@ -17,24 +18,51 @@ from registry.identity.persons import find_citizen, get_person, list_person_ids,
 from registry.identity.search import match
 from registry.identity.service import engine_of
 from registry.locator.service import locate
+from registry.pide.port import IdentityRegistry
 
 MOST_CANDIDATES = 10
 _SHOWN_DIGITS = 4
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hats:
+    """What a human may act as at this moment."""
+
+    person_id: UUID | None = None
+    professional_id: UUID | None = None
+    roles: frozenset[str] = frozenset()
+
+
 def hats_for(session: Session, parts: Renhice, identity: Identity) -> Hats:
-    """Everything a verified citizen may act as; the document comes from the identity provider, never the browser."""
+    """All that a verified citizen may act as now; the document comes from the identity provider, never the browser."""
     document = Document(DocumentType.DNI, identity.document)
-    names = Demographics(given_names=identity.name)
-    person_id = find_citizen(session, parts.sealer, document, names)
+    names, confirmed = _names(identity)
+    person_id = find_citizen(session, parts.sealer, document, names, confirmed=confirmed)
     professional = find_professional(session, parts.sealer, document)
     able = professional is not None and professional.able_to_practise
-    roles = [role for role, held in (("patient", person_id), ("professional", able)) if held]
+    roles = {role for role, held in (("patient", person_id), ("professional", able)) if held}
     return Hats(
         person_id=person_id,
         professional_id=professional.id if professional and able else None,
-        roles=(*roles, *sorted(staff_roles(session, parts.sealer, document, now()))),
+        roles=frozenset(roles | staff_roles(session, parts.sealer, document, now())),
     )
+
+
+def confirm_names(registry: IdentityRegistry, identity: Identity) -> Identity:
+    """The identity with the names the State's registry holds for its document; unchanged when it can't tell."""
+    check = registry.lookup(Document(DocumentType.DNI, identity.document))
+    return replace(identity, state_names=check.names) if check.found and check.names else identity
+
+
+def _names(identity: Identity) -> tuple[Demographics, bool]:
+    """The names to recognise the citizen by, and whether the State's registry confirmed them."""
+    known = identity.state_names
+    if known is None:
+        return Demographics(given_names=identity.name), False
+    confirmed = Demographics(
+        paternal_surname=known.paternal_surname, maternal_surname=known.maternal_surname, given_names=known.given_names
+    )
+    return confirmed, True
 
 
 def current_id(session: Session, person_id: UUID) -> UUID:

@@ -57,7 +57,10 @@ def search() -> Answer:
     if asked.demographics is None:
         return _results(asked, None, 422)
     found = people.search(session(), parts(), asked.demographics)
-    _note("portal:person:searched", detail={"by": request.form.get("por", "")[:8], "count": len(found)})
+    by = "document" if asked.demographics.documents else "name"
+    _note("portal:person:searched", detail={"by": by, "count": len(found)})
+    for candidate in found:
+        _note("portal:person:matched", person_id=candidate.id, detail={"by": by})
     if len(found) == 1 and asked.demographics.documents:
         return redirect(f"/profesional/persona/{found[0].id}", 303)
     return _results(asked, found)
@@ -181,11 +184,13 @@ def _missing(missing: Sequence[Missing]) -> list[str]:
 
 
 def _last_request(person_id: UUID) -> AccessRequestStatus | None:
+    """The newest request of this professional; one granted whose permission is no longer in force has ended."""
     found = next(iter(list_requests_of(session(), _me(), person_id)), None)
     if found is None:
         return None
+    state = current_status(found, now())
     return AccessRequestStatus(
-        state=current_status(found, now()),
+        state="ended" if state == "granted" else state,
         categories=present.in_order(found.categories),
         asked_at=found.created_at,
         until=found.ends_at,

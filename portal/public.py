@@ -10,7 +10,7 @@ from portal.errors import SignInFailed, SignInUnavailable
 from portal.guard import cookie_name, load_session, safe_return
 from portal.hats import ANALYST, BY_WORD, PATIENT, PROFESSIONAL, Hat
 from portal.oidc import IdPeru, Registration
-from portal.people import hats_for
+from portal.people import confirm_names, hats_for
 from portal.session import (
     LONGEST,
     SIGN_IN_TIME,
@@ -25,6 +25,8 @@ from registry.app import Renhice, parts
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import session
+from registry.pide.port import IdentityRegistry
+from registry.pide.reniec import make_identity_registry
 from registry.settings import Settings
 
 portal = Blueprint("portal", __name__)
@@ -76,6 +78,7 @@ def sign_in_return() -> Answer:
     if "code" not in request.args:
         raise SignInFailed(f"the provider answered {request.args.get('error', 'nothing')[:40]}")
     identity = _provider().identify(request.args["code"], secret, trip.acr, trip.max_age)
+    identity = confirm_names(_identity_registry(), identity)
     response = redirect(trip.return_to, 303)
     _set_cookie(response, cookie_name(), _open(identity), int(LONGEST.total_seconds()))
     response.delete_cookie(_SIGN_IN_COOKIE, path="/ingresar")
@@ -126,6 +129,13 @@ def _provider() -> IdPeru:
     return found
 
 
+def _identity_registry() -> IdentityRegistry:
+    if "renhice-identity-registry" not in current_app.extensions:
+        current_app.extensions["renhice-identity-registry"] = make_identity_registry(parts().settings)
+    found: IdentityRegistry = current_app.extensions["renhice-identity-registry"]
+    return found
+
+
 def _wanted() -> tuple[int, str] | None:
     """The level and the page to come back to, None when the person has still to choose."""
     hat = BY_WORD.get(request.args.get("como", ""))
@@ -153,11 +163,11 @@ def _open(identity: Identity) -> str:
             action="portal:session:opened",
             actor_person_id=hats.person_id,
             professional_id=hats.professional_id,
-            actor_role=",".join(hats.roles) or None,
-            detail={"acr": identity.acr},
+            actor_role=",".join(sorted(hats.roles)) or None,
+            detail={"acr": identity.acr, "names_confirmed": identity.state_names is not None},
         ),
     )
-    return open_session(session(), shared.sealer, identity, hats, request.headers.get("User-Agent", ""))
+    return open_session(session(), shared.sealer, identity, request.headers.get("User-Agent", ""))
 
 
 def _set_cookie(response: Answer, name: str, value: str, max_age: int, path: str = "/") -> None:

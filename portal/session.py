@@ -2,20 +2,22 @@
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TypeGuard
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as DatabaseSession
 
 from portal.models import PortalSession, PortalSignIn
 from registry.database import new_id, now
+from registry.pide.port import Names
 from registry.sealing import DataKey, Sealer
 
 IDLE = timedelta(minutes=30)
@@ -23,7 +25,7 @@ LONGEST = timedelta(hours=8)
 SIGN_IN_TIME = timedelta(minutes=10)
 _TOUCH = timedelta(minutes=1)
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
-_NAME = "portal_sessions.name"
+_IDENTITY = "portal_sessions.identity"
 _SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "Mac"),
             ("CrOS", "Chromebook"), ("Linux", "Linux"))  # fmt: skip
 _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
@@ -31,40 +33,24 @@ _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who signed in, as the identity provider verified it."""
+    """Who signed in, as the identity provider verified it; `state_names` are those the State's registry confirmed."""
 
     document: str
     name: str
     acr: int
     auth_time: datetime
+    state_names: Names | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hats:
-    """What this human may act as."""
-
-    person_id: UUID | None = None
-    professional_id: UUID | None = None
-    roles: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedIn:
-    """The session of the current request."""
+class Session:
+    """A living session: the human behind it, and how surely and how recently they proved who they are."""
 
     session_id: UUID
-    name: str
-    roles: frozenset[str]
-    person_id: UUID | None
-    professional_id: UUID | None
-    acr: int
-    auth_time: datetime
+    subject: str
+    identity: Identity
     expires_at: datetime
     csrf: str
-
-    def fresh(self, within: timedelta) -> bool:
-        """Whether the human proved who they are less than `within` ago."""
-        return now() - self.auth_time < within
 
 
 def derive(secret: str, label: str) -> str:
@@ -77,7 +63,7 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def remember_sign_in(session: Session, *, acr: int, max_age: int | None, return_to: str) -> str:
+def remember_sign_in(session: DatabaseSession, *, acr: int, max_age: int | None, return_to: str) -> str:
     """Start a trip to the identity provider; returns the secret the browser keeps meanwhile."""
     secret = new_secret()
     session.execute(delete(PortalSignIn).where(PortalSignIn.expires_at < now()))
@@ -89,7 +75,7 @@ def remember_sign_in(session: Session, *, acr: int, max_age: int | None, return_
     return secret
 
 
-def take_sign_in(session: Session, secret: str | None) -> PortalSignIn | None:
+def take_sign_in(session: DatabaseSession, secret: str | None) -> PortalSignIn | None:
     """End the trip and return it; None when unknown, late or already taken. One statement, so that it is taken once."""
     if not _well_formed(secret):
         return None
@@ -98,18 +84,15 @@ def take_sign_in(session: Session, secret: str | None) -> PortalSignIn | None:
     return found if found and found.expires_at > now() else None
 
 
-def open_session(session: Session, sealer: Sealer, identity: Identity, hats: Hats, user_agent: str) -> str:
+def open_session(session: DatabaseSession, sealer: Sealer, identity: Identity, user_agent: str) -> str:
     """Open a session and return the cookie's secret, which is stored only as a hash."""
     secret, session_id = new_secret(), new_id()
     session.add(
         PortalSession(
             id=session_id,
             secret_hash=_hash(secret),
-            person_id=hats.person_id,
-            professional_id=hats.professional_id,
             subject=sealer.blind("portal-subject", identity.document),
-            roles=list(hats.roles),
-            sealed_name=sealer.seal(session, session_id, identity.name.encode(), _NAME),
+            sealed_identity=sealer.seal(session, session_id, _to_bytes(identity), _IDENTITY),
             acr=identity.acr,
             auth_time=identity.auth_time,
             device=device(user_agent),
@@ -119,7 +102,7 @@ def open_session(session: Session, sealer: Sealer, identity: Identity, hats: Hat
     return secret
 
 
-def find_session(session: Session, sealer: Sealer, secret: str | None) -> SignedIn | None:
+def find_session(session: DatabaseSession, sealer: Sealer, secret: str | None) -> Session | None:
     """The living session behind a cookie; None when there is none, it ended, idled out or expired."""
     if not _well_formed(secret):
         return None
@@ -128,27 +111,24 @@ def find_session(session: Session, sealer: Sealer, secret: str | None) -> Signed
         return None
     if now() - row.last_seen_at > _TOUCH:
         row.last_seen_at = now()
-    return SignedIn(
+    sealed = sealer.open(session, row.id, row.sealed_identity, _IDENTITY)
+    return Session(
         session_id=row.id,
-        name=sealer.open(session, row.id, row.sealed_name, _NAME).decode(),
-        roles=frozenset(row.roles),
-        person_id=row.person_id,
-        professional_id=row.professional_id,
-        acr=row.acr,
-        auth_time=row.auth_time,
+        subject=row.subject.hex(),
+        identity=_from_bytes(sealed, acr=row.acr, auth_time=row.auth_time),
         expires_at=row.expires_at,
         csrf=derive(secret, "form"),
     )
 
 
-def list_sessions(session: Session, session_id: UUID) -> Sequence[PortalSession]:
+def list_sessions(session: DatabaseSession, session_id: UUID) -> Sequence[PortalSession]:
     """The living sessions of the same human, newest first."""
     mine = select(PortalSession.subject).where(PortalSession.id == session_id).scalar_subquery()
     query = select(PortalSession).where(PortalSession.subject == mine, *_living())
     return session.scalars(query.order_by(PortalSession.started_at.desc())).all()
 
 
-def end_session(session: Session, session_id: UUID, *, owned_by: UUID) -> bool:
+def end_session(session: DatabaseSession, session_id: UUID, *, owned_by: UUID) -> bool:
     """End a session of the human who owns `owned_by`, and destroy the key of its name; False when it is not theirs."""
     owner = select(PortalSession.subject).where(PortalSession.id == owned_by).scalar_subquery()
     ended = (
@@ -168,6 +148,17 @@ def device(user_agent: str) -> str:
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "Navegador")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), None)
     return f"{browser} en {system}" if system else browser
+
+
+def _to_bytes(identity: Identity) -> bytes:
+    names = asdict(identity.state_names) if identity.state_names else None
+    return json.dumps({"document": identity.document, "name": identity.name, "state_names": names}).encode()
+
+
+def _from_bytes(sealed: bytes, *, acr: int, auth_time: datetime) -> Identity:
+    body = json.loads(sealed)
+    names = Names(**body["state_names"]) if body["state_names"] else None
+    return Identity(document=body["document"], name=body["name"], acr=acr, auth_time=auth_time, state_names=names)
 
 
 def _living() -> tuple[ColumnElement[bool], ...]:

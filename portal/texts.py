@@ -27,6 +27,7 @@ CONSENT_STATES = {
     "proposed": "Por decidir",
     "pending": "Por decidir",
     "granted": "Permitido",
+    "ended": "Terminado o retirado",
     "active": "Vigente",
     "revoked": "Retirado",
     "rejected": "No permitido",
@@ -59,6 +60,7 @@ ACTIONS = {
     "portal:person:viewed": "Sus datos de identidad",
     "identity:person:read": "Sus datos de identidad",
     "identity:person:matched": "Búsqueda de su identidad",
+    "portal:person:matched": "Búsqueda de su identidad",
     "locator:person:located": "Dónde están sus historias",
 }
 """Accesses that read no record."""

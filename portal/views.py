@@ -84,6 +84,8 @@ class ConsentQuestion:
     purpose: str
     categories: Sequence[str]
     until: datetime
+    repeated: bool = False
+    """Whether whoever asks may come back until the end without asking again (`offline_access`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from portal import texts
 from portal.dates import long_moment
 from portal.views import ConsentQuestion, Permission
 
+REPEATED = "Podrá volver a leer hasta entonces, sin preguntarle otra vez."
 PROMISE = (
     "No podrá cambiar nada ni leer otras partes. Cada lectura quedará anotada y usted la verá. "
     "Puede retirar el permiso cuando quiera. Le atenderán igual si no lo da."
@@ -14,10 +15,11 @@ def consent_text(question: ConsentQuestion) -> str:
     """The consent page in one line."""
     categories = ", ".join(texts.category(code) for code in question.categories)
     who = f"{question.professional or question.establishment} {question.credential}".strip()
+    terms = f"{REPEATED} {PROMISE}" if question.repeated else PROMISE
     return (
         f"¿Permite que lean su historia? Quién: {who}. "
         f"De dónde: {question.establishment}, {question.place}. Qué podrá leer: {categories}. "
-        f"Para qué: {texts.purpose(question.purpose)}. Hasta cuándo: {long_moment(question.until)}. {PROMISE}"
+        f"Para qué: {texts.purpose(question.purpose)}. Hasta cuándo: {long_moment(question.until)}. {terms}"
     )
 
 

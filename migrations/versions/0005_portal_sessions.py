@@ -2,7 +2,6 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from migrations.guards import mutable
 
@@ -25,11 +24,8 @@ def upgrade() -> None:
         "portal_sessions",
         sa.Column("id", sa.Uuid, primary_key=True),
         sa.Column("secret_hash", sa.LargeBinary, nullable=False),
-        sa.Column("person_id", sa.Uuid),
-        sa.Column("professional_id", sa.Uuid),
         sa.Column("subject", sa.LargeBinary, nullable=False),
-        sa.Column("roles", ARRAY(sa.String), nullable=False),
-        sa.Column("sealed_name", sa.LargeBinary, nullable=False),
+        sa.Column("sealed_identity", sa.LargeBinary, nullable=False),
         sa.Column("acr", sa.Integer, nullable=False),
         sa.Column("auth_time", sa.DateTime(timezone=True), nullable=False),
         sa.Column("device", sa.String, nullable=False),
@@ -38,10 +34,8 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True)),
         sa.UniqueConstraint("secret_hash", name="uq_portal_sessions_secret_hash"),
-        sa.ForeignKeyConstraint(["professional_id"], ["professionals.id"], name="fk_portal_sessions_professional_id"),
     )
-    for column in ("person_id", "professional_id", "subject"):
-        op.create_index(f"ix_portal_sessions_{column}", "portal_sessions", [column])
+    op.create_index("ix_portal_sessions_subject", "portal_sessions", ["subject"])
     mutable("portal_sessions")
 
 

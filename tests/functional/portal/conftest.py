@@ -21,10 +21,10 @@ from tests.functional.portal.world import (
     Visitor,
     World,
     holding_resources,
-    id_peru,
     prepare_sandbox,
     register,
     serve,
+    state_services,
 )
 
 
@@ -62,6 +62,10 @@ def settings(
         oidc_issuer=environment["RENHICE_OIDC_ISSUER"],
         oidc_client_id=environment["RENHICE_OIDC_CLIENT_ID"],
         oidc_client_secret=environment["RENHICE_OIDC_CLIENT_SECRET"],
+        pide_url=environment["RENHICE_PIDE_URL"],
+        pide_official_dni=environment["RENHICE_PIDE_OFFICIAL_DNI"],
+        pide_entity_ruc=environment["RENHICE_PIDE_ENTITY_RUC"],
+        pide_password=environment["RENHICE_PIDE_PASSWORD"],
     )
 
 
@@ -70,10 +74,10 @@ def world(
     app: Flask, renhice: Renhice, ports: tuple[int, int], sandbox_files: tuple[Path, Any, Any, Path]
 ) -> Iterator[World]:
     """The story's establishments, workers and patient, whose records are at both establishments."""
-    var, sandbox, environment, directory = sandbox_files
+    var, sandbox, _, directory = sandbox_files
     holder = Holder(holding_resources())
     with ExitStack() as stack:
-        stack.enter_context(id_peru(var, environment["RENHICE_OIDC_ISSUER"]))
+        stack.enter_context(state_services(var))
         endpoint = f"http://{HOST}:{stack.enter_context(serve(holder.app()))}/fhir"
         content = json.loads(directory.read_text())
         for place in content["establishments"]:

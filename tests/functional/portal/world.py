@@ -1,10 +1,11 @@
 """A served product, a real ID Perú, a holder of records, and the story's people at their browsers."""
 
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,18 +116,19 @@ def serve(application: Any, port: int = 0) -> Iterator[int]:
 
 
 @contextmanager
-def id_peru(var: Path, issuer: str) -> Iterator[None]:
-    """ID Perú as a process of its own."""
-    programs = read_json(Layout(var.resolve()).programs)
-    argv = next(program["argv"] for program in programs if program["name"] == "idperu")
-    with subprocess.Popen(argv) as process:
+def state_services(var: Path) -> Iterator[None]:
+    """ID Perú and RENIEC over PIDE, each as a process of its own."""
+    programs = {one["name"]: one for one in read_json(Layout(var.resolve()).programs)}
+    started = [programs[name] for name in ("idperu", "pide")]
+    with ExitStack() as stack:
+        for program in started:
+            process = stack.enter_context(subprocess.Popen(program["argv"]))
+            stack.callback(process.terminate)
         deadline = time.monotonic() + 20
-        while not _answers(issuer):
-            assert process.poll() is None
+        while not all(_listens(program["port"]) for program in started):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield
-        process.terminate()
 
 
 def prepare_sandbox(var: Path, base_url: str, port_base: int) -> tuple[dict[str, Any], dict[str, str], Path]:
@@ -174,8 +176,6 @@ def sign_in_with(page: Any, world: World, path: str, person: Any) -> None:
     page.wait_for_url(f"{world.base_url}/**")
 
 
-def _answers(issuer: str) -> bool:
-    try:
-        return httpx.get(f"{issuer}/.well-known/openid-configuration", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
