@@ -1,9 +1,10 @@
 """What the rooms of the broker share in one process, and where a request finds it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from threading import BoundedSemaphore
+from dataclasses import dataclass
+from threading import Lock
 
 import httpx
 from flask import Flask, current_app
@@ -14,8 +15,35 @@ from registry.errors import Unavailable
 from registry.settings import Settings
 
 EXTENSION = "consent-broker"
-EXCHANGE_SLOTS = 6
-"""Fetches at once in a process: fewer than its threads, so that holders who introspect meanwhile are answered."""
+
+
+class ExchangeSlots:
+    """The fetches of a process: fewer than its threads, so that holders who introspect meanwhile are answered.
+
+    One client has half of them at most, rounded up, so that none keeps the others out; the portal counts as one.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total, self.share = total, (total + 1) // 2
+        self._lock, self._taken = Lock(), Counter[str | None]()
+
+    @contextmanager
+    def hold(self, client_id: str | None) -> Iterator[None]:
+        """Hold one; raises Unavailable at once when all, or the client's share, are taken."""
+        with self._lock:
+            if self._taken.total() >= self.total or self._taken[client_id] >= self.share:
+                raise Unavailable("Too many records are being fetched now.", hint="Try again in a few seconds.")
+            self._taken[client_id] += 1
+        try:
+            yield
+        finally:
+            self._release(client_id)
+
+    def _release(self, client_id: str | None) -> None:
+        with self._lock:
+            self._taken[client_id] -= 1
+            if not self._taken[client_id]:
+                del self._taken[client_id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +54,7 @@ class Broker:
     keys: SigningKeys
     http: httpx.Client
     breakers: Breakers
-    slots: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(EXCHANGE_SLOTS))
-
-    @contextmanager
-    def exchange_slot(self) -> Iterator[None]:
-        """Hold one of the process's fetches; raises Unavailable at once when all are taken."""
-        if not self.slots.acquire(blocking=False):
-            raise Unavailable("Too many records are being fetched now.", hint="Try again in a few seconds.")
-        try:
-            yield
-        finally:
-            self.slots.release()
+    slots: ExchangeSlots
 
     @property
     def issuer(self) -> str:
@@ -55,7 +73,9 @@ def install_broker(app: Flask, settings: Settings) -> Broker:
     seconds = settings.holder_timeout_seconds
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
     http = httpx.Client(timeout=httpx.Timeout(seconds), limits=limits, follow_redirects=False, trust_env=False)
-    broker = Broker(settings, SigningKeys(settings.keys_dir), http, Breakers())
+    broker = Broker(
+        settings, SigningKeys(settings.keys_dir), http, Breakers(), ExchangeSlots(settings.exchange_concurrency)
+    )
     app.extensions[EXTENSION] = broker
     return broker
 

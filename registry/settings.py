@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     access_token_seconds: int = Field(default=300, ge=30, le=300)
     authorization_code_seconds: int = Field(default=60, ge=10, le=60)
     holder_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    exchange_concurrency: int = Field(default=6, ge=1, le=200)
     match_model: Path | None = None
 
     oidc_issuer: str | None = None

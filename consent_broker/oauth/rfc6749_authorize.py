@@ -8,6 +8,7 @@ from uuid import UUID
 
 from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from flask import Response
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
@@ -25,6 +26,12 @@ from registry.errors import InvalidInput, NotFound
 
 LIFETIME = timedelta(minutes=10)
 MAX_STATE = 2_048
+MAX_WAITING = 500
+"""Unanswered requests a client may have at once: whoever knows a client's id can make them, and each is a row."""
+
+MAX_WAITING_OF_LAUNCH = 20
+"""The same of one access request, counted apart: whoever fills up a client's other requests does not hinder these."""
+
 _NOT_OFFERED = {"request": "request_not_supported", "request_uri": "request_uri_not_supported",
                 "registration": "registration_not_supported"}  # fmt: skip
 
@@ -79,6 +86,7 @@ def _store(session: Session, broker: Broker, client: Client, redirect_uri: str, 
     _check_form(broker, parameters)
     launch = _find_launch(session, client, parameters.get("launch"))
     scopes = _check_scopes(client, parameters.get("scope"), launch)
+    _check_waiting(session, client, launch)
     challenge = new_secret()
     session.add(
         AuthorizationRequest(
@@ -131,6 +139,18 @@ def _find_launch(session: Session, client: Client, launch: str | None) -> Access
     if request is None or request.client_id != client.client_id or current_status(request, now()) != "pending":
         raise _Refused("invalid_request", "launch is not an open access request of this client")
     return request
+
+
+def _check_waiting(session: Session, client: Client, launch: AccessRequest | None) -> None:
+    """Only what has not ended is counted, so that turning away ends by itself within ten minutes."""
+    query = select(func.count()).where(
+        AuthorizationRequest.client_id == client.client_id,
+        AuthorizationRequest.access_request_id.is_not_distinct_from(launch.id if launch else None),
+        AuthorizationRequest.decided_at.is_(None),
+        AuthorizationRequest.expires_at > now(),
+    )
+    if (session.scalar(query) or 0) >= (MAX_WAITING_OF_LAUNCH if launch else MAX_WAITING):
+        raise _Refused("temporarily_unavailable", "Too many requests of this application wait for an answer")
 
 
 def _check_scopes(client: Client, text: str | None, launch: AccessRequest | None) -> frozenset[str]:

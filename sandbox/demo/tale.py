@@ -130,7 +130,7 @@ class Tale:
             "categories": list(READ.values()),
             "until": self._memory.until.isoformat(),
         }
-        answer = teller.check_status(self._a.ask_access(self._a.token("access-request"), wanted), 201)
+        answer = teller.check_status(self._a.ask_access(self._a.token("access-request"), wanted), 200, 201)
         self._memory.launch = answer.json()["id"]
         teller.check(answer.json().get("status") == "pending", "a pending request", answer.text)
         denied = self._a.fetch({}, "AllergyIntolerance", self._memory.person)
