@@ -77,16 +77,21 @@ def unknown(
     caller: Caller, action: str, requested: UUID | None, message: str = "There is no such Patient."
 ) -> NotFound:
     """No such Patient, or not the caller's: they look the same to the caller, and the attempt is audited."""
-    refused = Event(
+    return NotFound(message, audit=refused(caller, action, "unknown-patient", None, requested))
+
+
+def refused(caller: Caller, action: str, reason: str, person_id: UUID | None, requested: UUID | None = None) -> Event:
+    """What the log says of a record system that was refused."""
+    return Event(
         action=action,
         outcome="refused",
-        reason="unknown-patient",
+        reason=reason,
+        person_id=person_id,
         establishment_id=caller.establishment_id,
         client_id=caller.client_id,
         token_id=caller.token_id,
         detail={"requested": str(requested)} if requested else {},
     )
-    return NotFound(message, audit=refused)
 
 
 def _own_documents(caller: Caller, person: LoadedPerson) -> Collection[Document]:

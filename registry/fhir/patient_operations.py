@@ -1,16 +1,16 @@
 """The operations on Patient: `$match` (ITI-119), `$ihe-pix` (ITI-83) and `$patient-location`."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from matching.records import Document
 from registry.access import Caller
 from registry.app import parts
 from registry.database import session
 from registry.directory.service import find_by_identifier_system, get_establishment, list_establishments
-from registry.errors import DomainError
+from registry.errors import DomainError, Forbidden
 from registry.fhir import systems
 from registry.fhir.parameters import MatchQuery, PixQuery
-from registry.fhir.patient_answers import account, unknown
+from registry.fhir.patient_answers import account, refused, unknown
 from registry.fhir.patient_reading import to_demographics
 from registry.fhir.patient_writing import recognisable
 from registry.fhir.wire import Json
@@ -47,16 +47,37 @@ class UnknownTarget(DomainError):
 
 
 def match_patients(caller: Caller, query: MatchQuery) -> Json:
-    """Persons like the Patient sent, best first, with score and grade (ITI-119); each is audited."""
+    """Persons like the Patient sent, best first, with score and grade (ITI-119); each is audited.
+
+    Whoever sends a document number must also know a surname or the birth date of its holder: the registry is no
+    directory of numbers. Otherwise the answer is empty, with a hint.
+    """
     local_system = get_establishment(session(), caller.establishment_id).identifier_system
     wanted = to_demographics(query.patient, query.root, local_system)
-    found = match(session(), engine_of(parts()), wanted, count=query.count, only_certain=query.only_certain)
+    found = match(
+        session(), engine_of(parts()), wanted, count=query.count, only_certain=query.only_certain, corroborated=True
+    )
     for one in found:
         account(caller, MATCHED, one.person.person_id)
     if not found:
         account(caller, MATCHED, None, count=0)
     entries = [_entry(one, wanted.documents) for one in found]
-    return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
+    hints = [] if wanted.birth_date or wanted.paternal_surname or wanted.maternal_surname else [_hint()]
+    return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries + hints}
+
+
+def _hint() -> Json:
+    """Why a search found nobody, in the form FHIR has for it (R4 §3.1.1.5.4)."""
+    issue = {
+        "severity": "information",
+        "code": "incomplete",
+        "details": {"text": "A document number alone finds nobody: send a surname or the birth date too."},
+    }
+    return {
+        "fullUrl": uuid4().urn,
+        "resource": {"resourceType": "OperationOutcome", "issue": [issue]},
+        "search": {"mode": "outcome"},
+    }
 
 
 def _entry(found: Match, sent: tuple[Document, ...]) -> Json:
@@ -76,6 +97,8 @@ def cross_reference(caller: Caller, query: PixQuery) -> Json:
 
     Raises UnknownAuthority (400), UnknownTarget (403) and NotFound (404) with the texts of the profile. The source is
     the caller's own number, its record's id, or a person's: another establishment's number is as unknown as none.
+    Others' local numbers are told only to an establishment that holds a record of the person, and never one that is the
+    number of a document.
     """
     person = _source(caller, query)
     _check_targets(query.targets)
@@ -86,7 +109,7 @@ def cross_reference(caller: Caller, query: PixQuery) -> Json:
     identifiers = [
         {"system": systems.PERSON, "value": str(person.person_id)},
         *({"system": systems.SOURCE_RECORD, "value": str(one.record_id)} for one in own),
-        *(_local(one) for one in person.members if one.active),
+        *(_local(one) for one in person.members if one.active and own and _tellable(person, one, caller)),
     ]
     wanted = [one for one in identifiers if _is_target(one, query)]
     references = [str(person.person_id), *(str(one.record_id) for one in own)]
@@ -97,6 +120,16 @@ def cross_reference(caller: Caller, query: PixQuery) -> Json:
 
 def _local(member: LoadedMember) -> Json:
     return {"system": member.content.local_system, "value": member.content.local_number}
+
+
+def _tellable(person: LoadedPerson, member: LoadedMember, caller: Caller) -> bool:
+    """One's own number, or another's that holds no document number of the person or of its mother."""
+    if member.establishment_id == caller.establishment_id:
+        return True
+    facts = [one.normalised for one in person.members]
+    documents = [document for one in facts for document in (*one.documents, one.mother_document) if document]
+    number = "".join(filter(str.isalnum, member.content.local_number)).upper()
+    return not any(document.number in number for document in documents)
 
 
 def _is_target(identifier: Json, query: PixQuery) -> bool:
@@ -142,13 +175,19 @@ def _check_targets(targets: frozenset[str]) -> None:
 
 
 def locate_patient(caller: Caller, patient_id: UUID) -> Json:
-    """Establishments that hold records of a person, given its id or that of one's own record; raises NotFound."""
+    """Establishments that hold records of a person, given its id or that of one's own record.
+
+    Where somebody is treated is told only to an establishment that holds a record of the same person. Raises NotFound,
+    Forbidden (audited).
+    """
     own = find_own_record(session(), parts().sealer, caller.establishment_id, patient_id)
     person = find_person(session(), own.person_id if own else patient_id)
     if person is None:
         raise unknown(caller, LOCATED, patient_id)
-    account(caller, LOCATED, person.id)
     places = {holder.establishment_id for holder in locate(session(), person.id)}
+    if caller.establishment_id not in places:
+        raise _not_held(caller, person.id)
+    account(caller, LOCATED, person.id)
     found = [
         {
             "name": "establishment",
@@ -160,3 +199,12 @@ def locate_patient(caller: Caller, patient_id: UUID) -> Json:
         for place in list_establishments(session(), places)
     ]
     return {"resourceType": "Parameters", **({"parameter": found} if found else {})}
+
+
+def _not_held(caller: Caller, person_id: UUID) -> Forbidden:
+    return Forbidden(
+        "Your establishment holds no record of this patient.",
+        code="no-record-held",
+        hint="Register the patient with PUT /fhir/Patient first.",
+        audit=refused(caller, LOCATED, "no-record-held", person_id),
+    )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys
 from matching.cluster import resolve
+from matching.compare import DIFFERENT, MISSING, compare_birth, compare_surnames
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics
 from matching.score import Score, score
@@ -23,6 +24,7 @@ from registry.sealing import Sealer
 Grade = Literal["certain", "probable", "possible"]
 GRADES: tuple[Grade, ...] = ("certain", "probable", "possible")
 MOST_RESULTS = 50
+BIRTHS = frozenset({"same", "same_partial", "swapped", "slip", "part"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,19 @@ class Match:
 
 
 def match(
-    session: Session, engine: Engine, demographics: Demographics, *, count: int = 10, only_certain: bool = False
+    session: Session,
+    engine: Engine,
+    demographics: Demographics,
+    *,
+    count: int = 10,
+    only_certain: bool = False,
+    corroborated: bool = False,
 ) -> list[Match]:
     """Persons these demographics may be about, best first.
 
     `certain` is what registration would link without asking anybody: at most one person. With `only_certain` anything
-    else gives no result. Raises Unprocessable when the demographics say too little to search by.
+    else gives no result; with `corroborated` a person is found only where a surname or the birth date agrees too, so that
+    a document number alone tells nothing of its holder. Raises Unprocessable when the demographics say too little to search by.
     """
     wanted = normalise(demographics)
     tokens = blind_keys(engine.sealer, blocking_keys(wanted))
@@ -52,6 +61,8 @@ def match(
         )
     persons = find_persons(session, engine.sealer, tokens)
     graded = _grade(engine, wanted, persons)
+    if corroborated:
+        graded = [found for found in graded if _corroborates(wanted, found.person)]
     if only_certain:
         graded = [found for found in graded if found.grade == "certain"]
     return graded[: min(count, MOST_RESULTS)]
@@ -67,6 +78,15 @@ def _grade(engine: Engine, wanted: Normalised, persons: dict[UUID, LoadedPerson]
         if best is not None and _worth_showing(engine, wanted, person, best):
             found.append(Match(person, best.probability, _grade_of(engine, best, is_certain=key == certain)))
     return sorted(found, key=lambda one: (GRADES.index(one.grade), -one.score, one.person.person_id))
+
+
+def _corroborates(wanted: Normalised, person: LoadedPerson) -> bool:
+    """A surname or the birth date of one of the person's records agrees with what was sent."""
+    return any(
+        compare_birth(wanted, one.normalised) in BIRTHS
+        or any(level not in {MISSING, DIFFERENT} for level, _ in compare_surnames(wanted, one.normalised)[:2])
+        for one in person.members
+    )
 
 
 def _best(engine: Engine, wanted: Normalised, members: Sequence[LoadedMember]) -> Score | None:

@@ -14,6 +14,7 @@ from tests.functional.fhir.test_feed import issue
 
 Put = Callable[..., TestResponse]
 PERSONA = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/persona"
+DNI = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/dni"
 PIX = "/fhir/Patient/$ihe-pix"
 
 
@@ -67,11 +68,30 @@ def test_match_shows_a_document_only_to_who_sent_it(call: Call) -> None:
     assert "40718293" not in str(unsent)
 
 
-def test_match_by_document_alone(call: Call) -> None:
-    patient = {"resourceType": "Patient", "identifier": rosa()["identifier"]}
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"name": [{"given": ["Rosa"]}]},
+        {"name": [{"family": "Zubiaurre", "given": ["Rosa", "Elvira"]}]},
+        {"birthDate": "1951-02-03"},
+        {"birthDate": "1984"},
+    ],
+)
+def test_document_number_alone_finds_nobody(call: Call, more: Json) -> None:
+    found = call("POST", "/fhir/Patient/$match", {"resourceType": "Patient", "identifier": rosa()["identifier"]} | more)
+    assert found.json["total"] == 0
+    modes = {entry["search"]["mode"] for entry in found.json["entry"]}
+    assert modes == (set() if "birthDate" in more or "family" in str(more) else {"outcome"})
+
+
+@pytest.mark.parametrize("more", [{"birthDate": "1984-07-19"}, {"name": [{"family": "Guaman"}]}])
+def test_document_with_a_surname_or_the_birth_date_finds_its_holder(
+    call: Call, two_records: dict[str, Json], more: Json
+) -> None:
+    patient = {"resourceType": "Patient", "identifier": rosa()["identifier"]} | more
     found = call("POST", "/fhir/Patient/$match", patient).json["entry"]
-    assert found[0]["search"]["extension"][0]["valueCode"] in {"probable", "possible"}
-    assert call("POST", "/fhir/Patient/$match", asking(patient, onlyCertainMatches=True)).json["entry"] == []
+    assert [entry["resource"]["id"] for entry in found] == [person_of(two_records["a"])]
 
 
 def test_match_of_a_stranger_is_an_empty_bundle_and_is_audited(call: Call, renhice: Renhice) -> None:
@@ -176,6 +196,35 @@ def test_location_names_the_establishments(call: Call, two_records: dict[str, Js
             "00000001",
         }
     assert call("GET", f"/fhir/Patient/{two_records['b']['id']}/$patient-location").status_code == 404
+
+
+def test_where_somebody_is_treated_is_told_only_to_who_holds_a_record(call: Call, put: Put, renhice: Renhice) -> None:
+    kept = put("A-99", stranger(), token="a").json
+    person = person_of(kept)
+    answer = call("GET", f"/fhir/Patient/{person}/$patient-location", token="b")
+    assert (answer.status_code, issue(answer)["code"]) == (403, "forbidden")
+    with renhice.database.unit_of_work() as session:
+        rows = session.scalars(select(AuditEvent).where(AuditEvent.reason == "no-record-held")).all()
+    assert [(row.client_id, row.outcome, str(row.person_id)) for row in rows] == [("sihce-b", "refused", person)]
+    pix = call("GET", PIX, query_string={"sourceIdentifier": f"{PERSONA}|{person}"}, token="b")
+    assert (pix.status_code, "A-99" in pix.text, SYSTEMS["a"] in pix.text) == (200, False, False)
+    put("B-99", stranger(), token="b")
+    assert call("GET", f"/fhir/Patient/{person}/$patient-location", token="b").status_code == 200
+    assert "A-99" in call("GET", PIX, query_string={"sourceIdentifier": f"{PERSONA}|{person}"}, token="b").text
+
+
+@pytest.mark.parametrize("number", ["45671234", "HC-45671234", "4567-1234"])
+def test_local_number_that_is_a_document_number_stays_at_home(call: Call, put: Put, number: str) -> None:
+    mine = {"identifier": [{"system": DNI, "value": "45671234"}], "birthDate": "1975-05-05"}
+    person = person_of(put("A-98", stranger(**mine), token="a").json)
+    assert person_of(put(number, stranger(**mine), token="b").json) == person
+    query = {"sourceIdentifier": f"{PERSONA}|{person}"}
+    assert SYSTEMS["b"] not in call("GET", PIX, query_string=query).text
+    assert number in call("GET", PIX, query_string=query, token="b").text
+
+
+def stranger(**more: Any) -> Json:
+    return rosa(identifier=[], name=[{"family": "Zubiaurre", "given": ["Anacleto"]}], birthDate="1990-01-02") | more
 
 
 def test_read_own_record_version_and_person(call: Call, two_records: dict[str, Json]) -> None:
