@@ -62,7 +62,8 @@ def match_patients(caller: Caller, query: MatchQuery) -> Json:
     if not found:
         account(caller, MATCHED, None, count=0)
     entries = [_entry(one, wanted.documents) for one in found]
-    hints = [] if wanted.birth_date or wanted.paternal_surname or wanted.maternal_surname else [_hint()]
+    says_more = found or wanted.birth_date or wanted.paternal_surname or wanted.maternal_surname
+    hints = [] if says_more else [_hint()]
     return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries + hints}
 
 
@@ -185,7 +186,7 @@ def locate_patient(caller: Caller, patient_id: UUID) -> Json:
     if person is None:
         raise unknown(caller, LOCATED, patient_id)
     places = {holder.establishment_id for holder in locate(session(), person.id)}
-    if caller.establishment_id not in places:
+    if own is None and caller.establishment_id not in places:
         raise _not_held(caller, person.id)
     account(caller, LOCATED, person.id)
     found = [

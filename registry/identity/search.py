@@ -48,8 +48,9 @@ def match(
     """Persons these demographics may be about, best first.
 
     `certain` is what registration would link without asking anybody: at most one person. With `only_certain` anything
-    else gives no result; with `corroborated` a person is found only where a surname or the birth date agrees too, so that
-    a document number alone tells nothing of its holder. Raises Unprocessable when the demographics say too little to search by.
+    else gives no result; with `corroborated` a person is found only where a surname or the birth date agrees too, so
+    that a document number alone tells nothing of its holder. Raises Unprocessable when the demographics say too little
+    to search by.
     """
     wanted = normalise(demographics)
     tokens = blind_keys(engine.sealer, blocking_keys(wanted))

@@ -258,10 +258,16 @@ def test_reaching_for_anothers_record_is_audited_as_refused(
     other = two_records["b"]["id"]
     for path in (other, f"{other}/$patient-location", f"{other}/_history/1"):
         assert call("GET", f"/fhir/Patient/{path}").status_code == 404
+    assert call("PUT", f"/fhir/Patient/{other}", rosa(id=other)).status_code == 404
     with renhice.database.unit_of_work() as session:
         rows = session.scalars(select(AuditEvent).where(AuditEvent.outcome == "refused")).all()
     seen = {row.action for row in rows if row.detail.get("requested") == other}
-    assert seen == {"identity:person:read", "locator:person:located", "identity:record:read"}
+    assert seen == {
+        "identity:person:read",
+        "locator:person:located",
+        "identity:record:read",
+        "identity:record:received",
+    }
 
 
 def test_only_json_is_spoken(call: Call) -> None:

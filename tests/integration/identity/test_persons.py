@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from matching.records import Demographics, Document, DocumentType
 from registry.database import new_id
 from registry.errors import NotFound, Unprocessable
+from registry.identity.models import PossibleMatch, SourceRecord, Verification
 from registry.identity.service import (
     Engine,
     find_by_local_number,
@@ -140,3 +141,28 @@ def test_holders_are_the_active_records(session: Session, register: Register) ->
     register(misspelt(ROSA), at=second, active=False)
     assert {holder.establishment_id for holder in locate(session, person)} == {first}
     assert locate(session, new_id()) == []
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_holder_of_a_disputed_document_is_contested_until_it_is_confirmed(
+    session: Session, register: Register, verified: bool
+) -> None:
+    outcome = register(ROSA)
+    assert [one.contested for one in locate(session, outcome.person_id)] == [False]
+    case = {"version": 1, "rivals": [], "reason": "document-conflict", "weight": 0.0, "contributions": []}
+    session.add(PossibleMatch(source_record_id=outcome.source_record_id, model_hash="", **case))
+    session.execute(update(SourceRecord).values(verified=verified))
+    assert [one.contested for one in locate(session, outcome.person_id)] == [not verified]
+
+
+def test_holder_whose_number_is_somebody_elses_is_contested_until_its_next_version(
+    session: Session, register: Register
+) -> None:
+    place = new_id()
+    outcome = register(ROSA, at=place)
+    session.add(
+        Verification(source_record_id=outcome.source_record_id, version=1, status="names-differ", source="test")
+    )
+    assert [one.contested for one in locate(session, outcome.person_id)] == [True]
+    register(replace(ROSA, phone=None), at=place)
+    assert [one.contested for one in locate(session, outcome.person_id)] == [False]
