@@ -109,7 +109,13 @@ def evidence(text: str, acting_as: UUID | None = None) -> Evidence:
     """
     who = signed_in()
     return Evidence(
-        actor_person_id=acting_as or me(), acr=who.acr, auth_time=who.auth_time, channel="portal", text=text
+        actor_person_id=acting_as or me(),
+        acr=who.acr,
+        auth_time=who.auth_time,
+        channel="portal",
+        text=text,
+        subject_token=who.subject,
+        session_id=who.session_id,
     )
 
 

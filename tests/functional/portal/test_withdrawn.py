@@ -2,7 +2,11 @@
 
 from dataclasses import replace
 
+from sqlalchemy import select
+
+from consent_broker.consents.models import ConsentVersion
 from matching.records import Document, DocumentType
+from portal.models import PortalSession
 from registry.directory.administration import Desk, end_role
 from sandbox import story
 from tests.functional.portal.world import Visitor, World, register
@@ -44,6 +48,22 @@ def test_a_citizen_whose_number_was_written_on_her_record_does_not_become_her(wo
     attacker = world.visitor()
     attacker.sign_in("/ingresar?nivel=2&volver=/mi-historia", other)
     assert _status(attacker, "/mi-historia") == 403
+
+
+def test_a_consent_says_which_human_signed_it_in_which_session(
+    world: World, physician: Visitor, patient: Visitor
+) -> None:
+    asking = physician.open(f"/profesional/persona/{world.person_id}")
+    form = asking.form("/profesional/persona/")
+    physician.browser.submit(asking, form, **(form.fields | {"categoria": "allergies", "motivo": "TREAT", "dias": "7"}))
+    link = next(link for link in patient.open("/mi-historia").links if "/pedidos/" in link)
+    patient.press(patient.open(link), "/pedidos/", "permitir")
+    with world.renhice.database.unit_of_work() as session:
+        newest = session.scalars(select(ConsentVersion).order_by(ConsentVersion.recorded_at.desc())).first()
+        opened = session.scalars(select(PortalSession)).all()
+    assert newest is not None
+    signed = (newest.evidence["session_id"], newest.evidence["subject_token"])
+    assert signed in {(str(one.id), one.subject.hex()) for one in opened}
 
 
 def _status(visitor: Visitor, path: str) -> int:
