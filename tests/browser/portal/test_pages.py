@@ -59,7 +59,7 @@ def ask(world: World) -> str:
             purpose="TREAT",
             categories=frozenset({"allergies", "medications", "encounters"}),
         )
-        return f"/mi-historia/pedidos/{request_access(session, asking).id}"
+        return f"/mi-historia/pedidos/{request_access(session, asking).request.id}"
 
 
 def inspect(page: Page, address: str, status: int = 200) -> None:
