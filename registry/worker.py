@@ -39,7 +39,7 @@ def make_celery(settings: Settings, database: Database) -> Celery:
         broker_transport_options={"visibility_timeout": 600},
         timezone="UTC",
     )
-    celery.task(name="relay-outbox")(relay_outbox)
+    celery.task(name="relay-outbox", shared=False)(relay_outbox)
     celery.conf.beat_schedule = {
         "relay-outbox": {
             "task": "relay-outbox",
@@ -53,7 +53,7 @@ def make_celery(settings: Settings, database: Database) -> Celery:
 
 def schedule(celery: Celery, name: str, task: Callable[[], object], every: timedelta) -> None:
     """Register a periodic task under its kebab-case name."""
-    celery.task(name=name)(task)
+    celery.task(name=name, shared=False)(task)
     celery.conf.beat_schedule[name] = {
         "task": name,
         "schedule": every,

@@ -107,7 +107,7 @@ def _typo(rng: random.Random, word: str) -> str:
 
 def _misheard(rng: random.Random, word: str) -> str:
     possible = [(sound, spelt) for sound, spelt in SOUNDS if sound in word]
-    return word.replace(*rng.choice(possible), 1) if possible else word
+    return (word.replace(*rng.choice(possible), 1) or word) if possible else word
 
 
 def _mistype_surname(rng: random.Random, record: Record) -> Record:
