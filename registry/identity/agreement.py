@@ -43,3 +43,8 @@ def documents_contradict(one: Normalised, other: Normalised) -> bool:
 def exchanged_dni(before: Normalised, now: Normalised) -> bool:
     """A record named one DNI and now names another."""
     return bool(dnis(before)) and bool(dnis(now)) and dnis(before).isdisjoint(dnis(now))
+
+
+def speaks_of_another(before: Normalised, now: Normalised) -> bool:
+    """A version of a record names another DNI, or other names, than a later one."""
+    return exchanged_dni(before, now) or documents_contradict(before, now) or names_contradict(before, now)

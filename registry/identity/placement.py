@@ -57,11 +57,8 @@ def place(
     """
     others = {key: members for key, members in candidates.items() if members}
     found = resolve(model, arrival.normalised, others, establishment=arrival.establishment, verified=arrival.verified)
-    if (
-        found.kind == "link"
-        and found.key is not None
-        and _brings_other_dni(arrival, others[found.key], found.key, home)
-    ):
+    target = found.key if found.kind == "link" else None
+    if target is not None and _brings_other_dni(arrival, others[target], target, home):
         found = replace(found, kind="review", reason=DOCUMENT_CONFLICT)
     if home is None:
         return Placement(found.kind, found.key if found.kind == "link" else None, found)
@@ -98,11 +95,8 @@ def _stays_in_doubt(
         return False
     if home.alone:
         return same
-    brought, carried = (
-        dnis(now) - dnis(home.previous),
-        frozenset[str]().union(*(dnis(one.normalised) for one in others)),
-    )
-    if home.person_id not in {found.key, *found.rivals} or not brought <= carried:
+    carried = dnis(home.previous).union(*(dnis(one.normalised) for one in others))
+    if home.person_id not in {found.key, *found.rivals} or not dnis(now) <= carried:
         return False
     return not any(documents_contradict(now, one.normalised) or names_contradict(now, one.normalised) for one in others)
 

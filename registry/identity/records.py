@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from matching.normalise import normalise
+from matching.normalise import Normalised, normalise
 from registry.identity.candidates import LoadedMember
 from registry.identity.contents import from_bytes, seal_context
 from registry.identity.models import Membership, SourceRecord, SourceRecordVersion
@@ -19,6 +19,20 @@ class OwnRecord:
 
     member: LoadedMember
     person_id: UUID
+
+
+def list_versions(session: Session, sealer: Sealer, record_id: UUID) -> list[Normalised]:
+    """All that a record ever said, the oldest first; raises SealError for altered bytes."""
+    query = (
+        select(SourceRecordVersion, DataKey)
+        .join(DataKey, DataKey.owner_id == SourceRecordVersion.source_record_id)
+        .where(SourceRecordVersion.source_record_id == record_id)
+        .order_by(SourceRecordVersion.version)
+    )
+    return [
+        normalise(from_bytes(sealer.unseal(key, said.sealed, seal_context(said.version))).demographics)
+        for said, key in session.execute(query)
+    ]
 
 
 def find_own_record(

@@ -1,7 +1,7 @@
 """Registering a source record: receive, resolve, link, in one transaction and without races (IHE ITI-104)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,11 +13,13 @@ from registry.audit.event import Event
 from registry.audit.service import record as audit
 from registry.database import now
 from registry.errors import DomainError, Unavailable
+from registry.identity.agreement import speaks_of_another
 from registry.identity.arrivals import Arrival, Registration, receive, store
 from registry.identity.candidates import LoadedPerson, find_person_ids, load_persons, lock_persons
 from registry.identity.engine import Engine
 from registry.identity.membership import Move, apply_move, close_case, open_case
 from registry.identity.placement import Home, Placement, place
+from registry.identity.records import list_versions
 from registry.telemetry import REGISTRATIONS
 
 RECEIVED = "identity:record:received"
@@ -82,10 +84,23 @@ def _resolve(session: Session, engine: Engine, arrival: Arrival) -> tuple[Placem
         held = lock_persons(session, touched) if touched else {}
         changed = {key for key, revision in held.items() if persons[key].revision != revision}
         if not changed:
-            return placement, home
+            return _forwarding(session, engine, arrival, placement), home
         kept = {key: person for key, person in persons.items() if key not in changed}
         persons = kept | load_persons(session, engine.sealer, changed)
     raise Unavailable("The records of this person are changing too fast; try again.")
+
+
+def _forwarding(session: Session, engine: Engine, arrival: Arrival, placement: Placement) -> Placement:
+    """Let an emptied person lead to the new one only if its record never spoke of anybody else.
+
+    Who was recognised by an earlier version, and what was consented to then, would otherwise travel to a stranger.
+    """
+    if arrival.known is None or placement.decision != "link" or not placement.same_human:
+        return placement
+    former = list_versions(session, engine.sealer, arrival.record_id)
+    if not any(speaks_of_another(version, arrival.normalised) for version in former):
+        return placement
+    return replace(placement, same_human=False)
 
 
 def _others(arrival: Arrival, persons: Mapping[UUID, LoadedPerson]) -> dict[UUID, list[Member]]:

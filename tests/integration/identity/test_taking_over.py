@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from matching.records import Demographics, Document, DocumentType
 from registry.database import new_id
 from registry.identity.models import Membership, PossibleMatch
-from registry.identity.service import Engine, find_citizen
+from registry.identity.service import Engine, find_citizen, find_person
 from registry.identity.verification import verify_due
 from registry.pide.port import Names
 from tests.integration.identity.conftest import PEDRO, ROSA, Register
@@ -119,3 +119,13 @@ def test_records_of_others_lock_no_verified_citizen_out(
     check()
     where = session.get(Membership, mine.source_record_id, populate_existing=True)
     assert where.person_id == mine.person_id
+
+
+def test_person_emptied_step_by_step_never_leads_to_the_victim(session: Session, register: Register) -> None:
+    mine, place = register(ROSA).person_id, new_id()
+    theirs = register(ATTACKERS_NAMES, at=place).person_id
+    for facts in (replace(ROSA, documents=(ATTACKER,)), replace(BARE, birth_date=None), BARE):
+        register(facts, at=place)
+    assert register(ROSA, at=place).person_id == mine
+    left = find_person(session, theirs)
+    assert left is None or left.id == theirs
