@@ -70,6 +70,7 @@ IDENTIFYING = "Para identificarle"
 
 FAULTS = {
     "timeout": "no respondió a tiempo: puede haber datos que no se ven aquí.",
+    "conflict": "guarda un registro cuya identidad está en revisión: no se consultó.",
     "transient": "no responde ahora: puede haber datos que no se ven aquí.",
     "security": "no aceptó el pedido.",
     "structure": "envió algo que no se puede leer.",
