@@ -35,6 +35,11 @@ class Layout:
         return self.var / "log"
 
     @property
+    def metrics(self) -> Path:
+        """Where web and worker processes count together; begun anew by each `up`."""
+        return self.var / "metrics"
+
+    @property
     def environment(self) -> Path:
         """The settings the processes were started with (0600)."""
         return self.var / "environment.json"
@@ -104,6 +109,8 @@ class Layout:
     def make(self) -> None:
         """Create the directories; raises PermissionError when someone else's stands where a private one belongs."""
         self.var.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.metrics, ignore_errors=True)
+        self.metrics.mkdir(mode=0o700)
         run = self.supervisor_socket.parent
         private = [self.secrets, self.logs, run] + ([self._runtime] if run.parent == self._runtime else [])
         for directory in reversed(private):

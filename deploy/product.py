@@ -63,6 +63,7 @@ def settings(layout: Layout, port: int, backing: Mapping[str, str], *, sandbox: 
         "RENHICE_ENVIRONMENT": "sandbox" if sandbox else "production",
         "RENHICE_BASE_URL": f"http://127.0.0.1:{port}",
         "RENHICE_KEYS_DIR": str(layout.secrets / "keys"),
+        "PROMETHEUS_MULTIPROC_DIR": str(layout.metrics),
     }
     if sandbox:
         chosen |= read_object(layout.var / "sandbox" / "environment.json")

@@ -41,9 +41,6 @@ ROLES = {"patient": "Paciente", "professional": "Profesional", "analyst": "Anali
 
 SEXES = {"female": "Mujer", "male": "Hombre", "F": "Mujer", "M": "Hombre", "other": "Otro", "unknown": "No consta"}
 
-COLLEGES = {"CMP": "Médica o médico", "CEP": "Enfermera o enfermero", "COP": "Odontóloga u odontólogo",
-            "COB": "Obstetra", "CQFP": "Química o químico farmacéutico", "CPSP": "Psicóloga o psicólogo"}  # fmt: skip
-
 
 REFUSALS = {
     "no-consent": "No había un permiso suyo",

@@ -9,17 +9,16 @@ from celery import Celery, Task
 from registry import outbox
 from registry.database import Database, session
 from registry.settings import Settings
-from registry.telemetry import bind_request, configure_logging, logger
+from registry.telemetry import bind_request, configure_logging
 
 OUTBOX_SECONDS = 2
-_log = logger(__name__)
 
 
 def make_celery(settings: Settings, database: Database) -> Celery:
     """A Celery app whose tasks run inside a unit of work of `database`; results are not kept."""
 
     class UnitOfWorkTask(Task):  # type: ignore[misc]  # Celery ships no types
-        """Commit on success, roll back and re-raise on error; retried by Celery when the database is away."""
+        """Commit on success, roll back and re-raise on error; the next beat runs a periodic task again."""
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             bind_request(self.request.id or "eager")

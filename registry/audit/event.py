@@ -14,7 +14,7 @@ Detail = str | int | bool | None | list[str]
 class Event:
     """One auditable fact (FHIR AuditEvent, IHE BALP); ids only, never a name, a document number or a token.
 
-    `action` is `source:subject:verb`, such as `identity:person:linked` or `exchange:record:read`.
+    `action` is `source:subject:verb`, such as `identity:person:linked` or `exchange:records:read`.
     """
 
     action: str

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
-from deploy.backing import prepare_backing
+from deploy.backing import OWNER
 from deploy.layout import Layout
 from deploy.readiness import is_free
 from deploy.services import ephemeral_database
@@ -44,8 +45,12 @@ class System:
     @property
     def owner_url(self) -> str:
         """The schema owner's database URL, as psycopg reads it; no process of the product has it."""
-        url = prepare_backing(Layout(self.root), self.environment).migration_database
-        return url.set(drivername="postgresql").render_as_string(hide_password=False)
+        settings = json.loads((self.root / "var" / "environment.json").read_text())
+        url = make_url(settings["RENHICE_DATABASE_URL"]).set(drivername="postgresql")
+        if "RENHICE_DATABASE_URL" not in self.environment:
+            secret = (self.root / "var" / "secrets" / "postgres-owner").read_text().strip()
+            url = url.set(username=OWNER, password=secret)
+        return url.render_as_string(hide_password=False)
 
     def renhice(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Run `./renhice ARGUMENTS` against this system."""

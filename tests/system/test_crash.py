@@ -1,14 +1,15 @@
 """`kill -9` in the middle of a load loses no acknowledged registration and no audit row."""
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
+import psutil
 import psycopg
 import pytest
 
@@ -64,8 +65,10 @@ def kill(system: System, victim: str) -> None:
     processes = Supervisor(Layout(system.root)).processes()
     pids = [process.pid for process in processes if process.name.startswith(victim) and process.pid]
     assert pids, [process.name for process in processes]
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+    victims = [psutil.Process(pid) for pid in pids]
+    for process in [child for parent in victims for child in parent.children(recursive=True)] + victims:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def rows(system: System, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -77,8 +80,8 @@ def rows(system: System, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
 def healthy_afterwards(system: System) -> Iterator[None]:
     yield
     deadline = time.monotonic() + PATIENCE
-    while system.renhice("status").returncode != 0:
-        assert time.monotonic() < deadline, "the system did not heal"
+    while (state := system.renhice("status")).returncode != 0:
+        assert time.monotonic() < deadline, f"the system did not heal:\n{state.stdout}{state.stderr}"
         time.sleep(1)
 
 
