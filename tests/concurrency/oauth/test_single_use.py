@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from consent_broker.oauth import authorizations
 from consent_broker.oauth.models import AccessToken, OAuthGrant
+from consent_broker.oauth.rfc6749_authorize import MAX_WAITING_OF_LAUNCH
 from registry.errors import Conflict
 from tests.functional.oauth.world import RECORDS, Party, World, answer_of, bearer, claims_of, pkce
 
@@ -75,13 +76,13 @@ def test_one_challenge_accepted_by_fifty_gives_one_code(world: World) -> None:
 @pytest.mark.parametrize("answer", ["grant", "deny"])
 def test_one_request_answered_by_fifty_is_answered_once(world: World, answer: str) -> None:
     request = world.request_access()
-    challenges = [world.challenge(launch=request["id"]) for _ in range(MANY)]
+    challenges = [world.challenge(launch=request["id"]) for _ in range(MAX_WAITING_OF_LAUNCH)]
     act = authorizations.accept if answer == "grant" else authorizations.reject
 
     def decide(number: int) -> int:
         try:
             with world.renhice.database.unit_of_work() as session:
-                act(session, world.broker, challenges[number], world.evidence())
+                act(session, world.broker, challenges[number % len(challenges)], world.evidence())
         except Conflict:
             return 409
         return 200

@@ -1,7 +1,7 @@
 """One served product a module, with its people and ID Perú."""
 
 import json
-import socket
+import random
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from deploy.readiness import is_free
 from registry.app import Renhice
 from registry.directory.administration import Desk
 from registry.directory.loading import load, parse
@@ -31,10 +32,9 @@ from tests.functional.portal.world import (
 @pytest.fixture(scope="module")
 def ports() -> tuple[int, int]:
     """A free port for the product and the first of the sandbox's."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind((HOST, 0))
-        other.bind((HOST, 0))
-        return one.getsockname()[1], min(other.getsockname()[1], 65_000)
+    bases = random.sample(range(20_000, 30_000, 20), 200)
+    base = next(base for base in bases if all(is_free(base + step) for step in range(20)))
+    return base + 19, base
 
 
 @pytest.fixture(scope="module")
