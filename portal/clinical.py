@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from portal.dates import LIMA, long_day
+from portal.dates import long_day
 from portal.views import RecordLine
+from registry.calendar import LIMA
 
 Sourced = tuple[Mapping[str, Any], str]
 UNKNOWN = "No consta"

@@ -1,12 +1,12 @@
 """Moments and numbers as people in Peru write and read them."""
 
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 
-LIMA = ZoneInfo("America/Lima")
+from registry.calendar import LIMA
+
 LOCALE = "es_PE"
 _YEARS = range(1900, 2200)
 

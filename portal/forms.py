@@ -8,8 +8,8 @@ from uuid import UUID
 
 from consent_broker.consents.vocabulary import end_of_day
 from matching.records import Demographics, Document, DocumentType
-from portal.dates import LIMA
 from portal.texts import ASKABLE_PURPOSES, CATEGORIES
+from registry.calendar import LIMA
 
 MAX_NAME = 100
 DAYS = {"1", "7", "30", "90"}

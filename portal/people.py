@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from matching.records import Demographics, Document, DocumentType
-from portal.dates import LIMA, age
+from portal.dates import age
 from portal.session import Identity
 from portal.views import Banner, Candidate, Holder
 from registry.app import Renhice
+from registry.calendar import LIMA
 from registry.database import now
 from registry.directory.service import find_professional, list_establishments, staff_roles
 from registry.identity.persons import find_citizen, get_person, list_person_ids, preferred_demographics, preferred_of

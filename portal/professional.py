@@ -15,7 +15,6 @@ from consent_broker.consents.vocabulary import FHIR_TYPES
 from consent_broker.exchange.holders import Access
 from consent_broker.exchange.service import ExchangeResult, Missing, fetch
 from portal import clinical, layout, people, present, texts
-from portal.dates import LIMA
 from portal.errors import NoWorkplace
 from portal.forms import Search, read_request, read_search
 from portal.guard import require, signed_in
@@ -24,6 +23,7 @@ from portal.views import AccessRequestStatus, Candidate, Section
 from registry.app import parts
 from registry.audit.event import Event
 from registry.audit.service import record
+from registry.calendar import LIMA
 from registry.database import now, session
 from registry.directory.models import Establishment
 from registry.directory.service import get_professional, workplaces

@@ -38,7 +38,6 @@ LATENCY = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )  # fmt: skip
 REGISTRATIONS = Counter("renhice_registrations_total", "Source records received", ["decision"])
-DECISIONS = Counter("renhice_consent_decisions_total", "Access decisions", ["outcome", "reason"])
 OUTBOX = Counter("renhice_outbox_total", "Outbox deliveries", ["topic", "outcome"])
 
 

@@ -18,10 +18,11 @@ from consent_broker.consents.service import (
     propose_consent,
     reject_consent,
 )
-from consent_broker.consents.vocabulary import DEFAULT_DURATION, LIMA, MAX_DURATION, PURPOSES, end_of_day
+from consent_broker.consents.vocabulary import DEFAULT_DURATION, MAX_DURATION, PURPOSES, end_of_day
 from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record
+from registry.calendar import LIMA
 from registry.database import new_id, now
 from registry.directory.service import get_establishment, get_professional, professional_may_act
 from registry.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unprocessable

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -215,7 +215,7 @@ def _check_permission(terms: Terms, moment: datetime) -> None:
         raise Unprocessable(f"A permission ends within {MAX_DURATION.days} days.", code="period-too-long")
 
 
-_ONE_DAY = MAX_DURATION / MAX_DURATION.days
+_ONE_DAY = timedelta(days=1)
 """`until` is a day in Lima: the last one ends some hours after the 90 times 24."""
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
-LIMA = ZoneInfo("America/Lima")
+from registry.calendar import LIMA
+
 FHIR_TYPES = {
     "allergies": "AllergyIntolerance",
     "medications": "MedicationStatement",

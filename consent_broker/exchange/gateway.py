@@ -12,8 +12,8 @@ import httpx
 
 from consent_broker.broker import Broker
 from consent_broker.exchange.holders import Holder, Ticket
+from registry.fhir.systems import SOURCE_RECORD
 
-REGISTRO_SYSTEM = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/registro"
 MAX_BYTES = 4 * 1024 * 1024
 MAX_RESOURCES = 500
 MAX_THREADS = 16
@@ -75,7 +75,7 @@ def _ask(broker: Broker, ticket: Ticket, resource_type: str) -> Answer:
 
 def _get(broker: Broker, ticket: Ticket, resource_type: str) -> Any:
     url = f"{ticket.holder.endpoint}/{resource_type}"
-    patient = f"{REGISTRO_SYSTEM}|{ticket.holder.source_record_id}"
+    patient = f"{SOURCE_RECORD}|{ticket.holder.source_record_id}"
     parameters = {"patient.identifier": patient, "_count": str(MAX_RESOURCES)}
     headers = {
         "Authorization": f"Bearer {ticket.token.value}",

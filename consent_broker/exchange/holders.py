@@ -15,9 +15,9 @@ from consent_broker.oauth.rfc7662_introspection import PORTAL_CLIENT
 from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token
 from registry.directory.models import Establishment, Professional
 from registry.directory.service import get_establishment, get_professional, list_establishments
+from registry.fhir.systems import RENIPRESS
 from registry.locator.service import locate
 
-RENIPRESS_SYSTEM = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/renipress"
 PURPOSE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 
@@ -105,7 +105,7 @@ def issue_ticket(session: Session, broker: Broker, access: Access, decision: Dec
 def _claims(
     access: Access, reading: Establishment, professional: Professional | None, patient: str, consents: Sequence[UUID]
 ) -> dict[str, Any]:
-    organisation = f"{RENIPRESS_SYSTEM}|{reading.renipress}"
+    organisation = f"{RENIPRESS}|{reading.renipress}"
     registration = f"{professional.college} {professional.number}" if professional else None
     iua: dict[str, Any] = {
         "subject_organization": reading.name,

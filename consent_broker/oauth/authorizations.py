@@ -15,7 +15,7 @@ from consent_broker.consents.access_requests import deny_request, find_request_f
 from consent_broker.consents.evidence import Evidence
 from consent_broker.consents.models import AccessRequest
 from consent_broker.consents.service import ConsentState, Terms, grant_consent, propose_consent
-from consent_broker.consents.vocabulary import DEFAULT_DURATION, LIMA, categories_of, end_of_day, scope_of
+from consent_broker.consents.vocabulary import DEFAULT_DURATION, categories_of, end_of_day, scope_of
 from consent_broker.oauth.clients import find_client
 from consent_broker.oauth.grants import Reader, decide_reading, decision_event, unable_professional
 from consent_broker.oauth.models import AuthorizationCode, AuthorizationRequest, OAuthGrant
@@ -23,6 +23,7 @@ from consent_broker.oauth.opaque import digest, new_secret
 from consent_broker.oauth.rfc9207_redirects import answer_url
 from registry.audit.event import Event
 from registry.audit.service import record
+from registry.calendar import LIMA
 from registry.database import new_id, now
 from registry.errors import Conflict, Forbidden, NotFound
 

@@ -6,15 +6,14 @@ import warnings
 from datetime import date, datetime, time
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from matching.records import Document, DocumentType
+from registry.calendar import LIMA
 
-LIMA = ZoneInfo("America/Lima")
 MINIMUM_RSA_BITS = 2048
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 RESOURCE_TYPES = ("AllergyIntolerance", "MedicationStatement", "Encounter", "Condition", "Immunization")

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from registry.calendar import LIMA
 from registry.database import now
 from registry.errors import InvalidInput
 from registry.sealing import Sealer
@@ -17,7 +17,6 @@ from registry.statistics.categories import DIMENSIONS, UNKNOWN, Dimension, count
 from registry.statistics.disclosure import Chance, Key, Rule, protect
 from registry.statistics.models import PersonFact
 
-LIMA = ZoneInfo("America/Lima")
 # The finest tables that are published; all others are sums of these.
 TABLES = (("region", "sex", "age"), ("establishments",))
 PLACES = tuple(tuple(list(DIMENSIONS).index(code) for code in table) for table in TABLES)

@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 
 from consent_broker.consents.access_requests import MAX_ASKED, Asking, deny_request, grant_request, request_access
 from consent_broker.consents.models import AccessRequest
-from consent_broker.consents.vocabulary import LIMA
 from registry.audit.models import AuditEvent
+from registry.calendar import LIMA
 from registry.directory.models import Affiliation, Professional
 from registry.identity.models import Person
 from tests.functional.oauth.world import World, bearer
