@@ -15,13 +15,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from matching.compare import LEVELS
+from matching.levels import FIELDS, LEVELS
 from matching.lexicon import GIVEN_RANKS, SURNAME_RANKS
 
 DEFAULT_MODEL = "peru-1.json"
 CLASSES = ("match", "unrelated", "sibling", "twin", "parent")
 KIN = CLASSES[2:]
-FIELDS = tuple(LEVELS)
 SMALLEST = 1e-12
 
 Bits = tuple[float, float, float, float, float]

@@ -12,27 +12,13 @@ from dataclasses import dataclass
 from math import log2
 from typing import NamedTuple
 
-from matching.compare import (
-    DIFFERENT,
-    MISSING,
-    Agreed,
-    compare_address,
-    compare_birth,
-    compare_birth_order,
-    compare_documents,
-    compare_given,
-    compare_mother,
-    compare_phone,
-    compare_place,
-    compare_sex,
-    compare_surnames,
-)
-from matching.model import FIELDS, KIN, Bits, Model
+from matching.compare import GIVEN, MATERNAL, PATERNAL, Comparison, compare
+from matching.levels import DIFFERENT, FIELDS, MISSING
+from matching.model import KIN, Bits, Model
 from matching.normalise import Normalised
 
 MOST_NAME_BITS = 20.0
 LARGEST_EXPONENT = 1000.0
-PATERNAL, MATERNAL, GIVEN = FIELDS.index("paternal"), FIELDS.index("maternal"), FIELDS.index("given")
 HARD_FACTS = tuple((field, FIELDS.index(field)) for field in ("document", "birth_order"))
 
 
@@ -44,15 +30,6 @@ class Contribution(NamedTuple):
     weight: float
 
 
-class Comparison(NamedTuple):
-    """The level of every field in the order of `FIELDS`, and the names agreed on where their frequency matters."""
-
-    levels: tuple[str, ...]
-    paternal: Agreed
-    maternal: Agreed
-    given: Agreed
-
-
 @dataclass(frozen=True, slots=True)
 class Score:
     """The weight in bits, its probability, its parts, and hard facts against (`document`, `birth_order`)."""
@@ -61,27 +38,6 @@ class Score:
     probability: float
     contributions: tuple[Contribution, ...]
     conflicts: frozenset[str]
-
-
-def compare(a: Normalised, b: Normalised) -> Comparison:
-    """Compare two records field by field; symmetric."""
-    (paternal, paternal_name), (maternal, maternal_name), order = compare_surnames(a, b)
-    given, given_names = compare_given(a, b)
-    levels = (
-        compare_documents(a, b),
-        paternal,
-        maternal,
-        order,
-        given,
-        compare_sex(a, b),
-        compare_birth(a, b),
-        compare_place(a, b),
-        compare_address(a, b),
-        compare_phone(a, b),
-        compare_mother(a, b),
-        compare_birth_order(a, b),
-    )
-    return Comparison(levels, paternal_name, maternal_name, given_names)
 
 
 def score(model: Model, a: Normalised, b: Normalised) -> Score:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from matching.compare import MISSING
-from matching.model import CLASSES, FIELDS, KIN, Model
+from matching.compare import Comparison, compare
+from matching.levels import FIELDS, MISSING
+from matching.model import CLASSES, KIN, Model
 from matching.normalise import Normalised
-from matching.score import Comparison, compare, name_bits
+from matching.score import name_bits
 
 Floats = npt.NDArray[np.float64]
 MATCH, UNRELATED = CLASSES.index("match"), CLASSES.index("unrelated")

@@ -14,11 +14,11 @@ from pathlib import Path
 from benchmarks.linkage.report import show
 from matching.batch import Blocking, Linker, block
 from matching.cluster import Member
+from matching.compare import compare
 from matching.evaluate import evaluate, pairs_completeness
 from matching.files import read_records
 from matching.model import Model
 from matching.normalise import normalise
-from matching.score import compare
 from matching.train import train
 
 RECORDS_PER_PERSON = 1.5

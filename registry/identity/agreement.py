@@ -1,6 +1,8 @@
 """What two records say of names and DNIs, for who may sign in and who may stay: no weight decides that."""
 
-from matching.compare import DIFFERENT, MISSING, compare_documents, compare_given, compare_surnames
+from matching.compare import compare_documents
+from matching.compare_names import compare_given, compare_surnames
+from matching.levels import DIFFERENT, MISSING
 from matching.normalise import Normalised
 from matching.records import DocumentType
 

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys
 from matching.cluster import resolve
-from matching.compare import DIFFERENT, MISSING, compare_birth, compare_surnames
+from matching.compare import compare_birth
+from matching.compare_names import compare_surnames
+from matching.levels import DIFFERENT, MISSING
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics
 from matching.score import Score, score

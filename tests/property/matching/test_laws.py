@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from matching.batch import Linker, block
 from matching.blocking import blocking_keys
 from matching.cluster import Member, resolve
+from matching.compare import ASPECTS
 from matching.documents import normalise_document
 from matching.model import Model
-from matching.normalise import normalise
+from matching.normalise import Normalised, normalise
 from matching.records import Demographics, Document
 from matching.score import score, weigh
 from tests.property.matching.strategies import demographics, documents
@@ -47,6 +48,15 @@ def test_contributions_add_up_to_the_weight(one: Demographics, other: Demographi
     assert sum(part.weight for part in result.contributions) == pytest.approx(result.weight_bits, abs=1e-6)
     assert result.weight_bits == weigh(MODEL, a, b)
     assert 0 <= result.probability <= 1
+
+
+@LAW
+@given(demographics, demographics)
+def test_an_aspect_reads_only_what_it_says(one: Demographics, other: Demographics) -> None:
+    a, b = normalise(one), normalise(other)
+    for aspect in ASPECTS:
+        bare = [Normalised(**{name: getattr(record, name) for name in aspect.reads}) for record in (a, b)]
+        assert aspect.outcomes(*bare) == aspect.outcomes(a, b) == aspect.outcomes(b, a)
 
 
 @LAW

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from matching.model import FIELDS, Model, ModelError
+from matching.levels import FIELDS
+from matching.model import Model, ModelError
 
 
 @pytest.fixture

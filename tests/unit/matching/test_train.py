@@ -4,10 +4,11 @@ from datetime import date
 import pytest
 
 from matching.batch import block
-from matching.model import FIELDS, Model
+from matching.compare import compare
+from matching.levels import FIELDS
+from matching.model import Model
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics, Document, DocumentType
-from matching.score import compare
 from matching.train import Settings, train
 
 SURNAMES = ("QUISPE", "FLORES", "ROJAS", "HUAMAN", "CCORI", "LUNA", "APAZA", "VERA", "TICONA", "POMA")
