@@ -7,10 +7,12 @@ ends every sealed version of it while its history stays.
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import tempfile
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -19,11 +21,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from registry.database import Base, new_id
+from registry.database import Base, new_id, now
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
 TOKEN_BYTES = 16
+_MASTER = re.compile(r"master-\d{4,9}")
 
 
 class SealError(Exception):
@@ -32,6 +35,10 @@ class SealError(Exception):
 
 class MasterKeys(Protocol):
     """Where master keys live: a directory of files here, a KMS in production."""
+
+    @property
+    def current(self) -> str:
+        """The id of the master key that new data keys are wrapped under."""
 
     def wrap(self, data_key: bytes, owner: bytes) -> tuple[str, bytes]:
         """Encrypt a data key under the current master key; returns (master key id, wrapped key)."""
@@ -42,9 +49,15 @@ class MasterKeys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileMasterKeys:
-    """Master keys read from `master-*.key` files (base64, 32 bytes); the last name in order is current."""
+    """Master keys read from `master-*.key` files (base64, 32 bytes); the last name in order is current.
 
+    A key added later is read when something sealed under it turns up, and becomes current at the next start: so it can
+    be handed to every host before the first one uses it.
+    """
+
+    directory: Path
     keys: dict[str, bytes]
+    current: str
 
     @classmethod
     def load(cls, directory: Path) -> "FileMasterKeys":
@@ -53,17 +66,22 @@ class FileMasterKeys:
         if not keys:
             msg = f"no master key in {directory}; make one with: renhice keys init"
             raise SealError(msg)
-        return cls(keys)
+        return cls(directory, keys, max(keys))
 
     def wrap(self, data_key: bytes, owner: bytes) -> tuple[str, bytes]:
-        current = max(self.keys)
-        return current, _encrypt(self.keys[current], data_key, owner)
+        return self.current, _encrypt(self.keys[self.current], data_key, owner)
 
     def unwrap(self, master_key_id: str, wrapped: bytes, owner: bytes) -> bytes:
         if master_key_id not in self.keys:
+            self._read_late(master_key_id)
+        return _decrypt(self.keys[master_key_id], wrapped, owner)
+
+    def _read_late(self, master_key_id: str) -> None:
+        path = self.directory / f"{master_key_id}.key"
+        if not _MASTER.fullmatch(master_key_id) or not path.exists():
             msg = f"master key {master_key_id} is not in the key directory"
             raise SealError(msg)
-        return _decrypt(self.keys[master_key_id], wrapped, owner)
+        self.keys[master_key_id] = read_key(path)
 
 
 class DataKey(Base):
@@ -72,8 +90,17 @@ class DataKey(Base):
     __tablename__ = "data_keys"
 
     owner_id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    master_key_id: Mapped[str]
+    master_key_id: Mapped[str] = mapped_column(index=True)
     wrapped: Mapped[bytes]
+
+
+class RetiredMasterKey(Base):
+    """A master key under which nothing may be wrapped any more; the database refuses it from every process."""
+
+    __tablename__ = "retired_master_keys"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    retired_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Sealer:
@@ -87,6 +114,11 @@ class Sealer:
     def from_directory(cls, directory: Path) -> "Sealer":
         """The sealer of a key directory; raises SealError when keys are missing."""
         return cls(FileMasterKeys.load(directory), read_key(directory / "blind.key"))
+
+    @property
+    def current_master_key(self) -> str:
+        """The id of the master key that new data keys are wrapped under."""
+        return self._master.current
 
     def blind(self, domain: str, value: str) -> bytes:
         """A token for equality search: keyed, one way, different in each domain; 16 bytes."""
@@ -151,6 +183,13 @@ def add_master_key(directory: Path) -> Path:
     path = directory / f"master-{last + 1:04d}.key"
     write_key(path)
     return path
+
+
+def set_aside(directory: Path, master_key_id: str) -> Path:
+    """Move a retired master key where no process reads it; raises OSError, as from a directory mounted read-only."""
+    target = directory / "retired" / f"{master_key_id}.key"
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    return (directory / target.name).rename(target)
 
 
 def write_key(path: Path) -> bool:
