@@ -7,6 +7,7 @@ from consent_broker.oauth.rfc6750_bearer import BearerAuthenticator
 from consent_broker.rooms import broker_rooms, schedule_broker_tasks
 from portal.layout import error_page
 from portal.rooms import rooms as portal_rooms
+from portal.tasks import schedule_portal_tasks
 from registry.access import Authenticator
 from registry.app import add_rooms, make_app, make_parts
 from registry.rooms import rooms as registry_rooms
@@ -22,5 +23,6 @@ def create_app(settings: Settings | None = None, authenticate: Authenticator | N
     authenticate = authenticate or BearerAuthenticator(broker)
     schedule_registry_tasks(parts)
     schedule_broker_tasks(parts.celery)
+    schedule_portal_tasks(parts.celery)
     add_rooms(app, [*registry_rooms(authenticate), *broker_rooms(authenticate), *portal_rooms()])
     return app

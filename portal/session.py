@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeGuard
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session as DatabaseSession
 
 from portal.models import PortalSession, PortalSignIn
@@ -24,6 +24,9 @@ IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=8)
 SIGN_IN_TIME = timedelta(minutes=10)
 _TOUCH = timedelta(minutes=1)
+KEPT_AFTER_END = timedelta(minutes=10)
+"""Longer than any request that found the session alive still runs."""
+
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _IDENTITY = "portal_sessions.identity"
 _SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "Mac"),
@@ -141,6 +144,19 @@ def end_session(session: DatabaseSession, session_id: UUID, *, owned_by: UUID) -
         return False
     session.execute(delete(DataKey).where(DataKey.owner_id == session_id))
     return True
+
+
+def purge_sessions(session: DatabaseSession, limit: int = 1000) -> int:
+    """Delete sessions that ended, idled out or expired, and the keys of their sealed names; returns how many."""
+    then = now() - KEPT_AFTER_END
+    ended = or_(
+        PortalSession.ended_at < then, PortalSession.expires_at < then, PortalSession.last_seen_at < then - IDLE
+    )
+    over = select(PortalSession.id).where(ended).limit(limit).with_for_update(skip_locked=True)
+    gone = delete(PortalSession).where(PortalSession.id.in_(over)).returning(PortalSession.id)
+    ids = session.scalars(gone, execution_options={"synchronize_session": False}).all()
+    session.execute(delete(DataKey).where(DataKey.owner_id.in_(ids)))
+    return len(ids)
 
 
 def device(user_agent: str) -> str:

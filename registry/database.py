@@ -36,6 +36,11 @@ def new_id() -> UUID:
     return uuid7()
 
 
+def made_at(key: UUID) -> datetime:
+    """The moment in an identifier that `new_id` made, to the millisecond."""
+    return datetime.fromtimestamp(int.from_bytes(key.bytes[:6]) / 1000, UTC)
+
+
 def now() -> datetime:
     """The present moment, aware, in UTC."""
     return datetime.now(UTC)

@@ -1,11 +1,15 @@
 """Liveness, readiness and metrics."""
 
 from flask import Blueprint, Response, jsonify
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from registry.app import parts
+from registry.database import now
+from registry.outbox import backlog
 from registry.telemetry import metrics_page
 
 blueprint = Blueprint("health", __name__)
@@ -32,8 +36,23 @@ def ready() -> tuple[Response, int]:
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """Prometheus exposition; no label names a person."""
-    body, content_type = metrics_page()
+    body, content_type = metrics_page(_backlog())
     return Response(body, content_type=content_type)
+
+
+def _backlog() -> list[Metric]:
+    """What the outbox has still to deliver; nothing while the database does not answer."""
+    count = GaugeMetricFamily("renhice_outbox_undelivered", "Outbox messages not delivered", labels=["state"])
+    age = GaugeMetricFamily("renhice_outbox_oldest_seconds", "Age of the oldest of them", labels=["state"])
+    try:
+        with parts().database.unit_of_work() as session:
+            found = backlog(session)
+    except SQLAlchemyError:
+        return []
+    for state, waiting in found.items():
+        count.add_metric([state], waiting.count)
+        age.add_metric([state], (now() - waiting.oldest).total_seconds() if waiting.oldest else 0)
+    return [count, age]
 
 
 def _database() -> bool:

@@ -1,19 +1,23 @@
 """The transactional outbox: what must happen after a commit is a row of the same commit, relayed at least once."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, select, text
+from sqlalchemy import Index, String, UniqueConstraint, cast, delete, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from registry.database import Base, new_id, now
+from registry.database import Base, made_at, new_id, now
 from registry.telemetry import OUTBOX, logger
 
 Subscriber = Callable[[Session, Mapping[str, Any]], None]
 MAX_ATTEMPTS = 12
+KEPT_AFTER_DELIVERY = timedelta(days=7)
+"""How long a delivered message stays, so that an operator can see it and the same key makes no second one."""
+
 _subscribers: dict[str, list[Subscriber]] = {}
 _log = logger(__name__)
 
@@ -25,6 +29,7 @@ class OutboxMessage(Base):
     __table_args__ = (
         UniqueConstraint("topic", "key"),
         Index("ix_outbox_due", "available_at", postgresql_where=text("delivered_at IS NULL")),
+        Index("ix_outbox_delivered", "delivered_at", postgresql_where=text("delivered_at IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -78,6 +83,34 @@ def relay(session: Session, limit: int = 100) -> int:
     for message in messages:
         _deliver(session, message)
     return len(messages)
+
+
+def purge(session: Session, limit: int = 1000) -> int:
+    """Delete messages delivered longer than KEPT_AFTER_DELIVERY ago; returns how many."""
+    over = select(OutboxMessage.id).where(OutboxMessage.delivered_at < now() - KEPT_AFTER_DELIVERY).limit(limit)
+    gone = delete(OutboxMessage).where(OutboxMessage.id.in_(over)).returning(OutboxMessage.id)
+    return len(session.scalars(gone, execution_options={"synchronize_session": False}).all())
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is not delivered: how many messages, and when the oldest was published (None when there is none)."""
+
+    count: int
+    oldest: datetime | None
+
+
+def backlog(session: Session) -> dict[str, Backlog]:
+    """The messages that wait, and those given up after MAX_ATTEMPTS: `waiting` and `given-up`."""
+    given_up = OutboxMessage.attempts >= MAX_ATTEMPTS
+    query = (
+        select(given_up, func.count(), func.min(cast(OutboxMessage.id, String)))
+        .where(OutboxMessage.delivered_at.is_(None))
+        .group_by(given_up)
+    )
+    found = {stuck: Backlog(count, made_at(UUID(oldest))) for stuck, count, oldest in session.execute(query)}
+    nothing = Backlog(0, None)
+    return {"waiting": found.get(False, nothing), "given-up": found.get(True, nothing)}
 
 
 def _deliver(session: Session, message: OutboxMessage) -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Histogram,
+    Metric,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -137,10 +139,21 @@ def current_request_id() -> str | None:
     return value if isinstance(value, str) else None
 
 
-def metrics_page() -> tuple[bytes, str]:
-    """The Prometheus exposition of every process of this host; returns (body, content type)."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
-    collected = CollectorRegistry()
-    MultiProcessCollector(collected)  # type: ignore[no-untyped-call]
-    return generate_latest(collected), CONTENT_TYPE_LATEST
+def metrics_page(measured: Sequence[Metric] = ()) -> tuple[bytes, str]:
+    """The Prometheus exposition of every process of this host and what was measured now; (body, content type)."""
+    collected = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        collected = CollectorRegistry()
+        MultiProcessCollector(collected)  # type: ignore[no-untyped-call]
+    return generate_latest(collected) + generate_latest(_Measured(measured)), CONTENT_TYPE_LATEST
+
+
+class _Measured(CollectorRegistry):
+    """Figures that belong to no process: they are asked of the database at each scrape."""
+
+    def __init__(self, measured: Sequence[Metric]) -> None:
+        super().__init__()
+        self._measured = measured
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._measured

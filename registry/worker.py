@@ -12,6 +12,7 @@ from registry.settings import Settings
 from registry.telemetry import bind_request, configure_logging
 
 OUTBOX_SECONDS = 2
+PURGE_EVERY = timedelta(hours=1)
 
 
 def make_celery(settings: Settings, database: Database) -> Celery:
@@ -46,6 +47,7 @@ def make_celery(settings: Settings, database: Database) -> Celery:
             "options": {"expires": 10 * OUTBOX_SECONDS},
         }
     }
+    schedule(celery, "purge-outbox", purge_outbox, PURGE_EVERY)
     configure_logging(settings.log_level)
     return celery
 
@@ -64,4 +66,11 @@ def relay_outbox() -> None:
     """Deliver what is due; asks again at once while batches come back full."""
     batch = 100
     while outbox.relay(session(), batch) == batch:
+        session().commit()
+
+
+def purge_outbox() -> None:
+    """Delete what was delivered long enough ago, a transaction a batch."""
+    batch = 1000
+    while outbox.purge(session(), batch) == batch:
         session().commit()

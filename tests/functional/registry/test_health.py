@@ -3,6 +3,11 @@
 import pytest
 from flask.testing import FlaskClient
 
+from registry.app import Renhice
+from registry.outbox import publish
+from registry.settings import Settings
+from wsgi import create_app
+
 
 def test_ready_when_database_and_broker_answer(client: FlaskClient) -> None:
     response = client.get("/health/ready")
@@ -13,6 +18,26 @@ def test_ready_when_database_and_broker_answer(client: FlaskClient) -> None:
 def test_live_and_metrics(client: FlaskClient) -> None:
     assert client.get("/health/live").json == {"status": "ok"}
     assert b'renhice_requests_total{method="GET",route="/health/live"' in client.get("/metrics").data
+
+
+def test_what_the_outbox_has_still_to_deliver_is_measured(client: FlaskClient, renhice: Renhice) -> None:
+    with renhice.database.unit_of_work() as session:
+        publish(session, "test:thing:waits", "1", {})
+    metrics = client.get("/metrics").text
+    assert 'renhice_outbox_undelivered{state="waiting"} 1.0' in metrics
+    assert 'renhice_outbox_undelivered{state="given-up"} 0.0' in metrics
+    ages = [line for line in metrics.splitlines() if line.startswith('renhice_outbox_oldest_seconds{state="waiting"')]
+    assert 0 <= float(ages[0].split()[1]) < 60
+
+
+def test_metrics_are_there_when_the_database_is_not(settings: Settings) -> None:
+    lost = settings.model_copy(update={"database_url": "postgresql+psycopg://nobody@127.0.0.1:1/none"})
+    app = create_app(lost)
+    metrics = app.test_client().get("/metrics")
+    app.extensions["renhice"].database.engine.dispose()
+    assert metrics.status_code == 200
+    assert "renhice_requests_total" in metrics.text
+    assert "renhice_outbox_undelivered" not in metrics.text
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,18 @@
 """The outbox delivers what was committed, at least once, in its own savepoint, and retries with back-off."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry import outbox
-from registry.database import now
-from registry.outbox import OutboxMessage, publish, relay, subscriber
+from registry.app import Renhice
+from registry.database import new_id, now
+from registry.outbox import KEPT_AFTER_DELIVERY, OutboxMessage, backlog, publish, purge, relay, subscriber
 
 received: list[Mapping[str, Any]] = []
 
@@ -68,3 +70,40 @@ def test_a_message_that_keeps_failing_stays_visible_and_is_left_alone(session: S
         message.available_at = now() - timedelta(seconds=1)
     assert relay(session) == 0
     assert message.attempts == outbox.MAX_ATTEMPTS
+
+
+def test_delivered_messages_go_after_their_time_and_others_stay(session: Session) -> None:
+    for key in ("6", "7", "8"):
+        publish(session, "test:thing:done", key, {"id": key})
+    old, fresh, waiting = session.scalars(select(OutboxMessage).where(OutboxMessage.key.in_(list("678")))).all()
+    old.delivered_at = now() - KEPT_AFTER_DELIVERY - timedelta(minutes=1)
+    fresh.delivered_at = now() - KEPT_AFTER_DELIVERY + timedelta(minutes=1)
+    waiting.available_at = now() - 10 * KEPT_AFTER_DELIVERY
+    session.flush()
+    assert purge(session) == 1
+    left = session.scalars(select(OutboxMessage.id).where(OutboxMessage.key.in_(list("678"))))
+    assert set(left) == {fresh.id, waiting.id}
+
+
+def test_the_backlog_is_counted_with_the_age_of_its_oldest(session: Session) -> None:
+    assert {state: one.count for state, one in backlog(session).items()} == {"waiting": 0, "given-up": 0}
+    hour_ago = now() - timedelta(hours=1)
+    for key, made in (("9", hour_ago), ("10", now()), ("11", hour_ago - timedelta(hours=1))):
+        publish(session, "test:thing:done", key, {"id": key})
+        message = session.scalars(select(OutboxMessage).where(OutboxMessage.key == key)).one()
+        message.id = published_at(made)
+        message.attempts = outbox.MAX_ATTEMPTS if key == "11" else 0
+    session.flush()
+    seen = backlog(session)
+    assert (seen["waiting"].count, seen["given-up"].count) == (2, 1)
+    assert seen["waiting"].oldest is not None
+    assert abs(seen["waiting"].oldest - hour_ago) < timedelta(milliseconds=2)
+
+
+def published_at(moment: datetime) -> UUID:
+    """The id a message got that was published then."""
+    return UUID(bytes=int(moment.timestamp() * 1000).to_bytes(6) + new_id().bytes[6:])
+
+
+def test_the_outbox_keeps_house_on_its_own(renhice: Renhice) -> None:
+    assert {"relay-outbox", "purge-outbox"} <= set(renhice.celery.conf.beat_schedule)
