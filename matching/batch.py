@@ -1,42 +1,56 @@
 """Linking a whole file at once: blocks, pairs, and persons that stay consistent as they grow."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from matching.blocking import blocking_keys
+import numpy as np
+import numpy.typing as npt
+
 from matching.cluster import Member, consistency, verified_conflict
 from matching.model import Model
-from matching.normalise import Normalised
 from matching.score import weigh
+from matching.table import Floats, Ints, Keys, Table, tabulate, weigh_pairs
 
 LARGEST_BLOCK = 400
-
-Pair = tuple[int, int]
+PAIRS_AT_ONCE = 500_000
 
 
 @dataclass(frozen=True, slots=True)
-class Blocking:
-    """Pairs to compare, as indices with the smaller first; `skipped` counts blocks too large to compare, by kind."""
+class Pairs:
+    """Pairs to compare, as indices with the smaller in `one`; `skipped` counts blocks too large to compare, by kind."""
 
-    pairs: frozenset[Pair]
+    one: Ints
+    other: Ints
     skipped: Mapping[str, int] = field(default_factory=dict)
 
+    def __len__(self) -> int:
+        return len(self.one)
 
-def block(records: Sequence[Normalised], largest: int = LARGEST_BLOCK) -> Blocking:
+
+def block(table: Table, largest: int = LARGEST_BLOCK) -> Pairs:
     """Pairs of records that share a blocking key; a block above `largest` is left out and reported, never cut."""
-    blocks: dict[str, list[int]] = defaultdict(list)
-    for index, record in enumerate(records):
-        for key in blocking_keys(record):
-            blocks[key].append(index)
-    pairs: set[Pair] = set()
-    skipped: Counter[str] = Counter()
-    for key, members in blocks.items():
-        if len(members) > largest:
-            skipped[key.partition(":")[0]] += 1
-            continue
-        pairs.update((one, other) for at, other in enumerate(members) for one in members[:at])
-    return Blocking(frozenset(pairs), dict(skipped))
+    keys = table.keys
+    order = np.lexsort((keys.records, keys.hashes))
+    records, starts = keys.records[order], _starts(keys.hashes[order])
+    sizes = np.diff(np.append(starts, len(records)))
+    found = [np.zeros(0, dtype=np.int64)]
+    for size in np.unique(sizes[(sizes > 1) & (sizes <= largest)]):
+        members = records[starts[sizes == size][:, None] + np.arange(size)]
+        low, high = np.triu_indices(size, 1)
+        found.append((members[:, low] * table.size + members[:, high]).ravel())
+    one, other = np.divmod(np.unique(np.concatenate(found)), max(table.size, 1))
+    return Pairs(one, other, _skipped(keys, order[starts[sizes > largest]]))
+
+
+def _starts(ordered: npt.NDArray[np.uint64]) -> Ints:
+    """Where each run of equal values begins."""
+    return np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(ordered) else np.zeros(0, np.int64)
+
+
+def _skipped(keys: Keys, at: Ints) -> dict[str, int]:
+    counts = np.bincount(keys.kinds[at], minlength=len(keys.names))
+    return {name: int(count) for name, count in zip(keys.names, counts, strict=True) if count}
 
 
 class Linker:
@@ -46,40 +60,60 @@ class Linker:
     does not join, so chains of pairs don't carry strangers into one person.
     """
 
-    def __init__(self, model: Model, members: Sequence[Member]) -> None:
+    def __init__(self, model: Model, table: Table, verified: Collection[int] = ()) -> None:
         self.model = model
-        self.members = members
-        self.person = list(range(len(members)))
+        self.table = table
+        self.verified = frozenset(verified)
+        self.person = list(range(table.size))
         self.groups: dict[int, list[int]] = {}
-        self.weights: dict[Pair, float] = {}
+        self.codes: Ints = np.zeros(0, dtype=np.int64)
+        self.weights: Floats = np.zeros(0)
+        self.unblocked: dict[int, float] = {}
 
-    def link(self, pairs: Iterable[Pair]) -> list[int]:
+    def link(self, pairs: Pairs) -> list[int]:
         """A label for every record; records with one label are one person. The order of pairs changes nothing."""
-        limits = self.model.thresholds
-        strong = [(-weight, pair) for pair in pairs if (weight := self.weight(*pair)) >= limits.pair]
-        for _, (one, other) in sorted(strong):
+        self._weigh(pairs)
+        strong = np.flatnonzero(self.weights >= self.model.thresholds.pair)
+        order = strong[np.lexsort((self.codes[strong], -self.weights[strong]))]
+        ones, others = np.divmod(self.codes[order], max(self.table.size, 1))
+        for one, other in zip(ones.tolist(), others.tolist(), strict=True):
             first, second = sorted((self.person[one], self.person[other]))
             if first != second and self._consistent(self._group(first), self._group(second)):
                 self._merge(first, second)
         return list(self.person)
 
     def weight(self, one: int, other: int) -> float:
-        """The weight of a pair, remembered."""
-        pair = (one, other) if one < other else (other, one)
-        known = self.weights.get(pair)
-        if known is None:
-            known = weigh(self.model, self.members[pair[0]].normalised, self.members[pair[1]].normalised)
-            self.weights[pair] = known
-        return known
+        """The weight of a pair: known when blocking found it, else worked out once."""
+        code = min(one, other) * self.table.size + max(one, other)
+        at = bisect_left(self.codes, code)
+        if at < len(self.codes) and self.codes[at] == code:
+            return float(self.weights[at])
+        if code not in self.unblocked:
+            self.unblocked[code] = weigh(self.model, self.table.record(one), self.table.record(other))
+        return self.unblocked[code]
+
+    def _weigh(self, pairs: Pairs) -> None:
+        codes = pairs.one * self.table.size + pairs.other
+        order = np.argsort(codes)
+        parts = [
+            weigh_pairs(self.model, self.table, pairs.one[some], pairs.other[some])
+            for some in np.array_split(order, len(order) // PAIRS_AT_ONCE + 1)
+        ]
+        self.codes, self.weights = codes[order], np.concatenate(parts)
 
     def _group(self, label: int) -> list[int]:
         return self.groups.get(label, [label])
 
     def _consistent(self, first: list[int], second: list[int]) -> bool:
         across = [(one, other) for one in first for other in second]
-        if any(verified_conflict(self.members[one], self.members[other]) for one, other in across):
+        if any(self._verified_conflict(*pair) for pair in across):
             return False
         return consistency(self.weight(*pair) for pair in across) >= self.model.thresholds.consistency
+
+    def _verified_conflict(self, one: int, other: int) -> bool:
+        if not (one in self.verified and other in self.verified):
+            return False
+        return verified_conflict(*(Member(self.table.record(index), verified=True) for index in (one, other)))
 
     def _merge(self, first: int, second: int) -> None:
         joined = self._group(first) + self._group(second)
@@ -91,5 +125,6 @@ class Linker:
 
 def link_batch(model: Model, members: Sequence[Member]) -> list[int]:
     """Block, weigh and link; a label for every record, the smallest index of its person."""
-    blocking = block([member.normalised for member in members])
-    return Linker(model, members).link(blocking.pairs)
+    table = tabulate(member.normalised for member in members)
+    verified = [index for index, member in enumerate(members) if member.verified]
+    return Linker(model, table, verified).link(block(table))

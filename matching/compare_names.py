@@ -139,7 +139,7 @@ def compare_given(a: Normalised, b: Normalised) -> Outcome:
     if one == other:
         return SAME, one
     if len(one) == len(other) and set(one) == set(other):
-        return "reordered", one
+        return "reordered", min(one, other)
     if len(one) != len(other) and near_words("".join(one), "".join(other)):
         return "variant", max(one, other, key=len)
     a, b = _untied(a, other), _untied(b, one)

@@ -1,7 +1,7 @@
 """How good a linkage is, given the truth: pairwise and B-cubed, with intervals, and the two ways of being wrong."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,12 +63,11 @@ def evaluate(predicted: Sequence[Label], truth: Sequence[Label], seed: int = 0) 
     )
 
 
-def pairs_completeness(pairs: Collection[tuple[int, int]], truth: Sequence[Label]) -> float:
-    """Share of the true pairs that blocking found; 1.0 when there are none."""
-    true = [
-        (one, other) for members in _groups(truth).values() for at, other in enumerate(members) for one in members[:at]
-    ]
-    return sum(pair in pairs for pair in true) / len(true) if true else 1.0
+def pairs_completeness(one: Sequence[int], other: Sequence[int], truth: Sequence[Label]) -> float:
+    """Share of the true pairs among the pairs blocking found (distinct, as two sequences); 1.0 when there are none."""
+    true = sum(len(members) * (len(members) - 1) // 2 for members in _groups(truth).values())
+    found = sum(truth[i] == truth[j] for i, j in zip(one, other, strict=True))
+    return found / true if true else 1.0
 
 
 def _groups(labels: Sequence[Label]) -> Mapping[Label, list[int]]:

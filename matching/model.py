@@ -8,7 +8,7 @@ can't decide: relatives are weighed as their own alternative (see `matching.scor
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -97,6 +97,10 @@ class Model:
         """log2 of a given name's frequency."""
         return self.given_names.get(name, self.unlisted_given)
 
+    def name_table(self, index: int) -> Callable[[str], float]:
+        """log2 of the frequency of a name in the field of this index."""
+        return self.given_bits if FIELDS[index] == "given" else self.surname_bits
+
 
 def _build(document: Mapping[str, Any]) -> Model:
     names = document["names"]
@@ -133,8 +137,8 @@ def _levels(name: str, levels: Mapping[str, Mapping[str, float]]) -> dict[str, B
     if set(levels) != set(LEVELS[name]):
         raise ValueError(f"{name} must have the levels {', '.join(LEVELS[name])}")
     bits: dict[str, Bits] = {}
-    for level, shares in levels.items():
-        values = [float(shares[kind]) for kind in CLASSES]
+    for level in LEVELS[name]:
+        values = [float(levels[level][kind]) for kind in CLASSES]
         if not all(0 <= value <= 4 for value in values):
             raise ValueError(f"{name}.{level} holds a share out of range")
         match, unrelated, sibling, twin, parent = (math.log2(max(value, SMALLEST)) for value in values)

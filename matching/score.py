@@ -13,12 +13,13 @@ from math import log2
 from typing import NamedTuple
 
 from matching.compare import GIVEN, MATERNAL, PATERNAL, Comparison, compare
-from matching.levels import DIFFERENT, FIELDS, MISSING
-from matching.model import KIN, Bits, Model
+from matching.levels import DIFFERENT, FIELDS, MISSING, Agreed
+from matching.model import CLASSES, KIN, Bits, Model
 from matching.normalise import Normalised
 
 MOST_NAME_BITS = 20.0
 LARGEST_EXPONENT = 1000.0
+UNRELATED = CLASSES.index("unrelated")
 HARD_FACTS = tuple((field, FIELDS.index(field)) for field in ("document", "birth_order"))
 
 
@@ -62,19 +63,20 @@ def probability(weight_bits: float) -> float:
 
 
 def name_bits(model: Model, comparison: Comparison) -> dict[int, float]:
-    """log2 of how often each agreed name occurs, by index of the field.
+    """log2 of how often each agreed name occurs, by index of the field."""
+    agreed = ((PATERNAL, comparison.paternal), (MATERNAL, comparison.maternal), (GIVEN, comparison.given))
+    bits = {index: agreed_bits(model, index, comparison.levels[index], names) for index, names in agreed if names}
+    return {index: value for index, value in bits.items() if value}
+
+
+def agreed_bits(model: Model, index: int, level: str, names: Agreed) -> float:
+    """log2 of how often the names agreed on in one field occur, where the level counts that.
 
     Bounded, since given names that go together are not independent.
     """
-    bits: dict[int, float] = {}
-    for index, agreed, table in (
-        (PATERNAL, comparison.paternal, model.surname_bits),
-        (MATERNAL, comparison.maternal, model.surname_bits),
-        (GIVEN, comparison.given, model.given_bits),
-    ):
-        if agreed and comparison.levels[index] in model.frequency_levels[FIELDS[index]]:
-            bits[index] = max(sum(map(table, agreed)), -MOST_NAME_BITS)
-    return bits
+    if level not in model.frequency_levels[FIELDS[index]]:
+        return 0.0
+    return max(sum(map(model.name_table(index), names)), -MOST_NAME_BITS)
 
 
 def _class_bits(model: Model, levels: tuple[str, ...], names: Mapping[int, float]) -> Bits:

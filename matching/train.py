@@ -6,25 +6,20 @@ the number of matches comes out of the data. Relatives are rare and look like ma
 starting model's by prior counts.
 """
 
-import random
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from matching.compare import Comparison, compare
-from matching.levels import FIELDS, MISSING
-from matching.model import CLASSES, KIN, Model
-from matching.normalise import Normalised
-from matching.score import name_bits
+from matching.levels import FIELDS, LEVELS
+from matching.model import CLASSES, KIN, SMALLEST, Model
+from matching.score import UNRELATED
+from matching.table import Floats, Ints, Patterns, Table, class_bits, compare_pairs
 
-Floats = npt.NDArray[np.float64]
-MATCH, UNRELATED = CLASSES.index("match"), CLASSES.index("unrelated")
+MATCH = CLASSES.index("match")
 MATCHES_PER_RECORD = 0.4
-NATURAL = float(np.log(2.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,68 +35,40 @@ class Settings:
     seed: int = 1
 
 
-@dataclass(slots=True)
-class Patterns:
-    """Compared pairs as level indices, one row a pair, -1 for missing, and log2 of the agreed names' frequency."""
-
-    levels: npt.NDArray[np.int16]
-    names: Floats
-    vocabulary: tuple[tuple[str, ...], ...] = field(default=())
-
-
-def train(
-    model: Model, records: Sequence[Normalised], comparisons: Sequence[Comparison], settings: Settings | None = None
-) -> dict[str, Any]:
-    """A new model document for the records that gave these comparisons; `training` in it says how it came about.
+def train(model: Model, table: Table, one: Ints, other: Ints, settings: Settings | None = None) -> dict[str, Any]:
+    """A new model document from pairs of records; `training` in it says how it came about.
 
     Raises ValueError when there is nothing to learn from.
     """
-    if len(records) < 2 or not comparisons:
+    if table.size < 2 or not len(one):
         raise ValueError("training needs at least two records and one compared pair")
     chosen = settings or Settings()
-    patterns = encode(model, comparisons)
-    shares = [_shares(model, name) for name in FIELDS]
-    shares = _unrelated_shares(model, records, shares, chosen)
-    counts, shares, steps = _maximise(patterns, shares, len(records), chosen, model)
-    return _document(model, shares, counts, len(records), steps)
+    shares = [np.exp2(np.array(list(levels.values()))) for levels in model.tables]
+    shares = _unrelated_shares(model, table, shares, chosen)
+    patterns = compare_pairs(model, table, one, other)
+    counts, shares, steps = _maximise(patterns, shares, table.size, chosen, model)
+    return _document(model, shares, counts, table.size, steps)
 
 
-def encode(model: Model, comparisons: Sequence[Comparison]) -> Patterns:
-    """Level indices and name frequencies of compared pairs."""
-    vocabulary = tuple(tuple(model.levels[name]) for name in FIELDS)
-    index = [{MISSING: -1} | {level: i for i, level in enumerate(levels)} for levels in vocabulary]
-    rows = [[table[level] for table, level in zip(index, pair.levels, strict=True)] for pair in comparisons]
-    names = [sum(name_bits(model, pair).values()) for pair in comparisons]
-    return Patterns(np.array(rows, dtype=np.int16), np.array(names), vocabulary)
-
-
-def _shares(model: Model, name: str) -> Floats:
-    """Shares of a field's levels, one row a level, one column a class."""
-    bits = np.array(list(model.levels[name].values()), dtype=np.float64)
-    return np.asarray(np.power(2.0, bits), dtype=np.float64)
-
-
-def _unrelated_shares(
-    model: Model, records: Sequence[Normalised], shares: list[Floats], settings: Settings
-) -> list[Floats]:
+def _unrelated_shares(model: Model, table: Table, shares: list[Floats], settings: Settings) -> list[Floats]:
     """Level shares of random pairs, held to the model's; levels weighed by name frequency keep their factors.
 
     A random pair counts as far as it is unrelated: among few records a sample holds true matches too.
     """
-    rng = random.Random(settings.seed)  # noqa: S311 - a sample, not a secret
-    wanted = min(settings.random_pairs, len(records) * (len(records) - 1) // 2)
-    drawn = (rng.sample(range(len(records)), 2) for _ in range(wanted))
-    sample = encode(model, [compare(records[i], records[j]) for i, j in drawn])
-    weights = responsibilities(sample, shares, _starting_counts(model, len(records)))[:, UNRELATED]
+    rng = np.random.default_rng(settings.seed)
+    one = rng.integers(0, table.size, min(settings.random_pairs, table.size * (table.size - 1) // 2))
+    other = (one + rng.integers(1, table.size, len(one))) % table.size
+    sample = compare_pairs(model, table, one, other)
+    weights = responsibilities(sample, shares, _starting_counts(model, table.size))[:, UNRELATED]
     updated = []
     for column, name in enumerate(FIELDS):
-        table = shares[column].copy()
-        plain = [i for i, level in enumerate(sample.vocabulary[column]) if level not in model.frequency_levels[name]]
-        seen = np.bincount(sample.levels[:, column] + 1, weights=weights, minlength=len(table) + 1)[1:]
+        found = shares[column].copy()
+        plain = [i for i, level in enumerate(LEVELS[name]) if level not in model.frequency_levels[name]]
+        seen = np.bincount(sample.levels[:, column], weights=weights, minlength=len(found) + 1)[1:]
         if seen.sum() > 0:
-            smoothed = (seen + settings.unrelated_prior * table[:, UNRELATED]) / (seen.sum() + settings.unrelated_prior)
-            table[plain, UNRELATED] = smoothed[plain]
-        updated.append(table)
+            smoothed = (seen + settings.unrelated_prior * found[:, UNRELATED]) / (seen.sum() + settings.unrelated_prior)
+            found[plain, UNRELATED] = smoothed[plain]
+        updated.append(found)
     return updated
 
 
@@ -137,13 +104,8 @@ def _starting_counts(model: Model, records: int) -> Floats:
 
 def responsibilities(patterns: Patterns, shares: Sequence[Floats], counts: Floats) -> Floats:
     """Probability of every class for every pair."""
-    logs = np.tile(np.log(counts), (len(patterns.levels), 1))
-    for column, table in enumerate(shares):
-        padded = np.vstack([np.zeros(len(CLASSES)), np.log(np.maximum(table, 1e-12))])
-        logs += padded[patterns.levels[:, column] + 1]
-    logs[:, UNRELATED] += patterns.names * NATURAL
-    logs -= logs.max(axis=1, keepdims=True)
-    odds = np.exp(logs)
+    bits = class_bits(patterns, np.log2(counts), [np.log2(np.maximum(table, SMALLEST)) for table in shares])
+    odds = np.exp2(bits - bits.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
@@ -151,12 +113,11 @@ def _updated(
     patterns: Patterns, column: int, chances: Floats, start: Floats, current: Floats, strength: Floats
 ) -> Floats:
     """New level shares of one field; the unrelated column stays."""
-    levels = patterns.levels[:, column]
     table = current.copy()
     for kind in range(len(CLASSES)):
         if kind == UNRELATED:
             continue
-        seen = np.bincount(levels + 1, weights=chances[:, kind], minlength=len(start) + 1)[1:]
+        seen = np.bincount(patterns.levels[:, column], weights=chances[:, kind], minlength=len(start) + 1)[1:]
         table[:, kind] = (seen + strength[kind] * start[:, kind]) / max(seen.sum() + strength[kind], 1e-9)
     return table
 

@@ -8,17 +8,16 @@ import csv
 import json
 import resource
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.linkage.report import show
-from matching.batch import Blocking, Linker, block
+from matching.batch import Linker, Pairs, block
 from matching.cluster import Member
-from matching.compare import compare
 from matching.evaluate import evaluate, pairs_completeness
 from matching.files import read_records
 from matching.model import Model
 from matching.normalise import normalise
+from matching.table import Table, tabulate
 from matching.train import train
 
 RECORDS_PER_PERSON = 1.5
@@ -56,11 +55,9 @@ def load_truth(folder: Path) -> list[str]:
         return [row["cluster"] for row in csv.DictReader(lines)]
 
 
-def learn(model: Model, members: Sequence[Member], blocking: Blocking, out: Path) -> Model:
+def learn(model: Model, table: Table, pairs: Pairs, out: Path) -> Model:
     """Train on the file itself, without its truth."""
-    records = [member.normalised for member in members]
-    pairs = sorted(blocking.pairs)
-    document = train(model, records, [compare(records[one], records[other]) for one, other in pairs])
+    document = train(model, table, pairs.one, pairs.other)
     out.write_text(json.dumps(document, indent=1), encoding="utf-8")
     return Model.from_document(document)
 
@@ -76,16 +73,17 @@ def main() -> None:
     members = load(options.data)
     model = model.for_population(len(members) / RECORDS_PER_PERSON)
     clock.lap(f"normalised {len(members)} records")
-    blocking = block([member.normalised for member in members])
-    clock.lap(f"blocked: {len(blocking.pairs)} pairs, skipped {dict(blocking.skipped)}")
+    table = tabulate(member.normalised for member in members)
+    pairs = block(table)
+    clock.lap(f"blocked: {len(pairs)} pairs, skipped {dict(pairs.skipped)}")
     if options.train:
-        model = learn(model, members, blocking, options.train)
+        model = learn(model, table, pairs, options.train)
         clock.lap(f"trained {model.version} {model.hash[:8]}")
-    labels = Linker(model, members).link(blocking.pairs)
+    labels = Linker(model, table).link(pairs)
     clock.lap("weighed and linked")
     truth = load_truth(options.data)
     print(f"total {clock.total():.1f} s, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-    print(f"pairs completeness {pairs_completeness(blocking.pairs, truth):.5f}")
+    print(f"pairs completeness {pairs_completeness(pairs.one, pairs.other, truth):.5f}")
     show(evaluate(labels, truth))
 
 

@@ -11,6 +11,7 @@ from matching.files import read_records
 from matching.model import Model
 from matching.normalise import normalise
 from matching.score import score, weigh
+from matching.table import tabulate
 
 MOST = 12_000
 
@@ -34,7 +35,8 @@ def main() -> None:
     records = [normalise(record) for record in raw]
     report("blocking keys", len(records), lambda: [blocking_keys(record) for record in records])
     keys = sum(len(blocking_keys(record)) for record in records) / len(records)
-    model, pairs = Model.load(), list(block(records).pairs)
+    model, found = Model.load(), block(tabulate(records))
+    pairs = list(zip(found.one.tolist(), found.other.tolist(), strict=True))
     report("weigh a blocked pair", len(pairs), lambda: [weigh(model, records[i], records[j]) for i, j in pairs])
     report("score a blocked pair", len(pairs), lambda: [score(model, records[i], records[j]) for i, j in pairs])
     print(f"{keys:.1f} keys a record, {len(pairs)} pairs of {len(records)} records")

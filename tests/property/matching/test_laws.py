@@ -1,10 +1,11 @@
 import random
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from matching.batch import Linker, block
+from matching.batch import Linker, Pairs, block
 from matching.blocking import blocking_keys
 from matching.cluster import Member, resolve
 from matching.compare import ASPECTS
@@ -13,6 +14,7 @@ from matching.model import Model
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics, Document
 from matching.score import score, weigh
+from matching.table import tabulate, weigh_pairs
 from tests.property.matching.strategies import demographics, documents
 
 MODEL = Model.load()
@@ -84,10 +86,32 @@ def test_order_of_candidates_and_members_changes_nothing(records: list[Demograph
     assert resolve(MODEL, arrival, people) == resolve(MODEL, arrival, turned)
 
 
+@LAW
+@given(st.lists(demographics, min_size=2, max_size=6))
+def test_columns_keep_all_that_is_compared(records: list[Demographics]) -> None:
+    clean = [normalise(record) for record in records]
+    table = tabulate(clean)
+    one, other = np.triu_indices(len(clean), 1)
+    expected = [weigh(MODEL, clean[i], clean[j]) for i, j in zip(one, other, strict=True)]
+    assert weigh_pairs(MODEL, table, one, other) == pytest.approx(expected, abs=1e-9)
+    assert [weigh(MODEL, table.record(i), table.record(j)) for i, j in zip(one, other, strict=True)] == expected
+
+
+@LAW
+@given(st.lists(demographics, min_size=2, max_size=6))
+def test_pairs_are_those_that_share_a_key(records: list[Demographics]) -> None:
+    clean = [normalise(record) for record in records]
+    pairs = block(tabulate(clean))
+    keys = [blocking_keys(record) for record in clean]
+    expected = [(i, j) for i in range(len(clean)) for j in range(i + 1, len(clean)) if keys[i] & keys[j]]
+    assert list(zip(pairs.one, pairs.other, strict=True)) == expected
+
+
 @settings(LAW, max_examples=50)
 @given(st.lists(demographics, min_size=2, max_size=8), st.randoms(use_true_random=False))
 def test_order_of_pairs_changes_nothing(records: list[Demographics], rng: random.Random) -> None:
-    members = [Member(normalise(record)) for record in records]
-    pairs = sorted(block([member.normalised for member in members]).pairs)
-    turned = rng.sample(pairs, len(pairs))
-    assert Linker(MODEL, members).link(pairs) == Linker(MODEL, members).link(turned)
+    table = tabulate(normalise(record) for record in records)
+    pairs = block(table)
+    turned = rng.sample(range(len(pairs)), len(pairs))
+    shuffled = Pairs(pairs.one[turned], pairs.other[turned])
+    assert Linker(MODEL, table).link(pairs) == Linker(MODEL, table).link(shuffled)

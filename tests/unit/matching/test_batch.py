@@ -1,8 +1,13 @@
 from datetime import date
 
-from matching.batch import Linker, block, link_batch
+import numpy as np
+import pytest
+
+from matching.batch import Linker, Pairs, block, link_batch
 from matching.cluster import Member
 from matching.model import Model
+from matching.score import weigh
+from matching.table import tabulate
 from tests.unit.matching.conftest import MakeRecord
 
 
@@ -42,24 +47,29 @@ def test_a_record_that_fits_both_of_two_people_does_not_join_them(model: Model, 
     rosa, flor = {"dni": "41238567"}, {"dni": "41238568", "given_names": "Flor"}
     vague = Member(person(dni="", given_names=None, phone=None))
     members = [Member(person(**rosa)), Member(person(**rosa)), vague, Member(person(**flor)), Member(person(**flor))]
-    linker = Linker(model, members)
-    labels = linker.link([(i, j) for j in range(5) for i in range(j)])
+    table = tabulate(member.normalised for member in members)
+    linker = Linker(model, table)
+    labels = linker.link(Pairs(*np.triu_indices(5, 1)))
     assert min(linker.weight(0, 2), linker.weight(2, 3)) >= model.thresholds.pair
     assert labels[0] == labels[1] != labels[3] == labels[4]
 
 
 def test_a_block_too_large_is_reported_not_cut(person: MakeRecord) -> None:
-    records = [person() for _ in range(6)]
-    assert len(block(records).pairs) == 15
-    narrow = block(records, largest=5)
-    assert not narrow.pairs
+    table = tabulate(person() for _ in range(6))
+    assert len(block(table)) == 15
+    narrow = block(table, largest=5)
+    assert not len(narrow)
     assert narrow.skipped["doc"] == 1
 
 
-def test_weights_are_remembered_either_way_round(model: Model, person: MakeRecord) -> None:
-    linker = Linker(model, [Member(person()), Member(person(dni=""))])
-    assert linker.weight(0, 1) == linker.weight(1, 0)
-    assert len(linker.weights) == 1
+def test_a_pair_weighs_the_same_found_or_not_and_either_way_round(model: Model, person: MakeRecord) -> None:
+    records = [person(), person(dni=""), person(given_names="Rosa", phone=None)]
+    table = tabulate(records)
+    linker = Linker(model, table)
+    linker.link(Pairs(np.array([0]), np.array([1])))
+    for one, other in ((0, 1), (1, 0), (0, 2), (2, 0)):
+        assert linker.weight(one, other) == pytest.approx(weigh(model, records[one], records[other]), abs=1e-9)
+    assert len(linker.unblocked) == 1
 
 
 def test_nothing_to_link(model: Model) -> None:

@@ -33,5 +33,5 @@ def test_unequal_or_empty_labels_are_refused(predicted: list[int], truth: list[i
 
 
 def test_pairs_completeness() -> None:
-    assert pairs_completeness({(0, 1), (3, 4)}, ["a", "a", "a", "b", "b"]) == pytest.approx(2 / 4)
-    assert pairs_completeness(set(), ["a", "b"]) == 1.0
+    assert pairs_completeness([0, 3], [1, 4], ["a", "a", "a", "b", "b"]) == pytest.approx(2 / 4)
+    assert pairs_completeness([], [], ["a", "b"]) == 1.0

@@ -1,14 +1,15 @@
 import random
 from datetime import date
 
+import numpy as np
 import pytest
 
 from matching.batch import block
-from matching.compare import compare
 from matching.levels import FIELDS
 from matching.model import Model
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics, Document, DocumentType
+from matching.table import tabulate
 from matching.train import Settings, train
 
 SURNAMES = ("QUISPE", "FLORES", "ROJAS", "HUAMAN", "CCORI", "LUNA", "APAZA", "VERA", "TICONA", "POMA")
@@ -41,9 +42,10 @@ def _fields(record: Demographics) -> dict[str, object]:
 
 def test_training_finds_the_matches_and_how_often_they_err(model: Model) -> None:
     records = population(300, wrong_births=0.2)
-    pairs = sorted(block(records).pairs)
-    comparisons = [compare(records[i], records[j]) for i, j in pairs]
-    document = train(model, records, comparisons, Settings(random_pairs=5_000, match_prior=5, iterations=15))
+    table = tabulate(records)
+    pairs = block(table)
+    settings = Settings(random_pairs=5_000, match_prior=5, iterations=15)
+    document = train(model, table, pairs.one, pairs.other, settings)
     assert document["training"]["expected_matches"] == pytest.approx(300, rel=0.05)
     birth = document["fields"]["birth"]["levels"]
     assert 1 - birth["same"]["match"] - birth["same_partial"]["match"] == pytest.approx(0.2, abs=0.06)
@@ -54,4 +56,4 @@ def test_training_finds_the_matches_and_how_often_they_err(model: Model) -> None
 
 def test_nothing_to_learn_from_is_refused(model: Model) -> None:
     with pytest.raises(ValueError, match="at least two records"):
-        train(model, [], [])
+        train(model, tabulate([]), *np.zeros((2, 0), dtype=np.int64))
