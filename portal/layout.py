@@ -139,6 +139,7 @@ def _environment() -> Environment:
     environment.globals.update(promise=PROMISE, repeated=REPEATED)
     environment.filters.update(
         moment=dates.long_moment, day=dates.long_day, number=dates.number, category=texts.category,
-        purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex, combine=operator.or_,
+        choices=texts.choices, purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex,
+        combine=operator.or_,
     )  # fmt: skip
     return environment

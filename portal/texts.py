@@ -1,5 +1,6 @@
 """The Spanish words of codes that people see: categories, purposes, reasons, errors."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 CATEGORIES = {
@@ -118,6 +119,11 @@ def error_text(status: int) -> ErrorText:
 def category(code: str) -> str:
     """A record category in Spanish."""
     return CATEGORIES.get(code, code)
+
+
+def choices(codes: Iterable[str]) -> dict[str, str]:
+    """Record categories with their Spanish words, to choose from."""
+    return {code: category(code) for code in codes}
 
 
 def purpose(code: str | None) -> str:
