@@ -80,7 +80,7 @@ def content_policy() -> str:
 def error_page(shown: Problem) -> Response:
     """The page surface's face: what happened, what to do next, and the code to quote."""
     spoken = shown.code.startswith(SPOKEN)
-    words = texts.error_text(shown.status)
+    words = texts.error_text(shown.status, shown.code)
     if spoken:
         words = texts.ErrorText(shown.title, "", shown.hint or words.next)
     return page("error.html", shown.status, words=words, correlation_id=shown.correlation_id)

@@ -111,9 +111,17 @@ ERRORS = {
 }  # fmt: skip
 
 
-def error_text(status: int) -> ErrorText:
-    """The words of a status; the nearest general ones where it has none of its own."""
-    return ERRORS.get(status) or ERRORS[500 if status >= 500 else 400]
+SEARCHED_TOO_OFTEN = ErrorText(
+    "Buscó a muchas personas en poco tiempo",
+    "Para cuidar los datos de todos, cada profesional tiene un número de búsquedas por hora.",
+    "Espere un minuto y busque otra vez. Las personas que ya encontró siguen abiertas para usted.",
+)
+ERRORS_BY_CODE = {"search-budget-spent": SEARCHED_TOO_OFTEN}
+
+
+def error_text(status: int, code: str = "") -> ErrorText:
+    """The words of a code or else of a status; the nearest general ones where it has none of its own."""
+    return ERRORS_BY_CODE.get(code) or ERRORS.get(status) or ERRORS[500 if status >= 500 else 400]
 
 
 def category(code: str) -> str:

@@ -141,6 +141,15 @@ class PossibleMatch(Base):
     closed_at: Mapped[datetime | None]
 
 
+class SearchBudget(Base):
+    """What one searcher has spent: at the rate it refills, the budget is whole again at `spent_until`."""
+
+    __tablename__ = "search_budgets"
+
+    searcher: Mapped[str] = mapped_column(primary_key=True)
+    spent_until: Mapped[datetime]
+
+
 # Registration is the hot path: it writes through the tables, without the mapper's bookkeeping.
 source_records = cast("Table", SourceRecord.__table__)
 source_record_versions = cast("Table", SourceRecordVersion.__table__)
