@@ -1,44 +1,44 @@
 """The patient's pages: where the records are, who read them, and where the account is open."""
 
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Blueprint, Response, g, redirect, request
 from werkzeug.wrappers import Response as Answer
 
 from consent_broker.consents.access_requests import list_pending_requests
-from portal import layout, present, texts
+from portal import accesses as log
+from portal import layout, present
 from portal.dates import next_day, parse_day
 from portal.guard import require, signed_in
 from portal.hats import PATIENT
 from portal.people import current_id, holders_of, person_and_replaced
 from portal.session import end_session, list_sessions
-from portal.views import Access, OpenSession
+from portal.views import OpenSession
 from registry.app import parts
-from registry.audit.service import list_for_person
+from registry.audit.service import Selection, establishments_of
 from registry.database import session
+from registry.directory.service import get_establishment, list_establishments
 from registry.errors import NotFound
 
 patient = Blueprint("portal-patient", __name__, url_prefix="/mi-historia")
-DECIDED = "consent:access:decided"
-SHOWN = ("exchange:records:read", DECIDED, *texts.ACTIONS)
-"""The audited actions that are an access to the person's records or identity; of decisions only the refusals."""
-
-FEW, MANY = 5, 500
-_BOM = "\ufeff"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the person narrowed the list of accesses to, as typed."""
+    """What the person narrowed the list of accesses to, as typed; an establishment by its RENIPRESS code."""
 
-    since: str = ""
-    until: str = ""
-    establishment: str = ""
+    desde: str = ""
+    hasta: str = ""
+    establecimiento: str = ""
+
+    def query(self, **more: Any) -> str:
+        """The same in an address; empty where nothing was typed."""
+        filled = {name: value for name, value in (asdict(self) | more).items() if value}
+        return f"?{urlencode(filled)}" if filled else ""
 
 
 def policy() -> None:
@@ -59,32 +59,35 @@ def home() -> Response:
     """Where my records are, what waits for me, and the last accesses."""
     ids = person_and_replaced(session(), me())
     pending = present.pending_requests(session(), parts().sealer, list_pending_requests(session(), ids))
+    latest = log.newest(session(), parts().sealer, _selection(Filters()), FEW)
     return layout.page(
-        "patient_home.html", holders=holders_of(session(), me()), pending=pending, accesses=_accesses(Filters(), FEW)
+        "patient_home.html", holders=holders_of(session(), me()), pending=pending, accesses=latest.accesses
     )
 
 
 @patient.get("/accesos")
 def accesses() -> Response:
-    """Who read my records, permitted or refused (Ley 30024)."""
+    """Who read my records, permitted or refused (Ley 30024), page by page."""
     filters = _filters()
-    everything = _accesses(Filters(filters.since, filters.until), MANY)
+    found = _page(_selection(filters))
+    anywhere = _selection(replace(filters, establecimiento=""))
+    places = list_establishments(session(), establishments_of(session(), anywhere))
     return layout.page(
         "accesses.html",
-        accesses=_of_establishment(everything, filters.establishment),
+        accesses=found.accesses,
         filters=filters,
-        establishments={place: place for place in sorted({_place(access) for access in everything})},
-        csv_query=request.query_string.decode("ascii", "ignore"),
+        establishments={place.renipress: place.name for place in places},
+        csv_query=filters.query(),
+        older=filters.query(antes=found.older) if found.older else None,
+        newer=filters.query(despues=found.newer) if found.newer else None,
         empty="No hay accesos con ese filtro." if filters != Filters() else None,
     )
 
 
 @patient.get("/accesos.csv")
 def accesses_csv() -> Response:
-    """The same list as a file a spreadsheet opens."""
-    filters = _filters()
-    found = _of_establishment(_accesses(Filters(filters.since, filters.until), MANY), filters.establishment)
-    response = Response(write_csv(found), mimetype="text/csv")
+    """The same list, whole, as a file a spreadsheet opens."""
+    response = Response(log.csv_of(parts(), _selection(_filters())), mimetype="text/csv")
     response.headers["Content-Disposition"] = 'attachment; filename="accesos.csv"'
     return response
 
@@ -114,43 +117,30 @@ def close_session(session_id: UUID) -> Answer:
     return redirect("/mi-historia/sesiones", 303)
 
 
-def write_csv(found: Sequence[Access]) -> str:
-    """Accesses as CSV with a byte-order mark (Excel), no cell of which a spreadsheet runs as a formula."""
-    out = io.StringIO()
-    out.write(_BOM)
-    writer = csv.writer(out)
-    writer.writerow(
-        ["Cuándo", "Quién", "Colegiatura", "Establecimiento", "Qué", "Por qué", "Resultado", "Motivo del rechazo"]
-    )
-    for access in found:
-        cells = (access.at.isoformat(timespec="seconds"), access.who, access.profession, _place(access), access.what,
-                 access.why, texts.OUTCOMES[access.permitted], access.refusal)  # fmt: skip
-        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
-    return out.getvalue()
-
-
 def _filters() -> Filters:
-    values = (request.args.get(name, "")[:200] for name in ("desde", "hasta", "establecimiento"))
-    return Filters(*values)
+    names = ("desde", "hasta", "establecimiento")
+    return Filters(**{name: request.args.get(name, "")[:200] for name in names})
 
 
-def _accesses(filters: Filters, limit: int) -> list[Access]:
-    since, until = parse_day(filters.since), parse_day(filters.until)
-    events = list_for_person(
-        session(),
-        person_and_replaced(session(), me()),
-        actions=SHOWN,
+def _selection(filters: Filters) -> Selection:
+    """What the filters leave; raises NotFound for the code of no establishment."""
+    place = get_establishment(session(), filters.establecimiento) if filters.establecimiento else None
+    since, until = parse_day(filters.desde), parse_day(filters.hasta)
+    return Selection(
+        person_ids=person_and_replaced(session(), me()),
+        actions=log.SHOWN,
+        refusals_of=log.REFUSALS_OF,
         since=since,
         until=next_day(until) if until else None,
-        limit=limit * 3,
+        establishment_id=place.id if place else None,
     )
-    told = [event for event in events if event.action != DECIDED or event.outcome != "success"]
-    return present.accesses(session(), parts().sealer, told[:limit])
 
 
-def _place(access: Access) -> str:
-    return access.establishment or access.who
-
-
-def _of_establishment(found: Sequence[Access], establishment: str) -> list[Access]:
-    return [access for access in found if not establishment or _place(access) == establishment]
+def _page(selection: Selection) -> log.Page:
+    """The page the address names by the event it begins at; the first for anything else."""
+    older, newer = (request.args.get(name, type=UUID) for name in ("antes", "despues"))
+    if older:
+        return log.older_than(session(), parts().sealer, selection, older)
+    if newer:
+        return log.newer_than(session(), parts().sealer, selection, newer)
+    return log.newest(session(), parts().sealer, selection)

@@ -1,11 +1,12 @@
 """Recording audit events, and reading them for the person they are about (Ley 30024: the patient sees who accessed)."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from registry.audit.event import Event
@@ -22,21 +23,69 @@ def record(session: Session, event: Event) -> UUID:
     return row.id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which events: about `person_ids` (the person and those it replaced), of these actions, in this time and place.
+
+    Of the actions in `refusals_of` only what did not succeed is meant.
+    """
+
+    person_ids: Sequence[UUID]
+    actions: Sequence[str] = ()
+    refusals_of: Sequence[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    establishment_id: UUID | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The same as SQL."""
+        found: list[ColumnElement[bool]] = [AuditEvent.person_id.in_(self.person_ids)]
+        if self.actions or self.refusals_of:
+            refused = AuditEvent.action.in_(self.refusals_of) & (AuditEvent.outcome != "success")
+            found.append(AuditEvent.action.in_(self.actions) | refused)
+        if self.since:
+            found.append(AuditEvent.recorded_at >= self.since)
+        if self.until:
+            found.append(AuditEvent.recorded_at < self.until)
+        if self.establishment_id:
+            found.append(AuditEvent.establishment_id == self.establishment_id)
+        return found
+
+
+class Position(NamedTuple):
+    """Where an event stands in the order of time; events of one moment stand in the order of their ids."""
+
+    recorded_at: datetime
+    id: UUID
+
+
+def position_of(session: Session, selection: Selection, event_id: UUID) -> Position | None:
+    """Where one of the selection's events stands; None for any other id."""
+    query = select(AuditEvent.recorded_at, AuditEvent.id).where(AuditEvent.id == event_id, *selection.conditions())
+    row = session.execute(query).one_or_none()
+    return Position(*row) if row else None
+
+
 def list_for_person(
     session: Session,
-    person_ids: Sequence[UUID],
+    selection: Selection,
     *,
-    actions: Sequence[str] = (),
-    since: datetime | None = None,
-    until: datetime | None = None,
+    before: Position | None = None,
+    after: Position | None = None,
     limit: int = 200,
-) -> Sequence[AuditEvent]:
-    """The person's events, newest first; `person_ids` are the person and those it replaced."""
-    query = select(AuditEvent).where(AuditEvent.person_id.in_(person_ids))
-    if actions:
-        query = query.where(AuditEvent.action.in_(actions))
-    if since:
-        query = query.where(AuditEvent.recorded_at >= since)
-    if until:
-        query = query.where(AuditEvent.recorded_at < until)
-    return session.scalars(query.order_by(AuditEvent.recorded_at.desc(), AuditEvent.id.desc()).limit(limit)).all()
+) -> list[AuditEvent]:
+    """The selection's events, newest first: the newest of all, those right `before` a position, or right `after` it."""
+    order = tuple_(AuditEvent.recorded_at, AuditEvent.id)
+    query = select(AuditEvent).where(*selection.conditions()).limit(limit)
+    if after:
+        query = query.where(order > tuple_(*map(literal, after))).order_by(AuditEvent.recorded_at, AuditEvent.id)
+        return list(reversed(session.scalars(query).all()))
+    if before:
+        query = query.where(order < tuple_(*map(literal, before)))
+    return list(session.scalars(query.order_by(AuditEvent.recorded_at.desc(), AuditEvent.id.desc())))
+
+
+def establishments_of(session: Session, selection: Selection) -> set[UUID]:
+    """Every establishment the selection's events name as whose doing they are."""
+    query = select(AuditEvent.establishment_id).where(*selection.conditions()).distinct()
+    return {key for key in session.scalars(query) if key is not None}

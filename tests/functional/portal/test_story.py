@@ -1,7 +1,5 @@
 """The portal's part of the main job, over HTTP with a real ID Perú: ask, grant, read, see, withdraw, take back."""
 
-from urllib.parse import quote
-
 from sqlalchemy import update
 
 from registry.audit.event import Event
@@ -91,7 +89,7 @@ def test_looking_her_up_is_an_access_too(world: World, patient: Visitor) -> None
     page = patient.open("/mi-historia/accesos")
     for words in (story.HOLDING.name, "Dónde están sus historias", "Para identificarle"):
         assert words in page.text
-    filtered = patient.open(f"/mi-historia/accesos?establecimiento={quote(story.HOLDING.name)}")
+    filtered = patient.open(f"/mi-historia/accesos?establecimiento={story.HOLDING.renipress}")
     assert "Dónde están sus historias" in filtered.text
     assert NAME not in filtered.text
     assert "No hay accesos con ese filtro" in patient.open("/mi-historia/accesos?hasta=2001-01-01").text

@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from registry.app import Renhice
 from registry.audit.event import Event
-from registry.audit.service import list_for_person, record
+from registry.audit.service import Selection, list_for_person, record
 from registry.database import new_id
 
 STATEMENTS = ["UPDATE audit_events SET outcome = 'success'", "DELETE FROM audit_events", "TRUNCATE audit_events"]
@@ -44,7 +44,8 @@ def test_a_persons_events_are_listed_newest_first(renhice: Renhice) -> None:
             record(session, Event(action=action, person_id=person))
         record(session, Event(action="a:b:other", person_id=new_id()))
     with renhice.database.unit_of_work() as session:
-        assert [event.action for event in list_for_person(session, [person])] == ["a:b:second", "a:b:first"]
+        found = list_for_person(session, Selection(person_ids=[person]))
+    assert [event.action for event in found] == ["a:b:second", "a:b:first"]
 
 
 def test_an_event_dies_with_its_transaction(renhice: Renhice) -> None:
@@ -53,4 +54,4 @@ def test_an_event_dies_with_its_transaction(renhice: Renhice) -> None:
         record(session, Event(action="a:b:lost", person_id=person))
         raise RuntimeError
     with renhice.database.unit_of_work() as session:
-        assert list_for_person(session, [person]) == []
+        assert list_for_person(session, Selection(person_ids=[person])) == []
