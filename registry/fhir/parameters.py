@@ -52,7 +52,7 @@ def read_pix(body: Json) -> PixQuery:
         fail("Parameters.parameter", "must be a list")
     values: MultiDict[str, str] = MultiDict()
     for part in body["parameter"]:
-        if not isinstance(part, dict) or part.get("name") not in {"sourceIdentifier", "targetSystem"}:
+        if not isinstance(part, dict) or part.get("name") not in ("sourceIdentifier", "targetSystem"):
             fail("Parameters.parameter.name", "must be sourceIdentifier or targetSystem")
         values.add(part["name"], _text(part))
     return read_pix_query(values)
@@ -81,7 +81,7 @@ def _parameters(body: Json, known: frozenset[str]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for index, part in enumerate(parts):
         name = part.get("name")
-        if name not in known or name in found:
+        if not isinstance(name, str) or name not in known or name in found:
             fail(f"Parameters.parameter[{index}].name", f"must be one of {', '.join(sorted(known))}, once")
         found[name] = part
     return found
