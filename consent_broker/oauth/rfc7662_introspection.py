@@ -66,9 +66,10 @@ def _is_permitted(session: Session, row: AccessToken, person_id: UUID, grant: OA
 
 
 def _is_still_theirs(session: Session, source_record_id: str | None, person_id: UUID) -> bool:
-    """A record that was unlinked, split off or merged away since is no longer served under the old consent."""
+    """A record that was unlinked, split off, merged away or contested since is not served under the old consent."""
     return source_record_id is None or any(
-        str(holder.source_record_id) == source_record_id for holder in locate(session, person_id)
+        str(holder.source_record_id) == source_record_id and not holder.contested
+        for holder in locate(session, person_id)
     )
 
 

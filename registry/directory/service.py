@@ -136,6 +136,18 @@ def staff_roles(session: Session, sealer: Sealer, document: Document, moment: da
     return frozenset(session.scalars(query))
 
 
+def staff_member_holds(session: Session, member: bytes, role: str, moment: datetime) -> bool:
+    """Whether a human, known by the blind token of their document, holds a staff role at that moment."""
+    query = select(StaffRole.id).where(
+        StaffRole.document_token == member,
+        StaffRole.role == role,
+        StaffRole.ended_at.is_(None),
+        StaffRole.granted_at <= moment,
+        StaffRole.valid_until > moment,
+    )
+    return session.scalar(query) is not None
+
+
 def personal_data(session: Session, sealer: Sealer, professional: Professional) -> PersonalData:
     """Unseal a professional's document and names; raises SealError when the data key was destroyed."""
     return _personal(sealer.open(session, professional.id, professional.sealed, PROFESSIONAL_CONTEXT))

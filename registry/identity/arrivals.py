@@ -1,6 +1,6 @@
 """A registration on its way in: locked, prepared, compared with what is known, and written as a version."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys, lock_keys
 from matching.cluster import Member
-from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
 from matching.records import DocumentType
 from registry.database import new_id
@@ -109,6 +108,11 @@ def receive(session: Session, engine: Engine, registration: Registration) -> Arr
     )
 
 
+def look_again(session: Session, arrival: Arrival) -> Arrival:
+    """The arrival with its record as it is kept now: a steward may have moved it since it was received."""
+    return replace(arrival, known=_find(session, arrival.registration.establishment_id, arrival.local_token))
+
+
 def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) -> None:
     """Write the new version, point the record at it, and replace its blocking tokens."""
     _point(session, arrival, moment)
@@ -123,8 +127,7 @@ def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) 
     }
     session.execute(ADD_VERSION, version)
     if arrival.tokens:
-        mark = {"source_record_id": arrival.record_id, "scheme": key_scheme()}
-        rows = [{"token": token, **mark} for token in arrival.tokens]
+        rows = [{"token": token, "source_record_id": arrival.record_id} for token in arrival.tokens]
         session.execute(ADD_TOKENS, rows)
 
 
@@ -132,7 +135,6 @@ def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
     newest = {
         "version": arrival.version,
         "content_token": arrival.content_token,
-        "scheme": key_scheme(),
         "active": arrival.registration.active,
         "verified": False,
         "next_check_at": moment if _has_dni(arrival.normalised) else None,

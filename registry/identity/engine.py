@@ -13,15 +13,16 @@ BLOCKING_DOMAIN = "blocking"
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The sealer and the model; cheap to pass around."""
+    """The sealer and the model; cheap to pass around. Above `four_eyes_above` records a second steward decides too."""
 
     sealer: Sealer
     model: Model
+    four_eyes_above: int = 6
 
 
 def engine_of(parts: Renhice) -> Engine:
     """The engine of a process; raises ModelError when the configured model file is unusable."""
-    return Engine(parts.sealer, _model(parts.settings.match_model))
+    return Engine(parts.sealer, _model(parts.settings.match_model), parts.settings.four_eyes_above)
 
 
 def blind_keys(sealer: Sealer, keys: frozenset[str]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Moving a source record into a person: the events, their projection, and the steward's worklist."""
+"""Moving a source record into a person by the engine: the events and their projection."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from matching.score import Score
 from registry import outbox
 from registry.database import new_id, now
 from registry.identity.events import EventKind
-from registry.identity.models import membership_events, memberships, persons, possible_matches
+from registry.identity.models import membership_events, memberships, persons
 from registry.identity.placement import Home, Placement
 
 CHANGED = "identity:person:changed"
@@ -22,10 +22,6 @@ ADD_MEMBERSHIP = insert(memberships)
 MOVE_MEMBERSHIP = update(memberships).where(memberships.c.source_record_id == bindparam("record_id"))
 ADD_PERSON = insert(persons)
 REVISE_PERSON = update(persons).where(persons.c.id == bindparam("held_id")).values(revision=persons.c.revision + 1)
-OPEN_CASE = insert(possible_matches)
-CLOSE_CASE = update(possible_matches).where(
-    possible_matches.c.source_record_id == bindparam("record_id"), possible_matches.c.status == "open"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +52,6 @@ def apply_move(session: Session, move: Move) -> UUID:
     payload = {"person_id": str(home.person_id), "source_record_id": str(move.record_id)}
     outbox.publish(session, CHANGED, f"{home.person_id}:{move.record_id}:{move.version}", payload)
     return person_id
-
-
-def open_case(session: Session, move: Move) -> None:
-    """Put a doubtful placement before the stewards; one open case a record."""
-    score = move.placement.resolution.score
-    if move.placement.decision != "review" or score is None:
-        return
-    case = {
-        "id": new_id(),
-        "source_record_id": move.record_id,
-        "version": move.version,
-        "rivals": move.placement.rivals,
-        "reason": move.placement.resolution.reason,
-        "weight": score.weight_bits,
-        "contributions": contributions_of(score),
-        "model_hash": move.model_hash,
-        "status": "open",
-        "created_at": now(),
-    }
-    session.execute(OPEN_CASE, case)
-
-
-def close_case(session: Session, record_id: UUID) -> None:
-    """A new version makes the open case of its record obsolete."""
-    session.execute(CLOSE_CASE, {"record_id": record_id, "status": "superseded", "closed_at": now()})
 
 
 def contributions_of(score: Score) -> list[list[str | float]]:

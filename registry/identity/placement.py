@@ -1,6 +1,6 @@
 """Where a record belongs: the engine's resolution turned into a placement, pure and without a database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
@@ -14,6 +14,8 @@ from registry.identity.agreement import dnis, documents_contradict, exchanged_dn
 Decision = Literal["link", "review", "new", "keep"]
 LEAST_EVIDENCE_BITS = -4.0
 DOCUMENT_CONFLICT = "document-conflict"
+RULED = "steward-ruling"
+NOBODY: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Home:
     previous: Normalised
     alone: bool
     verified: bool = False
+    held: bool = False
+    """A steward ruled that the record belongs here, and its data have not changed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,11 @@ class Placement:
 
 
 def place(
-    model: Model, arrival: Member, candidates: Mapping[UUID, Sequence[Member]], home: Home | None = None
+    model: Model,
+    arrival: Member,
+    candidates: Mapping[UUID, Sequence[Member]],
+    home: Home | None = None,
+    barred: Collection[UUID] = NOBODY,
 ) -> Placement:
     """Place a record among the persons found, which must not contain the record itself.
 
@@ -53,9 +61,12 @@ def place(
     stays where it is unless what it says now links it elsewhere, or no longer agrees with anyone there. Alone in its
     person it leaves when it no longer agrees with its own former version: a local number was given to someone else.
     In doubt it stays only where neither its document nor its names speak against the others (`_stays_in_doubt`), and no
-    record brings a new DNI into a person of a verified one without a steward.
+    record brings a new DNI into a person of a verified one without a steward. What stewards ruled goes before all that:
+    a record stays where it was found to belong, and `barred` persons are never looked at.
     """
-    others = {key: members for key, members in candidates.items() if members}
+    others = {key: members for key, members in candidates.items() if members and key not in barred}
+    if home is not None and home.held:
+        return Placement("keep", home.person_id, Resolution("link", home.person_id, None, RULED))
     found = resolve(model, arrival.normalised, others, establishment=arrival.establishment, verified=arrival.verified)
     target = found.key if found.kind == "link" else None
     if target is not None and _brings_other_dni(arrival, others[target], target, home):

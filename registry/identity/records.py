@@ -1,15 +1,17 @@
 """Reading source records: the newest and the former versions, by the establishment they belong to."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from matching.normalise import Normalised, normalise
 from registry.identity.candidates import LoadedMember
 from registry.identity.contents import from_bytes, seal_context
-from registry.identity.models import Membership, SourceRecord, SourceRecordVersion
+from registry.identity.models import Membership, SourceRecord, SourceRecordVersion, Verification
 from registry.sealing import DataKey, Sealer
 
 
@@ -33,6 +35,20 @@ def list_versions(session: Session, sealer: Sealer, record_id: UUID) -> list[Nor
         normalise(from_bytes(sealer.unseal(key, said.sealed, seal_context(said.version))).demographics)
         for said, key in session.execute(query)
     ]
+
+
+def list_checks(session: Session, records: Collection[UUID]) -> dict[UUID, str]:
+    """What the identity registry last said of the newest version of each record; no entry for one not checked yet."""
+    newest = select(Verification.source_record_id, Verification.status).ext(distinct_on(Verification.source_record_id))
+    query = (
+        newest.join(
+            SourceRecord,
+            (SourceRecord.id == Verification.source_record_id) & (SourceRecord.version == Verification.version),
+        )
+        .where(Verification.source_record_id.in_(records))
+        .order_by(Verification.source_record_id, Verification.checked_at.desc(), Verification.id.desc())
+    )
+    return {row.source_record_id: row.status for row in session.execute(query)}
 
 
 def find_own_record(

@@ -1,25 +1,27 @@
 """Registering a source record: receive, resolve, link, in one transaction and without races (IHE ITI-104)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from matching.cluster import Member
 from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record as audit
 from registry.database import now
 from registry.errors import DomainError, Unavailable
 from registry.identity.agreement import speaks_of_another
-from registry.identity.arrivals import Arrival, Registration, receive, store
+from registry.identity.arrivals import Arrival, Registration, look_again, receive, store
 from registry.identity.candidates import LoadedPerson, find_person_ids, load_persons, lock_persons
+from registry.identity.cases import keep_case
+from registry.identity.contests import settle_contests
 from registry.identity.engine import Engine
-from registry.identity.membership import Move, apply_move, close_case, open_case
+from registry.identity.membership import Move, apply_move
 from registry.identity.placement import Home, Placement, place
 from registry.identity.records import list_versions
+from registry.identity.rulings import NONE, lapse, list_rulings, same_identity
 from registry.telemetry import REGISTRATIONS
 
 RECEIVED = "identity:record:received"
@@ -62,32 +64,81 @@ def register_source_record(session: Session, engine: Engine, registration: Regis
             arrival,
             Outcome(known.id, known.person_id, known.version, known.received_at, "unchanged", created=False),
         )
-    placement, home = _resolve(session, engine, arrival)
+    resolved = _resolve(session, engine, arrival)
     moment = now()
-    store(session, engine, arrival, moment)
-    move = Move(arrival.record_id, arrival.version, home, placement, engine.model.hash)
-    person_id = _settle(session, move)
-    outcome = Outcome(arrival.record_id, person_id, arrival.version, moment, placement.decision, created=home is None)
-    return _finish(session, arrival, outcome)
+    store(session, engine, resolved.arrival, moment)
+    person_id = _settle(session, resolved, engine.model.hash)
+    decision, created = resolved.placement.decision, resolved.home is None
+    outcome = Outcome(arrival.record_id, person_id, arrival.version, moment, decision, created=created)
+    return _finish(session, resolved.arrival, outcome)
 
 
-def _resolve(session: Session, engine: Engine, arrival: Arrival) -> tuple[Placement, Home | None]:
-    """Place the record, then hold the persons it touches; if one had changed meanwhile, look again."""
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An arrival as it was judged in the end: where it was, where it goes, with the persons concerned held."""
+
+    arrival: Arrival
+    placement: Placement
+    home: Home | None
+
+    @property
+    def says_otherwise(self) -> bool:
+        """Whether a known record now says something else of who its patient is."""
+        return self.home is not None and not same_identity(self.home.previous, self.arrival.normalised)
+
+
+def _resolve(session: Session, engine: Engine, arrival: Arrival) -> Resolved:
+    """Place the record and hold the persons it touches; if one had changed meanwhile, search and judge again.
+
+    The first look is taken without holding anybody; a later one holds, before it looks, whom the earlier ones touched.
+    What was held is let go between two looks, so that everybody always holds persons in one order.
+    """
+    wanted: set[UUID] = set()
+    for _ in range(ATTEMPTS):
+        look = session.begin_nested()
+        if wanted:
+            lock_persons(session, wanted)
+        persons = _search(session, engine, arrival)
+        if arrival.known is None or arrival.known.person_id in persons:
+            placement, home = _judge(session, engine, arrival, persons)
+            touched = {key for key in (placement.person_id, home and home.person_id) if key}
+            if touched <= wanted or (not wanted and _hold(session, persons, touched)):
+                look.commit()
+                return Resolved(arrival, _forwarding(session, engine, arrival, placement), home)
+            wanted |= touched
+        look.rollback()
+        arrival = look_again(session, arrival)
+    raise Unavailable("The records of this person are changing too fast; try again.")
+
+
+def _judge(
+    session: Session, engine: Engine, arrival: Arrival, persons: Mapping[UUID, LoadedPerson]
+) -> tuple[Placement, Home | None]:
+    """The placement among those persons; what stewards ruled about the record counts while it says the same."""
+    others = {
+        key: [one for one in person.members if one.record_id != arrival.record_id] for key, person in persons.items()
+    }
+    home = _home(arrival, persons)
+    rulings = NONE
+    if home is not None and same_identity(home.previous, arrival.normalised):
+        rulings = list_rulings(session, arrival.record_id)
+        home = replace(home, held=rulings.hold(one.record_id for one in others[home.person_id]))
+    barred = [key for key, members in others.items() if rulings.bar(one.record_id for one in members)]
+    members = {key: [one.member() for one in found] for key, found in others.items()}
+    return place(engine.model, arrival.member(), members, home, barred), home
+
+
+def _search(session: Session, engine: Engine, arrival: Arrival) -> dict[UUID, LoadedPerson]:
     wanted = set(find_person_ids(session, arrival.tokens)) if arrival.tokens else set()
     if arrival.known is not None:
         wanted.add(arrival.known.person_id)
-    persons = load_persons(session, engine.sealer, wanted)
-    for _ in range(ATTEMPTS):
-        home = _home(arrival, persons)
-        placement = place(engine.model, arrival.member(), _others(arrival, persons), home)
-        touched = {key for key in (placement.person_id, home and home.person_id) if key}
-        held = lock_persons(session, touched) if touched else {}
-        changed = {key for key, revision in held.items() if persons[key].revision != revision}
-        if not changed:
-            return _forwarding(session, engine, arrival, placement), home
-        kept = {key: person for key, person in persons.items() if key not in changed}
-        persons = kept | load_persons(session, engine.sealer, changed)
-    raise Unavailable("The records of this person are changing too fast; try again.")
+    return load_persons(session, engine.sealer, wanted)
+
+
+def _hold(session: Session, persons: Mapping[UUID, LoadedPerson], touched: Collection[UUID]) -> bool:
+    """Hold the persons a placement touches; False when one is not any more what was judged."""
+    held = lock_persons(session, touched)
+    return all(key in persons and persons[key].revision == revision for key, revision in held.items())
 
 
 def _forwarding(session: Session, engine: Engine, arrival: Arrival, placement: Placement) -> Placement:
@@ -101,13 +152,6 @@ def _forwarding(session: Session, engine: Engine, arrival: Arrival, placement: P
     if not any(speaks_of_another(version, arrival.normalised) for version in former):
         return placement
     return replace(placement, same_human=False)
-
-
-def _others(arrival: Arrival, persons: Mapping[UUID, LoadedPerson]) -> dict[UUID, list[Member]]:
-    return {
-        key: [one.member() for one in person.members if one.record_id != arrival.record_id]
-        for key, person in persons.items()
-    }
 
 
 def _home(arrival: Arrival, persons: Mapping[UUID, LoadedPerson]) -> Home | None:
@@ -124,11 +168,15 @@ def _home(arrival: Arrival, persons: Mapping[UUID, LoadedPerson]) -> Home | None
     )
 
 
-def _settle(session: Session, move: Move) -> UUID:
-    if move.home is not None:
-        close_case(session, move.record_id)
-    open_case(session, move)
+def _settle(session: Session, resolved: Resolved, model_hash: str) -> UUID:
+    arrival = resolved.arrival
+    move = Move(arrival.record_id, arrival.version, resolved.home, resolved.placement, model_hash)
+    if resolved.says_otherwise:
+        lapse(session, move.record_id)
     person_id = apply_move(session, move)
+    if resolved.home is not None and resolved.home.person_id != person_id:
+        settle_contests(session, [move.record_id])
+    keep_case(session, move)
     payload = {"person_id": str(person_id), "source_record_id": str(move.record_id)}
     outbox.publish(session, RECEIVED, f"{move.record_id}:{move.version}", payload)
     return person_id

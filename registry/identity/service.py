@@ -1,4 +1,4 @@
-"""What identity offers the other rooms."""
+"""What identity offers the other rooms; what it offers stewards and citizens is in `stewardship`."""
 
 from registry.identity.arrivals import Registration
 from registry.identity.candidates import LoadedMember, LoadedPerson

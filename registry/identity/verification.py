@@ -1,12 +1,12 @@
 """Checking source records against the State's identity registry, after they were received and never in their way."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -20,10 +20,12 @@ from registry.audit.service import record as audit
 from registry.database import new_id, now
 from registry.identity.agreement import names_agree
 from registry.identity.candidates import LoadedMember, LoadedPerson, find_persons, lock_persons
+from registry.identity.cases import Question, ask
 from registry.identity.engine import blind_keys
 from registry.identity.membership import CHANGED, Move, apply_move
-from registry.identity.models import NAMES_DIFFER, Person, PossibleMatch, SourceRecord, Verification
+from registry.identity.models import NAMES_DIFFER, Person, SourceRecord, Verification
 from registry.identity.placement import Home, Placement
+from registry.identity.rulings import list_rulings
 from registry.identity.search import find_by_source_record
 from registry.pide.port import IdentityCheck, IdentityRegistry, Status
 from registry.sealing import Sealer
@@ -75,7 +77,7 @@ def verify_record(session: Session, sealer: Sealer, registry: IdentityRegistry, 
     if status == Status.VERIFIED:
         _tell(session, sealer, person, member)
     elif status == NAMES_DIFFER:
-        _set_apart(session, person, member, NAMES_DIFFER)
+        _refute(session, person, member)
     return status
 
 
@@ -136,25 +138,46 @@ def _tell(session: Session, sealer: Sealer, person: LoadedPerson, member: Loaded
 
 
 def _compare(session: Session, sealer: Sealer, person: LoadedPerson, member: LoadedMember) -> None:
-    """The State's word against the engine's: two humans are parted at once, one in two persons waits for a steward."""
+    """The State's word against the engine's: two humans are parted at once, one in two persons waits for a steward.
+
+    Who told two records apart knowing that the State had confirmed both is not asked about them again.
+    """
     arrival = replace(member.member(), verified=True)
     others = [one.member() for one in person.members if one.record_id != member.record_id]
     if any(verified_conflict(arrival, other) for other in others):
         _set_apart(session, person, member, VERIFIED_CONFLICT)
-    twins = _persons_verified_with(session, sealer, member) - {person.person_id}
+    settled = {member.record_id, *list_rulings(session, member.record_id).checked_apart}
+    twins = {
+        key
+        for key, twin in _persons_verified_with(session, sealer, member).items()
+        if key != person.person_id and settled.isdisjoint(one.record_id for one in twin.members)
+    }
     if twins:
-        _open_case(session, member, SAME_HOLDER, sorted(twins))
+        ask(session, _question(member, SAME_HOLDER, twins), both=True)
+
+
+def _refute(session: Session, person: LoadedPerson, member: LoadedMember) -> None:
+    """A record whose DNI is somebody else's leaves, unless a steward found that it belongs here all the same.
+
+    One who did not know of the refusal yet is asked again, and the record waits where it is.
+    """
+    rulings = list_rulings(session, member.record_id)
+    if not rulings.hold(one.record_id for one in person.members):
+        _set_apart(session, person, member, NAMES_DIFFER)
+    elif NAMES_DIFFER not in rulings.known_checks:
+        ask(session, _question(member, NAMES_DIFFER, {person.person_id}), both=True)
 
 
 def _set_apart(session: Session, person: LoadedPerson, member: LoadedMember, reason: str) -> None:
     """Give the record a person of its own and a steward the case; alone in its person it has one already."""
     alone = len(person.members) == 1
-    _open_case(session, member, reason, [] if alone else [person.person_id])
     if alone:
+        ask(session, _question(member, reason, ()), both=True)
         return
     home = Home(person.person_id, member.normalised, alone=False, verified=member.verified)
     placement = Placement("review", None, Resolution("review", None, None, reason), same_human=False)
     own = apply_move(session, Move(member.record_id, member.version, home, placement, model_hash=None))
+    ask(session, _question(member, reason, {person.person_id}), both=True)
     ids = {"person_id": str(own), "source_record_id": str(member.record_id)}
     outbox.publish(session, CHANGED, f"{own}:{member.record_id}:{member.version}:apart", ids)
     audit(
@@ -169,33 +192,17 @@ def _set_apart(session: Session, person: LoadedPerson, member: LoadedMember, rea
     )
 
 
-def _persons_verified_with(session: Session, sealer: Sealer, member: LoadedMember) -> set[UUID]:
+def _persons_verified_with(session: Session, sealer: Sealer, member: LoadedMember) -> dict[UUID, LoadedPerson]:
     """Persons with a verified record that carries the member's DNI."""
     dni = {document for document in member.normalised.documents if document.type is DocumentType.DNI}
     tokens = blind_keys(sealer, blocking_keys(normalise(Demographics(documents=tuple(dni)))))
     found = find_persons(session, sealer, tokens)
     return {
-        key
+        key: person
         for key, person in found.items()
         if any(one.verified and dni & set(one.normalised.documents) for one in person.members)
     }
 
 
-def _open_case(session: Session, member: LoadedMember, reason: str, rivals: list[UUID]) -> None:
-    """Put the record before the stewards, unless it has an open case already."""
-    values = {
-        "id": new_id(),
-        "source_record_id": member.record_id,
-        "version": member.version,
-        "rivals": rivals,
-        "reason": reason,
-        "weight": 0.0,
-        "contributions": [],
-        "model_hash": "",
-        "status": "open",
-        "created_at": now(),
-    }
-    statement = insert(PossibleMatch).values(**values)
-    session.execute(
-        statement.on_conflict_do_nothing(index_elements=["source_record_id"], index_where=text("status = 'open'"))
-    )
+def _question(member: LoadedMember, reason: str, rivals: Collection[UUID]) -> Question:
+    return Question(record_id=member.record_id, version=member.version, rivals=rivals, reason=reason)

@@ -4,20 +4,41 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from registry.identity.models import NAMES_DIFFER, Membership, PossibleMatch, SourceRecord, Verification
+from registry.identity.models import (
+    NAMES_DIFFER,
+    OPEN,
+    Contest,
+    Membership,
+    PossibleMatch,
+    Ruling,
+    SourceRecord,
+    Verification,
+)
 from registry.identity.placement import DOCUMENT_CONFLICT
+from registry.identity.rulings import SAME
 
 REFUTED = exists().where(
     Verification.source_record_id == SourceRecord.id,
     Verification.version == SourceRecord.version,
     Verification.status == NAMES_DIFFER,
 )
+FOUND_TO_BELONG = exists().where(
+    Ruling.verdict == SAME,
+    Ruling.ended_at.is_(None),
+    or_(
+        and_(Ruling.record_id == SourceRecord.id, Ruling.record_check == NAMES_DIFFER),
+        and_(Ruling.other_record_id == SourceRecord.id, Ruling.other_record_check == NAMES_DIFFER),
+    ),
+)
+"""A steward who knew that the DNI was refuted found the record to be this person's all the same."""
+
+CONTESTED = exists().where(Contest.source_record_id == SourceRecord.id, Contest.status == OPEN)
 IN_CONFLICT = ~SourceRecord.verified & exists().where(
     PossibleMatch.source_record_id == SourceRecord.id,
-    PossibleMatch.status == "open",
+    PossibleMatch.status == OPEN,
     PossibleMatch.reason == DOCUMENT_CONFLICT,
 )
 
@@ -26,8 +47,9 @@ IN_CONFLICT = ~SourceRecord.verified & exists().where(
 class Holder:
     """An establishment that holds a record of the person, under the id both sides share for the patient.
 
-    `contested` when the record's document may be somebody else's: RENIEC knows its DNI under other names, or a steward
-    has a case about its document and RENIEC has not confirmed it. Nothing is to be read under a contested record.
+    `contested` when the record may be somebody else's: RENIEC knows its DNI under other names, a steward has a case
+    about its document and RENIEC has not confirmed it, or the citizen says that it is not about them. Nothing is to be
+    read under a contested record.
     """
 
     establishment_id: UUID
@@ -38,8 +60,9 @@ class Holder:
 
 def locate(session: Session, person_id: UUID) -> list[Holder]:
     """The active source records of a current person, by establishment; empty for an unknown person."""
+    contested = and_(REFUTED, ~FOUND_TO_BELONG) | IN_CONFLICT | CONTESTED
     query = (
-        select(SourceRecord.establishment_id, SourceRecord.id, SourceRecord.received_at, REFUTED | IN_CONFLICT)
+        select(SourceRecord.establishment_id, SourceRecord.id, SourceRecord.received_at, contested)
         .join(Membership, Membership.source_record_id == SourceRecord.id)
         .where(Membership.person_id == person_id, SourceRecord.active)
         .order_by(SourceRecord.establishment_id, SourceRecord.id)
