@@ -8,11 +8,12 @@ from celery import Celery
 from consent_broker.consents.routes import blueprint as access_requests
 from consent_broker.consents.tasks import EXPIRE_EVERY, expire_ended_consents
 from consent_broker.exchange.routes import blueprint as exchange
+from consent_broker.oauth.cors import blueprint as cross_origin
 from consent_broker.oauth.rfc7517_keys import rotate_signing_key
 from consent_broker.oauth.routes import authorization
 from consent_broker.oauth.routes import blueprint as oauth
 from consent_broker.oauth.tasks import PURGE_EVERY, purge_credentials
-from registry.access import Authenticator, bearer, self_authenticated
+from registry.access import Authenticator, bearer, public, self_authenticated
 from registry.app import Room
 from registry.settings import load_settings
 from registry.worker import schedule
@@ -23,6 +24,7 @@ def broker_rooms(authenticate: Authenticator) -> list[Room]:
     return [
         Room(blueprint=oauth, policy=self_authenticated, surface="oauth"),
         Room(blueprint=authorization, policy=self_authenticated, surface="page"),
+        Room(blueprint=cross_origin, policy=public, surface="oauth"),
         Room(blueprint=access_requests, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=exchange, policy=bearer(authenticate, "/exchange"), surface="fhir"),
     ]

@@ -174,3 +174,10 @@ def holds_tables(owner: URL) -> bool:
     with postgres.connect(owner) as connection:
         row = connection.execute("SELECT to_regclass('alembic_version') IS NOT NULL").fetchone()
     return bool(row and row[0])
+
+
+def goes_by(owner: URL, scheme: int) -> bool:
+    """Whether the index of a migrated database goes by those blocking keys."""
+    with postgres.connect(owner) as connection:
+        row = connection.execute("SELECT scheme FROM blocking_schemes WHERE ended_at IS NULL").fetchone()
+    return bool(row and row[0] == scheme)

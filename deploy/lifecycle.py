@@ -3,10 +3,11 @@
 import contextlib
 import fcntl
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from alembic import command
+from alembic import command as migrations
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +21,7 @@ from deploy.postgres import ServiceError
 from deploy.readiness import refuse_taken, wait_until_ready
 from deploy.supervision import Supervisor
 from deploy.vault import write_object
+from matching.key_scheme import key_scheme
 
 DEFAULT_PORT = 8000
 SANDBOX_PORTS_ABOVE = 100
@@ -115,6 +117,7 @@ def _start(
     voice.say("Bringing the schema up to date")
     _migrate(layout, backing)
     standing.make_login(backing)
+    _rekey(layout, backing, environment, voice)
     if others:
         outside.import_directory(layout, environment, voice, standing.fingerprint(backing))
     voice.say("Starting the processes")
@@ -129,6 +132,15 @@ def _migrate(layout: Layout, backing: Backing) -> None:
     url = standing.text(backing.migration_database)
     configuration.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     try:
-        command.upgrade(configuration, "head")
+        migrations.upgrade(configuration, "head")
     except (CommandError, SQLAlchemyError) as error:
         raise ServiceError(f"The migration failed: {error}") from error
+
+
+def _rekey(layout: Layout, backing: Backing, environment: Mapping[str, str], voice: Voice) -> None:
+    """Let the index go by this version's blocking keys, before any process of this version serves."""
+    if standing.goes_by(backing.migration_database, key_scheme()):
+        return
+    voice.say("Indexing the records by this version's keys")
+    command = [sys.executable, "-m", "deploy", "identity", "rekey", "--drop-former"]
+    outside.run(layout, command, environment, "Indexing failed")

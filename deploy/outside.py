@@ -53,7 +53,7 @@ def prepare(layout: Layout, plan: Plan, voice: Voice, database: str) -> None:
     voice.say(f"Preparing the sandbox ({population} persons)")
     arguments = ["prepare", "--base-url", plan.base_url, "--population", str(population)]
     arguments += ["--port-base", str(plan.port_base), "--out", str(layout.var)]
-    _run(layout, [sys.executable, "-m", "sandbox", *arguments], {}, "Preparing the sandbox failed")
+    run(layout, [sys.executable, "-m", "sandbox", *arguments], {}, "Preparing the sandbox failed")
     write_object(layout.state, {**state, "database": database, "population": population})
 
 
@@ -69,7 +69,7 @@ def import_directory(layout: Layout, settings: Mapping[str, str], voice: Voice, 
         return
     voice.say("Importing the directory of establishments, record systems and people")
     command = [sys.executable, "-m", "deploy", "directory", "import", str(path)]
-    _run(layout, command, settings, "Importing the directory failed")
+    run(layout, command, settings, "Importing the directory failed")
     write_object(layout.state, {**state, "directory": content})
 
 
@@ -117,7 +117,8 @@ def _environment(layout: Layout) -> dict[str, str]:
     return {**theirs, "PYTHONPATH": str(layout.root)}
 
 
-def _run(layout: Layout, command: list[str], settings: Mapping[str, str], failure: str) -> None:
+def run(layout: Layout, command: list[str], settings: Mapping[str, str], failure: str) -> None:
+    """Run a command of this checkout to its end; raises ServiceError with what it said last."""
     environment = {**_environment(layout), **settings}
     done = subprocess.run(command, check=False, cwd=layout.root, env=environment, capture_output=True, text=True)
     if done.returncode != 0:

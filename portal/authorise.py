@@ -9,11 +9,12 @@ from werkzeug.wrappers import Response as Answer
 from consent_broker.broker import current_broker
 from consent_broker.consents.access_requests import find_request_for
 from consent_broker.oauth.authorizations import Authorization, accept, get_authorization, reject
-from portal import layout, present
+from portal import present
 from portal.guard import require, require_fresh
 from portal.hats import DECIDING, DECISION_ACR
+from portal.narrowing import narrowed
 from portal.patient import me
-from portal.permissions import decision, evidence
+from portal.permissions import choice_of, evidence, question_page
 from portal.views import ConsentQuestion
 from portal.wording import consent_text
 from registry.app import parts
@@ -31,18 +32,26 @@ def policy() -> None:
 @authorise.get("/autorizar/<challenge>")
 def ask(challenge: str) -> Response:
     """The question, built from stored rows only, never from the browser's parameters."""
-    pending = get_authorization(session(), challenge, me())
-    g.form_targets = [_origin(pending.redirect_uri)]
-    return layout.page("consent.html", question=_question(challenge, pending))
+    return _page(challenge, get_authorization(session(), challenge, me()))
 
 
 @authorise.post("/autorizar/<challenge>")
 def answer(challenge: str) -> Answer:
-    """Grant or deny with equal weight, and return to the client (303, RFC 9700 §4.12)."""
-    settle = accept if decision() else reject
+    """Grant all or a part, or deny, and return to the client (303, RFC 9700 §4.12)."""
     pending = get_authorization(session(), challenge, me())
-    proof = evidence(consent_text(_question(challenge, pending)))
-    return redirect(settle(session(), current_broker(), challenge, proof), 303)
+    asked = _question(challenge, pending)
+    choice = choice_of(asked)
+    if choice.problem:
+        return _page(challenge, pending, choice.problem)
+    if choice.narrowing is None:
+        return redirect(reject(session(), current_broker(), challenge, evidence(consent_text(asked))), 303)
+    proof = evidence(consent_text(narrowed(asked, choice.narrowing)))
+    return redirect(accept(session(), current_broker(), challenge, proof, choice.narrowing), 303)
+
+
+def _page(challenge: str, pending: Authorization, problem: str | None = None) -> Response:
+    g.form_targets = [_origin(pending.redirect_uri)]
+    return question_page(_question(challenge, pending), problem)
 
 
 def _question(challenge: str, pending: Authorization) -> ConsentQuestion:

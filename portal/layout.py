@@ -80,7 +80,7 @@ def content_policy() -> str:
 def error_page(shown: Problem) -> Response:
     """The page surface's face: what happened, what to do next, and the code to quote."""
     spoken = shown.code.startswith(SPOKEN)
-    words = texts.error_text(shown.status)
+    words = texts.error_text(shown.status, shown.code)
     if spoken:
         words = texts.ErrorText(shown.title, "", shown.hint or words.next)
     return page("error.html", shown.status, words=words, correlation_id=shown.correlation_id)
@@ -139,6 +139,7 @@ def _environment() -> Environment:
     environment.globals.update(promise=PROMISE, repeated=REPEATED)
     environment.filters.update(
         moment=dates.long_moment, day=dates.long_day, number=dates.number, category=texts.category,
-        purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex, combine=operator.or_,
+        choices=texts.choices, purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex,
+        combine=operator.or_,
     )  # fmt: skip
     return environment

@@ -18,9 +18,10 @@ from consent_broker.consents.service import (
 )
 from consent_broker.consents.vocabulary import Status
 from portal import layout, present
-from portal.errors import AlreadyDecided, BadForm
+from portal.errors import AlreadyDecided
 from portal.guard import require_fresh, signed_in
 from portal.hats import DECISION_ACR
+from portal.narrowing import Choice, ends, narrowed, read_choice
 from portal.patient import me, policy
 from portal.people import person_and_replaced
 from portal.views import ConsentQuestion, Permission
@@ -31,7 +32,6 @@ from registry.errors import NotFound
 
 permissions = Blueprint("portal-permissions", __name__, url_prefix="/mi-historia")
 __all__ = ["permissions", "policy"]
-_DECISIONS = {"permitir": True, "no-permitir": False}
 
 
 @permissions.get("/permisos")
@@ -79,27 +79,41 @@ def take_back(consent_id: UUID) -> Answer:
 def question(request_id: UUID) -> Response:
     """A professional's request: who, what, until when, what for."""
     require_fresh(DECISION_ACR, came_from=request.path)
-    return layout.page("consent.html", question=_question(request_id))
+    return question_page(_question(request_id))
 
 
 @permissions.post("/pedidos/<uuid:request_id>")
 def answer(request_id: UUID) -> Answer:
-    """Grant or deny, with equal weight; the page that follows says how to withdraw."""
+    """Grant all or a part, or deny; the page that follows says how to withdraw."""
     require_fresh(DECISION_ACR, came_from=request.path)
-    proof = evidence(consent_text(_question(request_id)))
-    if not decision():
-        deny_request(session(), request_id, proof)
+    asked = _question(request_id)
+    choice = choice_of(asked)
+    if choice.problem:
+        return question_page(asked, choice.problem)
+    if choice.narrowing is None:
+        deny_request(session(), request_id, evidence(consent_text(asked)))
         return redirect("/mi-historia", 303)
-    _, state = grant_request(session(), request_id, proof)
+    proof = evidence(consent_text(narrowed(asked, choice.narrowing)))
+    _, state = grant_request(session(), request_id, proof, choice.narrowing)
     return redirect(f"/mi-historia/permisos/{state.id}", 303)
 
 
-def decision() -> bool:
-    """What the person chose on a consent page; raises BadForm when nothing, so that silence never grants."""
-    chosen = _DECISIONS.get(request.form.get("decision", ""))
-    if chosen is None:
-        raise BadForm("Elija «Permitir» o «No permitir».", hint="Vuelva atrás y elija una de las dos respuestas.")
-    return chosen
+def question_page(asked: ConsentQuestion, problem: str | None = None) -> Response:
+    """The consent page; with what is missing when a part was chosen and not said which."""
+    ticked = request.form.getlist("categoria") if problem else []
+    return layout.page(
+        "consent.html",
+        422 if problem else 200,
+        question=asked,
+        ends=ends(asked.until, now()),
+        problem=problem,
+        ticked=ticked,
+    )
+
+
+def choice_of(asked: ConsentQuestion) -> Choice:
+    """What this form decides about a question; raises BadForm when nothing."""
+    return read_choice(request.form, request.form.getlist("categoria"), asked, now())
 
 
 def evidence(text: str, acting_as: UUID | None = None) -> Evidence:

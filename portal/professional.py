@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import Blueprint, Response, redirect, request
@@ -28,8 +28,10 @@ from registry.database import now, session
 from registry.directory.models import Establishment
 from registry.directory.service import get_professional, workplaces
 from registry.errors import Forbidden
+from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
 
 professional = Blueprint("portal-professional", __name__, url_prefix="/profesional")
+SEARCHED = "portal:person:searched"
 
 
 class Hold(NamedTuple):
@@ -56,9 +58,11 @@ def search() -> Answer:
     asked = read_search(request.form, now().astimezone(LIMA).date())
     if asked.demographics is None:
         return _results(asked, None, 422)
+    refusal = _event(SEARCHED, outcome="refused", reason=SearchBudgetSpent.code)
+    spend_search(session(), parts().settings, Searcher("professional", _me()), refusal)
     found = people.search(session(), parts(), asked.demographics)
     by = "document" if asked.demographics.documents else "name"
-    _note("portal:person:searched", detail={"by": by, "count": len(found)})
+    _note(SEARCHED, detail={"by": by, "count": len(found)})
     for candidate in found:
         _note("portal:person:matched", person_id=candidate.id, detail={"by": by})
     if len(found) == 1 and asked.demographics.documents:
@@ -198,20 +202,21 @@ def _last_request(person_id: UUID) -> AccessRequestStatus | None:
 
 
 def _note(action: str, person_id: UUID | None = None, detail: dict[str, str | int] | None = None) -> None:
-    """Audit what this professional did; the establishment is named where they work at one only."""
+    """Audit what this professional did."""
+    record(session(), _event(action, person_id=person_id, detail=detail or {}))
+
+
+def _event(action: str, **more: Any) -> Event:
+    """Something this professional did; the establishment is named where they work at one only."""
     places = _workplaces()
     if not places:
         raise NoWorkplace
-    record(
-        session(),
-        Event(
-            action=action,
-            person_id=person_id,
-            professional_id=_me(),
-            establishment_id=places[0].id if len(places) == 1 else None,
-            actor_role="professional",
-            actor_person_id=signed_in().person_id,
-            purpose="TREAT",
-            detail=detail or {},
-        ),
+    return Event(
+        action=action,
+        professional_id=_me(),
+        establishment_id=places[0].id if len(places) == 1 else None,
+        actor_role="professional",
+        actor_person_id=signed_in().person_id,
+        purpose="TREAT",
+        **more,
     )

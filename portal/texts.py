@@ -1,5 +1,6 @@
 """The Spanish words of codes that people see: categories, purposes, reasons, errors."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 CATEGORIES = {
@@ -110,14 +111,27 @@ ERRORS = {
 }  # fmt: skip
 
 
-def error_text(status: int) -> ErrorText:
-    """The words of a status; the nearest general ones where it has none of its own."""
-    return ERRORS.get(status) or ERRORS[500 if status >= 500 else 400]
+SEARCHED_TOO_OFTEN = ErrorText(
+    "Buscó a muchas personas en poco tiempo",
+    "Para cuidar los datos de todos, cada profesional tiene un número de búsquedas por hora.",
+    "Espere un minuto y busque otra vez. Las personas que ya encontró siguen abiertas para usted.",
+)
+ERRORS_BY_CODE = {"search-budget-spent": SEARCHED_TOO_OFTEN}
+
+
+def error_text(status: int, code: str = "") -> ErrorText:
+    """The words of a code or else of a status; the nearest general ones where it has none of its own."""
+    return ERRORS_BY_CODE.get(code) or ERRORS.get(status) or ERRORS[500 if status >= 500 else 400]
 
 
 def category(code: str) -> str:
     """A record category in Spanish."""
     return CATEGORIES.get(code, code)
+
+
+def choices(codes: Iterable[str]) -> dict[str, str]:
+    """Record categories with their Spanish words, to choose from."""
+    return {code: category(code) for code in codes}
 
 
 def purpose(code: str | None) -> str:

@@ -3,6 +3,7 @@
 import click
 
 from registry.directory.cli import directory
+from registry.identity.cli import identity
 from registry.keys_cli import keys
 from registry.pide.cli import pide
 from registry.statistics.cli import statistics
@@ -14,6 +15,7 @@ def cli() -> None:
 
 
 cli.add_command(directory)
+cli.add_command(identity)
 cli.add_command(keys)
 cli.add_command(pide)
 cli.add_command(statistics)

@@ -20,6 +20,9 @@ class DomainError(Exception):
     details: Sequence[Mapping[str, str]] = ()
     """The parts of the input at fault: `expression` is the element's path, `message` what is wrong; never a value."""
 
+    retry_after: int | None = None
+    """Seconds after which the same call may succeed."""
+
     def __init__(
         self,
         message: str,
@@ -119,6 +122,7 @@ class Problem:
     correlation_id: str
     fhir_code: str = "processing"
     details: Any = None
+    retry_after: int | None = None
 
 
 Face = Callable[[Problem], Any]

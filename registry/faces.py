@@ -14,7 +14,7 @@ from registry.audit.service import record
 from registry.errors import DomainError, Face, Problem
 from registry.telemetry import current_request_id, logger
 
-RETRY_AFTER = "5"
+RETRY_AFTER = 5
 """Seconds a caller is asked to wait when something is down or full."""
 
 _log = logger(__name__)
@@ -75,6 +75,7 @@ def _domain(error: DomainError) -> Any:
         correlation_id=current_request_id() or "",
         fhir_code=error.fhir_code,
         details=error.details or None,
+        retry_after=error.retry_after,
     )
     return _finish(shown)
 
@@ -144,8 +145,9 @@ def _finish(shown: Problem) -> Response:
     made = face_for(request.path, request.blueprint)(shown)
     response: Response = current_app.make_response(made)
     response.status_code = shown.status
-    if shown.status == 503:
-        response.headers["Retry-After"] = RETRY_AFTER
+    wait = shown.retry_after or (RETRY_AFTER if shown.status == 503 else None)
+    if wait:
+        response.headers["Retry-After"] = str(wait)
     if shown.status == 401 and "WWW-Authenticate" not in response.headers:
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return response

@@ -7,8 +7,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from matching.key_scheme import key_scheme
 from registry.app import parts
-from registry.database import now
+from registry.database import now, session
+from registry.identity.candidates import scheme_in_force
 from registry.outbox import backlog
 from registry.telemetry import metrics_page
 
@@ -23,8 +25,8 @@ def live() -> Response:
 
 @blueprint.get("/health/ready")
 def ready() -> tuple[Response, int]:
-    """The database and the broker answer; 503 and which one when not."""
-    checks = {"database": _database(), "broker": _broker()}
+    """The database and the broker answer, and the index goes by this version's keys; 503 and which one when not."""
+    checks = {"database": _database(), "broker": _broker(), "index": _index()}
     usable = all(checks.values())
     body = {
         "status": "ok" if usable else "unavailable",
@@ -61,6 +63,13 @@ def _database() -> bool:
     except SQLAlchemyError:
         return False
     return True
+
+
+def _index() -> bool:
+    try:
+        return scheme_in_force(session()) == key_scheme()
+    except SQLAlchemyError:
+        return False
 
 
 def _broker() -> bool:

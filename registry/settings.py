@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     authorization_code_seconds: int = Field(default=60, ge=10, le=60)
     holder_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     exchange_concurrency: int = Field(default=6, ge=1, le=200)
+    searches_per_hour_client: int = Field(default=5_000, ge=1, le=1_000_000)
+    searches_per_hour_professional: int = Field(default=100, ge=1, le=1_000_000)
     match_model: Path | None = None
     four_eyes_above: int = Field(default=6, ge=2, le=1000)
 

@@ -40,6 +40,7 @@ LATENCY = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )  # fmt: skip
 REGISTRATIONS = Counter("renhice_registrations_total", "Source records received", ["decision"])
+SEARCHES = Counter("renhice_person_searches_total", "Searches for persons", ["searcher", "outcome"])
 OUTBOX = Counter("renhice_outbox_total", "Outbox deliveries", ["topic", "outcome"])
 
 

@@ -10,6 +10,8 @@ from alembic import command
 from alembic.config import Config
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session
 
@@ -20,6 +22,8 @@ from registry.settings import Settings
 from wsgi import create_app
 
 ROOT = Path(__file__).parent.parent
+hypothesis.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.load_profile("any machine")  # a law holds or not; how busy the machine is says nothing of it
 
 
 def migrate(url: str, revision: str = "head") -> None:

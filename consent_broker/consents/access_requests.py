@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from consent_broker.consents.evidence import Evidence
+from consent_broker.consents.evidence import Proof
 from consent_broker.consents.models import AccessRequest
+from consent_broker.consents.narrowing import AS_ASKED, Narrowing
 from consent_broker.consents.service import (
     ConsentState,
     Terms,
@@ -208,15 +209,20 @@ def list_requests_of(session: Session, professional_id: UUID, person_id: UUID) -
     return list(session.scalars(query.order_by(AccessRequest.created_at.desc())))
 
 
-def grant_request(session: Session, request_id: UUID, evidence: Evidence) -> tuple[AccessRequest, ConsentState]:
-    """The patient agrees; raises NotFound unless it is theirs, Conflict unless it is pending, Forbidden."""
-    request = _answer(session, request_id, evidence.actor_person_id, "granted")
-    return request, grant_consent(session, request.consent_id, evidence)
+def grant_request(
+    session: Session, request_id: UUID, evidence: Proof, narrowing: Narrowing = AS_ASKED
+) -> tuple[AccessRequest, ConsentState]:
+    """The patient agrees, or to less than was asked; the request keeps what was asked, the consent what was permitted.
+
+    Raises NotFound unless it is theirs, Conflict unless it is pending, Forbidden, Unprocessable for wider `narrowing`.
+    """
+    request = _answer(session, request_id, evidence.decides_for, "granted")
+    return request, grant_consent(session, request.consent_id, evidence, narrowing)
 
 
-def deny_request(session: Session, request_id: UUID, evidence: Evidence) -> AccessRequest:
+def deny_request(session: Session, request_id: UUID, evidence: Proof) -> AccessRequest:
     """The patient declines; raises NotFound unless it is theirs, Conflict unless it is pending, Forbidden."""
-    request = _answer(session, request_id, evidence.actor_person_id, "denied")
+    request = _answer(session, request_id, evidence.decides_for, "denied")
     reject_consent(session, request.consent_id, evidence)
     return request
 

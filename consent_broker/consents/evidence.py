@@ -1,9 +1,11 @@
 """The evidence a person leaves with each consent act: who, how surely known, where, and what they were shown."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 from uuid import UUID
 
 from registry.audit.event import Detail
@@ -14,6 +16,31 @@ MIN_ACR = 2
 
 MAX_AGE = timedelta(hours=12)
 LEEWAY = timedelta(minutes=1)
+
+
+class Proof(Protocol):
+    """What any road to a consent act leaves: whose consent it is, who acted, and how that is known."""
+
+    @property
+    def decides_for(self) -> UUID:
+        """The person whose consent it is."""
+
+    @property
+    def actor_person_id(self) -> UUID | None:
+        """The human who signed in and acted, where it was a person of the index."""
+
+    @property
+    def actor_role(self) -> str:
+        """What they acted as, for the audit event."""
+
+    def as_record(self) -> dict[str, Any]:
+        """The JSON kept with the version; carries no demographics."""
+
+    def as_detail(self) -> dict[str, Detail]:
+        """What the audit event of the act says of it."""
+
+    def require_strong(self, person_id: UUID, now: datetime) -> None:
+        """Raise Forbidden unless this proves that person's will at that moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +60,16 @@ class Evidence:
 
     session_id: UUID | None = None
     """The sign-in session the act was done in: its row's id, never its cookie."""
+
+    @property
+    def decides_for(self) -> UUID:
+        """The person whose consent it is."""
+        return self.actor_person_id
+
+    @property
+    def actor_role(self) -> str:
+        """They act as the patient."""
+        return "patient"
 
     def as_record(self) -> dict[str, Any]:
         """The JSON kept with the version; carries no demographics."""
@@ -64,3 +101,51 @@ class Evidence:
             raise Forbidden("Only the person concerned may decide about this consent.", code="not-your-consent")
         if self.acr < MIN_ACR or not now - MAX_AGE <= self.auth_time <= now + LEEWAY:
             raise Forbidden("Deciding about a consent needs a stronger, recent sign-in.", code="step-up-required")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterEvidence:
+    """The evidence of an act at an establishment by somebody who did not sign in: the road vouches for their will.
+
+    `facts` are what that road proved, such as which code was read back or the hash of the signed form; ids and hashes
+    only, never a name, a number or a telephone.
+    """
+
+    decides_for: UUID
+    channel: str
+    text: str
+    """The words the person was told, or signed; their SHA-256 is kept."""
+
+    establishment_id: UUID
+    professional_id: UUID
+    """Who was in front of the person."""
+
+    facts: Mapping[str, Detail] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def actor_person_id(self) -> None:
+        """Nobody signed in as the person."""
+
+    @property
+    def actor_role(self) -> str:
+        """A professional put the person's will on record."""
+        return "professional"
+
+    def as_record(self) -> dict[str, Any]:
+        """The JSON kept with the version; carries no demographics."""
+        return {
+            "channel": self.channel,
+            "establishment_id": str(self.establishment_id),
+            "professional_id": str(self.professional_id),
+            "text_sha256": sha256(self.text.encode()).hexdigest(),
+            **self.facts,
+        }
+
+    def as_detail(self) -> dict[str, Detail]:
+        """What the audit event of the act says of it."""
+        return {"channel": self.channel, "assisted_at": str(self.establishment_id), **self.facts}
+
+    def require_strong(self, person_id: UUID, now: datetime) -> None:  # noqa: ARG002  # what the road proved, it checked
+        """Raise Forbidden unless it is about that person."""
+        if self.decides_for != person_id:
+            raise Forbidden("Only the person concerned may decide about this consent.", code="not-your-consent")

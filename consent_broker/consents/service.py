@@ -11,8 +11,9 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from consent_broker.consents.decision import AccessQuery, Decision, Directive, Kind, decide
-from consent_broker.consents.evidence import Evidence
+from consent_broker.consents.evidence import Proof
 from consent_broker.consents.models import Consent, ConsentVersion
+from consent_broker.consents.narrowing import AS_ASKED, Narrowing
 from consent_broker.consents.vocabulary import ALL_CATEGORIES, MAX_DURATION, TRANSITIONS, Status
 from registry import outbox
 from registry.audit.event import Event
@@ -85,12 +86,13 @@ def propose_consent(session: Session, terms: Terms, evidence: dict[str, Any]) ->
     return consent.id
 
 
-def grant_consent(session: Session, consent_id: UUID, evidence: Evidence) -> ConsentState:
-    """The person agrees to a proposed consent: it is in force from now, and supersedes those it covers.
+def grant_consent(session: Session, consent_id: UUID, evidence: Proof, narrowing: Narrowing = AS_ASKED) -> ConsentState:
+    """The person agrees to a proposed consent, or to less: it is in force from now, and supersedes those it covers.
 
-    Raises Conflict unless it is proposed, Forbidden when the evidence is too weak, NotFound.
+    Raises Conflict unless it is proposed, Forbidden when the evidence is too weak, Unprocessable when `narrowing` asks
+    for more than was proposed, NotFound.
     """
-    state = get_consent(session, consent_id)
+    state = _narrowed(get_consent(session, consent_id), narrowing)
     moment = now()
     evidence.require_strong(state.terms.person_id, moment)
     check_terms(state.terms, moment)
@@ -102,7 +104,13 @@ def grant_consent(session: Session, consent_id: UUID, evidence: Evidence) -> Con
     return granted
 
 
-def reject_consent(session: Session, consent_id: UUID, evidence: Evidence) -> ConsentState:
+def _narrowed(state: ConsentState, narrowing: Narrowing) -> ConsentState:
+    categories = narrowing.of_categories(state.terms.categories)
+    ends_at = narrowing.of_end(state.terms.ends_at)
+    return replace(state, terms=replace(state.terms, categories=categories, ends_at=ends_at))
+
+
+def reject_consent(session: Session, consent_id: UUID, evidence: Proof) -> ConsentState:
     """The person declines a proposed consent; raises Conflict unless it is proposed, Forbidden, NotFound."""
     state = get_consent(session, consent_id)
     evidence.require_strong(state.terms.person_id, now())
@@ -111,14 +119,14 @@ def reject_consent(session: Session, consent_id: UUID, evidence: Evidence) -> Co
     return rejected
 
 
-def revoke_consent(session: Session, consent_id: UUID, evidence: Evidence, reason: str | None = None) -> ConsentState:
+def revoke_consent(session: Session, consent_id: UUID, evidence: Proof, reason: str | None = None) -> ConsentState:
     """The person withdraws a consent: from this commit on nothing that rests on it is permitted.
 
     Ley 29733 art. 13.6: consent may be revoked at any time, in the same way it was given. Raises Conflict unless it is
     in force, Forbidden, and NotFound when it is not this person's.
     """
     state = get_consent(session, consent_id)
-    if state.terms.person_id != evidence.actor_person_id:
+    if state.terms.person_id != evidence.decides_for:
         raise NotFound("There is no such consent.", code="unknown-consent")
     evidence.require_strong(state.terms.person_id, now())
     revoked = _move(session, state, Status.REVOKED, evidence.as_record(), reason)
@@ -127,7 +135,7 @@ def revoke_consent(session: Session, consent_id: UUID, evidence: Evidence, reaso
     return revoked
 
 
-def record_objection(session: Session, terms: Terms, evidence: Evidence) -> ConsentState:
+def record_objection(session: Session, terms: Terms, evidence: Proof) -> ConsentState:
     """The person objects to access (everybody, an establishment, a professional; all or some categories)."""
     evidence.require_strong(terms.person_id, now())
     if terms.kind is not Kind.OBJECTION:
@@ -317,14 +325,14 @@ def _append(session: Session, values: dict[str, Any]) -> None:
         raise Conflict("The consent has just been changed by somebody else.", code="consent-state")
 
 
-def _event(action: str, state: ConsentState, evidence: Evidence) -> Event:
+def _event(action: str, state: ConsentState, evidence: Proof) -> Event:
     return Event(
         action=action,
         person_id=state.terms.person_id,
         establishment_id=state.terms.establishment_id,
         professional_id=state.terms.professional_id,
         actor_person_id=evidence.actor_person_id,
-        actor_role="patient",
+        actor_role=evidence.actor_role,
         purpose=",".join(sorted(state.terms.purposes)) if state.terms.purposes else None,
         consent_id=state.id,
         detail={

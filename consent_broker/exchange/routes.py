@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 from werkzeug.datastructures import MultiDict
 
 from consent_broker.broker import current_broker
@@ -10,28 +10,38 @@ from consent_broker.consents.vocabulary import CATEGORIES
 from consent_broker.exchange.bundle import searchset
 from consent_broker.exchange.holders import Access
 from consent_broker.exchange.service import fetch
+from consent_broker.oauth.clients import find_client
+from consent_broker.oauth.cors import readable_by_app
 from consent_broker.oauth.grants import find_grant
 from consent_broker.oauth.models import OAuthGrant
 from registry.access import caller, require_scope
 from registry.audit.event import Event
-from registry.database import session
+from registry.database import now, session
 from registry.errors import Forbidden, InvalidInput, NotFound
 
 blueprint = Blueprint("exchange", __name__)
 
 
-@blueprint.get("/exchange/fhir/<resource_type>")
+@blueprint.get("/exchange/fhir/<resource_type>", provide_automatic_options=False)
 def search(resource_type: str) -> Response:
     """`GET /exchange/fhir/{Type}?patient={person}`."""
     return _search(resource_type, request.args)
 
 
-@blueprint.post("/exchange/fhir/<resource_type>/_search")
+@blueprint.post("/exchange/fhir/<resource_type>/_search", provide_automatic_options=False)
 def post_search(resource_type: str) -> Response:
     """The same with the parameters in the body (FHIR R4 §3.1.1.5)."""
     if request.query_string:
         raise InvalidInput("Send the parameters in the body only.")
     return _search(resource_type, request.form)
+
+
+@blueprint.after_request
+def _share(response: Response) -> Response:
+    """What an app reads, its own pages may (SMART App Launch 2.2 §2.0.8)."""
+    who = g.get("caller")
+    client = find_client(session(), who.client_id, now()) if who and "Origin" in request.headers else None
+    return readable_by_app(response, client)
 
 
 def _search(resource_type: str, parameters: MultiDict[str, str]) -> Response:

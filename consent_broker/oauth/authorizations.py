@@ -3,7 +3,7 @@
 Everything comes from stored rows; the browser contributes the challenge and nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,18 +14,19 @@ from consent_broker.broker import Broker
 from consent_broker.consents.access_requests import deny_request, find_request_for, grant_request
 from consent_broker.consents.evidence import Evidence
 from consent_broker.consents.models import AccessRequest
+from consent_broker.consents.narrowing import AS_ASKED, Narrowing
 from consent_broker.consents.service import ConsentState, Terms, grant_consent, propose_consent
 from consent_broker.consents.vocabulary import DEFAULT_DURATION, categories_of, end_of_day, scope_of
 from consent_broker.oauth.clients import find_client
-from consent_broker.oauth.grants import Reader, decide_reading, decision_event, unable_professional
+from consent_broker.oauth.grants import Reader, decide_reading, decision_event, open_grant, unable_professional
 from consent_broker.oauth.models import AuthorizationCode, AuthorizationRequest, OAuthGrant
 from consent_broker.oauth.opaque import digest, new_secret
 from consent_broker.oauth.rfc9207_redirects import answer_url
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.calendar import LIMA
-from registry.database import new_id, now
-from registry.errors import Conflict, Forbidden, NotFound
+from registry.database import now
+from registry.errors import Conflict, Forbidden, NotFound, Unprocessable
 
 DEFAULT_PURPOSE = "TREAT"
 
@@ -53,36 +54,31 @@ def get_authorization(session: Session, challenge: str, person_id: UUID) -> Auth
     return _view(session, request, person_id)
 
 
-def accept(session: Session, broker: Broker, challenge: str, evidence: Evidence) -> str:
-    """The patient agrees: consent, decision, grant and code in one transaction; returns where the browser goes.
+def accept(
+    session: Session, broker: Broker, challenge: str, evidence: Evidence, narrowing: Narrowing = AS_ASKED
+) -> str:
+    """The patient agrees, or to less: consent, decision, grant and code in one transaction; returns where to go next.
 
     Raises NotFound, Conflict when answered or over, Forbidden when the evidence is weak, somebody may no longer act, or
-    the client is no longer registered for the scopes or the address it asked with.
+    the client is no longer registered for the scopes or the address it asked with, Unprocessable for a wider
+    `narrowing`.
     """
     request = _close(session, challenge)
-    asked = _view(session, request, evidence.actor_person_id)
+    asked = _view(session, request, evidence.decides_for)
     _require_usable(session, request, asked, evidence)
-    consent = _consent(session, asked, evidence)
-    reader = _reader(asked)
-    decision = decide_reading(session, reader, evidence.actor_person_id, asked.categories)
-    event = decision_event(reader, evidence.actor_person_id, decision)
+    consent = _consent(session, asked, evidence, narrowing)
+    reader = replace(_reader(asked), consent_id=consent.id)
+    categories = asked.categories & (consent.terms.categories or asked.categories)
+    if not categories:
+        raise Unprocessable("Nothing the application asks for is among what you permit.", code="nothing-permitted")
+    decision = decide_reading(session, reader, evidence.decides_for, categories)
+    event = decision_event(reader, evidence.decides_for, decision)
     if not decision.permit:
         raise Forbidden("Another directive of yours forbids this access.", code="objection", audit=event)
     record(session, event)
     permitted = {scope_of(category) for category in decision.categories} | ({"offline_access"} & set(request.scopes))
-    grant = OAuthGrant(
-        id=new_id(),
-        client_id=request.client_id,
-        establishment_id=request.establishment_id,
-        professional_id=asked.professional_id,
-        person_id=evidence.actor_person_id,
-        purpose=asked.purpose,
-        consent_id=consent.id,
-        scopes=sorted(permitted),
-        expires_at=consent.terms.ends_at or asked.ends_at,
-    )
-    session.add(grant)
-    session.flush()
+    ends_at = consent.terms.ends_at or asked.ends_at
+    grant = open_grant(session, reader, evidence.decides_for, permitted, ends_at)
     code = _new_code(session, broker, request, grant)
     return answer_url(broker.issuer, request.redirect_uri, {"code": code, "state": request.state})
 
@@ -93,16 +89,16 @@ def reject(session: Session, broker: Broker, challenge: str, evidence: Evidence)
     Declining always counts; to an address that is no longer the client's the browser isn't sent.
     """
     request = _close(session, challenge)
-    asked = _view(session, request, evidence.actor_person_id)
+    asked = _view(session, request, evidence.decides_for)
     if asked.access_request_id is not None:
         deny_request(session, asked.access_request_id, evidence)
     event = Event(
         action="oauth:authorization:rejected",
         outcome="refused",
         reason="declined-by-patient",
-        person_id=evidence.actor_person_id,
+        person_id=evidence.decides_for,
         actor_person_id=evidence.actor_person_id,
-        actor_role="patient",
+        actor_role=evidence.actor_role,
         establishment_id=request.establishment_id,
         professional_id=asked.professional_id,
         client_id=request.client_id,
@@ -187,7 +183,7 @@ def _require_usable(session: Session, request: AuthorizationRequest, asked: Auth
         action="consent:access:decided",
         outcome="refused",
         reason=fault,
-        person_id=evidence.actor_person_id,
+        person_id=evidence.decides_for,
         establishment_id=asked.establishment_id,
         client_id=asked.client_id,
         professional_id=asked.professional_id,
@@ -205,17 +201,17 @@ def _client_fault(session: Session, request: AuthorizationRequest) -> str | None
     return None if client.check_redirect_uri(request.redirect_uri) else "address-withdrawn"
 
 
-def _consent(session: Session, asked: Authorization, evidence: Evidence) -> ConsentState:
+def _consent(session: Session, asked: Authorization, evidence: Evidence, narrowing: Narrowing) -> ConsentState:
     if asked.access_request_id is not None:
-        return grant_request(session, asked.access_request_id, evidence)[1]
+        return grant_request(session, asked.access_request_id, evidence, narrowing)[1]
     terms = Terms(
-        person_id=evidence.actor_person_id,
+        person_id=evidence.decides_for,
         establishment_id=asked.establishment_id,
         categories=asked.categories,
         purposes=frozenset({asked.purpose}),
         ends_at=asked.ends_at,
     )
-    return grant_consent(session, propose_consent(session, terms, evidence.as_record()), evidence)
+    return grant_consent(session, propose_consent(session, terms, evidence.as_record()), evidence, narrowing)
 
 
 def _new_code(session: Session, broker: Broker, request: AuthorizationRequest, grant: OAuthGrant) -> str:

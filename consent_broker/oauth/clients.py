@@ -1,4 +1,4 @@
-"""The OAuth client: an accredited record system of the directory, checked anew on every call."""
+"""The OAuth client: an accredited record system or app of the directory, checked anew on every call."""
 
 import re
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from uuid import UUID
 from authlib.oauth2.rfc6749 import ClientMixin
 from sqlalchemy.orm import Session
 
+from consent_broker.oauth.profiles import PROFILES, Profile
 from consent_broker.oauth.scopes import normalise
 from registry.directory.models import RecordSystem
-from registry.directory.service import find_record_system
+from registry.directory.service import find_record_system, list_record_systems
 
 GRANT_TYPES = frozenset({"client_credentials", "authorization_code", "refresh_token"})
 AUTH_METHOD = "private_key_jwt"
@@ -25,6 +26,7 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
     """A record system as Authlib's client (RFC 6749 §2): confidential, private_key_jwt only."""
 
     client_id: str
+    profile: Profile
     establishment_id: UUID
     fhir_endpoint: str | None
     jwks: dict[str, Any]
@@ -44,6 +46,15 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
         """Registered exactly, and a place codes may be sent to: https, or http on the loopback interface (RFC 8252)."""
         return redirect_uri in self.redirect_uris and _may_receive_codes(redirect_uri)
 
+    def may_call_from(self, origin: str) -> bool:
+        """Whether its pages of that origin may read our answers (CORS): an app's, where a redirect URI of it is."""
+        return self.profile.cross_origin and any(origin == _origin(uri) for uri in self.redirect_uris)
+
+
+def _origin(uri: str) -> str:
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}"
+
 
 def _may_receive_codes(redirect_uri: str) -> bool:
     parts = urlsplit(redirect_uri)
@@ -58,9 +69,16 @@ def find_client(session: Session, client_id: str, moment: datetime) -> Client | 
     return None if found is None else _client(found, moment)
 
 
+def is_app_origin(session: Session, origin: str, moment: datetime) -> bool:
+    """Whether pages of that origin are those of an app that may be served now (a CORS preflight names no client)."""
+    apps = (_client(system, moment) for system in list_record_systems(session))
+    return any(app.unusable is None and app.may_call_from(origin) for app in apps)
+
+
 def _client(system: RecordSystem, moment: datetime) -> Client:
     return Client(
         client_id=system.client_id,
+        profile=PROFILES[system.profile],
         establishment_id=system.establishment_id,
         fhir_endpoint=system.establishment.fhir_endpoint,
         jwks=system.jwks,

@@ -14,7 +14,7 @@ from consent_broker.consents.vocabulary import categories_of
 from consent_broker.oauth.models import OAuthGrant
 from registry.audit.event import Event
 from registry.audit.service import record
-from registry.database import now
+from registry.database import new_id, now
 from registry.directory.service import get_establishment, get_professional, professional_may_act
 
 
@@ -35,6 +35,26 @@ def find_grant(session: Session, grant_id: UUID) -> OAuthGrant | None:
     grant = session.get(OAuthGrant, grant_id, populate_existing=True)
     alive = grant is not None and grant.revoked_at is None and grant.expires_at > now()
     return grant if alive else None
+
+
+def open_grant(
+    session: Session, reader: Reader, person_id: UUID, scopes: Iterable[str], ends_at: datetime
+) -> OAuthGrant:
+    """Record what a person granted a client under a consent; each of its tokens is decided anew."""
+    grant = OAuthGrant(
+        id=new_id(),
+        client_id=reader.client_id,
+        establishment_id=reader.establishment_id,
+        professional_id=reader.professional_id,
+        person_id=person_id,
+        purpose=reader.purpose,
+        consent_id=reader.consent_id,
+        scopes=sorted(scopes),
+        expires_at=ends_at,
+    )
+    session.add(grant)
+    session.flush()
+    return grant
 
 
 def reader_of(grant: OAuthGrant) -> Reader:

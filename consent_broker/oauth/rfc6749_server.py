@@ -55,14 +55,19 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
     def __init__(self, broker: Broker, session: Session) -> None:
         super().__init__()
         self.broker, self.session = broker, session
-        audiences = frozenset({broker.issuer, f"{broker.issuer}/oauth/token"})
-        self.register_client_auth_method(AUTH_METHOD, PrivateKeyJwt(session, audiences))
+        self.client: Client | None = None
+        self.register_client_auth_method(AUTH_METHOD, PrivateKeyJwt(session, broker.issuer))
         self.register_grant(ClientCredentialsGrant)
         self.register_grant(AuthorizationCodeGrant, [S256Only(required=True)])
         self.register_grant(RefreshTokenGrant)
 
     def query_client(self, client_id: str) -> Client | None:
         return find_client(self.session, client_id, now())
+
+    def authenticate_client(self, request: ParsedRequest, methods: list[str], endpoint: str = "token") -> Client:
+        """The client of a request, known as `client` from here on; raises OAuth2Error."""
+        self.client = super().authenticate_client(request, methods, endpoint)
+        return self.client
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens: what follows an issue is audited where it happens."""

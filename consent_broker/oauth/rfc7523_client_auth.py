@@ -22,31 +22,28 @@ from sqlalchemy.orm import Session
 from consent_broker.oauth.clients import Client
 from consent_broker.oauth.models import ClientAssertion
 from consent_broker.oauth.opaque import digest
+from consent_broker.oauth.profiles import Profile
 from registry.audit.event import Event
 from registry.audit.service import record
+from registry.directory.client_keys import fits
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519", "RS384", "ES384")
-"""FAPI 2.0 asks for the first ones (Ed25519 is RFC 9864's name for EdDSA), SMART App Launch 2.2 for the last two."""
-
 MAX_LIFETIME = 300
 LEEWAY = 10
 MAX_ASSERTION = 8_192
 MAX_JTI = 255
-MIN_RSA_BITS = 2048
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TRAVELLING_KEYS = {"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"}
 _TYPES = {None, "JWT", "client-authentication+jwt"}
-_CURVES = {("EC", "P-256"): {"ES256"}, ("EC", "P-384"): {"ES384"}, ("OKP", "Ed25519"): {"EdDSA", "Ed25519"}}
 FindClient = Callable[[str], Client | None]
 
 
 @dataclass(frozen=True, slots=True)
 class PrivateKeyJwt:
-    """Authlib's client authentication hook; `audiences` are the issuer and the token URL, each as a string."""
+    """Authlib's client authentication hook; the client's profile says which algorithms and which audience."""
 
     session: Session
-    audiences: frozenset[str]
+    issuer: str
 
     def __call__(self, find_client: FindClient, request: Any) -> Client:
         """Authenticate; raises InvalidClientError, or InvalidRequestError for two methods at once (RFC 6749 §2.3)."""
@@ -78,21 +75,17 @@ class PrivateKeyJwt:
         return client
 
     def _verify(self, assertion: str, header: dict[str, Any], client: Client) -> None:
+        if header.get("alg") not in client.profile.algorithms:
+            raise _refusal(f"Sign the assertion with one of {' '.join(client.profile.algorithms)}")
         key = _select_key(client.jwks, header)
         try:
             claims = jwt.decode(assertion, key, algorithms=[header["alg"]]).claims
         except (JoseError, ValueError, TypeError):
             raise _refusal("The client assertion can not be verified") from None
-        expires = self._check_claims(claims)
+        if claims.get("aud") != client.profile.audience(self.issuer):
+            raise _refusal(f"The assertion's audience must be {client.profile.audience(self.issuer)}, as one string")
+        expires = _check_claims(claims, client.profile)
         self._use_once(client.client_id, claims["jti"], expires)
-
-    def _check_claims(self, claims: dict[str, Any]) -> int:
-        if not isinstance(claims.get("aud"), str) or claims["aud"] not in self.audiences:
-            raise _refusal("The assertion's audience must be this issuer, as one string")
-        jti = claims.get("jti")
-        if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI:
-            raise _refusal("The assertion needs a jti")
-        return _check_times(claims.get("iat"), claims.get("exp"), claims.get("nbf", 0))
 
     def _use_once(self, client_id: str, jti: str, expires: int) -> None:
         until = datetime.fromtimestamp(expires + LEEWAY, UTC)
@@ -126,11 +119,19 @@ def _peek(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
         header, claims = signature.headers(), json.loads(signature.payload)
     except (JoseError, ValueError, TypeError, RecursionError):
         raise _refusal("The client assertion is not a compact JWT") from None
-    if not isinstance(claims, dict) or header.get("alg") not in ALGORITHMS:
-        raise _refusal(f"Sign the assertion with one of {' '.join(ALGORITHMS)}")
+    if not isinstance(claims, dict):
+        raise _refusal("The client assertion is not a compact JWT")
     if header.get("typ") not in _TYPES or _TRAVELLING_KEYS & header.keys():
         raise _refusal("The assertion's header holds what it may not")
     return header, claims
+
+
+def _check_claims(claims: dict[str, Any], profile: Profile) -> int:
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI:
+        raise _refusal("The assertion needs a jti")
+    issued = claims.get("iat", None if profile.needs_iat else int(time.time()))
+    return _check_times(issued, claims.get("exp"), claims.get("nbf", 0))
 
 
 def _check_times(issued: object, expires: object, starts: object) -> int:
@@ -150,24 +151,10 @@ def _select_key(jwks: dict[str, Any], header: dict[str, Any]) -> Key:
     members = [member for member in jwks.get("keys") or [] if isinstance(member, dict)]
     if "kid" in header:
         members = [member for member in members if member.get("kid") == header["kid"]]
-    fitting = [member for member in members if _fits(member, header["alg"])]
+    fitting = [member for member in members if fits(member, header["alg"])]
     if len(fitting) != 1:
         raise _refusal("No single registered key fits the assertion")
     try:
         return import_key(fitting[0])
     except (JoseError, ValueError, TypeError, KeyError):
         raise _refusal("The registered key can not be used") from None
-
-
-def _fits(member: dict[str, Any], algorithm: str) -> bool:
-    if member.get("use", "sig") != "sig" or member.get("alg", algorithm) != algorithm:
-        return False
-    kind = (str(member.get("kty")), str(member.get("crv")))
-    if kind[0] == "RSA":
-        return algorithm in {"PS256", "RS384"} and _bits(member.get("n")) >= MIN_RSA_BITS
-    return algorithm in _CURVES.get(kind, ())
-
-
-def _bits(modulus: object) -> int:
-    """The size of an RSA modulus, read before the key is imported: importing a weak one is already a mistake."""
-    return len(modulus.rstrip("=")) * 6 // 8 * 8 if isinstance(modulus, str) else 0

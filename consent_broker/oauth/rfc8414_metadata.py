@@ -1,12 +1,13 @@
 """What the server says of itself (RFC 8414, SMART App Launch 2.2 §9); only what works is advertised."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 
 from consent_broker.broker import Broker
 from consent_broker.oauth.clients import AUTH_METHOD, GRANT_TYPES
-from consent_broker.oauth.rfc7523_client_auth import ALGORITHMS
+from consent_broker.oauth.profiles import FAPI2, SMART
 from consent_broker.oauth.rfc7636_pkce import METHOD
 from consent_broker.oauth.scopes import SUPPORTED
 
@@ -22,14 +23,36 @@ CAPABILITIES = [
 
 
 def metadata(broker: Broker) -> dict[str, Any]:
-    """The RFC 8414 document."""
-    base = f"{broker.issuer}/oauth"
-    endpoint_auth = {
-        f"{endpoint}_endpoint_auth_{what}": value
+    """The RFC 8414 document: what clients of either profile may use."""
+    document = _document(broker) | _endpoint_auth([*FAPI2.algorithms, *SMART.algorithms])
+    if broker.settings.secure:
+        AuthorizationServerMetadata(document).validate()
+    return document
+
+
+def smart_configuration(broker: Broker) -> dict[str, Any]:
+    """The SMART document of the FHIR base: what apps may use.
+
+    `management_endpoint` is where a patient sees and ends what they granted.
+    """
+    return (
+        _document(broker)
+        | _endpoint_auth(SMART.algorithms)
+        | {"management_endpoint": f"{broker.issuer}/mi-historia/permisos", "capabilities": CAPABILITIES}
+    )
+
+
+def _endpoint_auth(algorithms: Sequence[str]) -> dict[str, list[str]]:
+    return {
+        f"{endpoint}_endpoint_auth_{what}": list(value)
         for endpoint in ("token", "introspection", "revocation")
-        for what, value in (("methods_supported", [AUTH_METHOD]), ("signing_alg_values_supported", list(ALGORITHMS)))
+        for what, value in (("methods_supported", [AUTH_METHOD]), ("signing_alg_values_supported", algorithms))
     }
-    document = {
+
+
+def _document(broker: Broker) -> dict[str, Any]:
+    base = f"{broker.issuer}/oauth"
+    return {
         "issuer": broker.issuer,
         "authorization_endpoint": f"{base}/authorize",
         "token_endpoint": f"{base}/token",
@@ -45,16 +68,4 @@ def metadata(broker: Broker) -> dict[str, Any]:
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "ui_locales_supported": ["es-PE"],
-        **endpoint_auth,
-    }
-    if broker.settings.secure:
-        AuthorizationServerMetadata(document).validate()
-    return document
-
-
-def smart_configuration(broker: Broker) -> dict[str, Any]:
-    """The SMART document of the FHIR base; `management_endpoint` is where a patient sees and ends what they granted."""
-    return metadata(broker) | {
-        "management_endpoint": f"{broker.issuer}/mi-historia/permisos",
-        "capabilities": CAPABILITIES,
     }

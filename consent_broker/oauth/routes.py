@@ -4,6 +4,8 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 from flask import Blueprint, Response, jsonify, request
 
 from consent_broker.broker import current_broker
+from consent_broker.oauth.cors import readable_by_anyone, readable_by_app
+from consent_broker.oauth.profiles import TOKEN_PATH
 from consent_broker.oauth.rfc6749_authorize import UnsafeAuthorization, authorize
 from consent_broker.oauth.rfc6749_parameters import read_authorization_parameters
 from consent_broker.oauth.rfc6749_server import Server
@@ -22,10 +24,11 @@ def _server() -> Server:
     return Server(current_broker(), session())
 
 
-@blueprint.post("/oauth/token")
+@blueprint.post(TOKEN_PATH, provide_automatic_options=False)
 def token() -> Response:
     """RFC 6749 §3.2."""
-    return _server().token(request)
+    server = _server()
+    return readable_by_app(server.token(request), server.client)
 
 
 @authorization.route("/oauth/authorize", methods=["GET", "POST"])
@@ -86,4 +89,4 @@ def fhir_smart_configuration() -> Response:
 
 def _cacheable(response: Response) -> Response:
     response.headers["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE}"
-    return response
+    return readable_by_anyone(response)

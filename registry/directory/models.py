@@ -31,7 +31,7 @@ class Establishment(Base):
 
 
 class RecordSystem(Base):
-    """A record system (SIHCE) accredited for one establishment; `client_id` is its OAuth client."""
+    """A record system (SIHCE) or app accredited for one establishment; `client_id` is its OAuth client."""
 
     __tablename__ = "record_systems"
 
@@ -45,6 +45,8 @@ class RecordSystem(Base):
     accredited_until: Mapped[datetime]
     suspended_at: Mapped[datetime | None]
     suspension_reason: Mapped[str | None]
+    profile: Mapped[str] = mapped_column(default="fapi2")
+    """`fapi2` (record systems) or `smart` (apps): how it proves who it is and what its tokens are bound to."""
     jwks: Mapped[dict[str, Any]] = mapped_column(JSONB)
     redirect_uris: Mapped[list[str]] = mapped_column(ARRAY(String))
     scopes: Mapped[list[str]] = mapped_column(ARRAY(String))

@@ -1,27 +1,22 @@
 """What a directory file may hold: every item checked before it touches the database."""
 
-import json
 import re
-import warnings
 from datetime import date, datetime, time
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from matching.records import Document, DocumentType
 from registry.calendar import LIMA
+from registry.directory.client_keys import check_key_set
 
-MINIMUM_RSA_BITS = 2048
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 RESOURCE_TYPES = ("AllergyIntolerance", "MedicationStatement", "Encounter", "Condition", "Immunization")
 SCOPES = frozenset(
     {"system/Patient.cu", "system/Patient.rs", "access-request", "launch", "offline_access"}
     | {f"patient/{resource_type}.rs" for resource_type in RESOURCE_TYPES}
 )
-_KID = re.compile(r"[A-Za-z0-9._~-]{1,100}")
 _NUMBERS = {DocumentType.DNI: r"\d{8}", DocumentType.CE: r"[A-Z0-9]{8,12}", DocumentType.PTP: r"[A-Z0-9]{8,12}"}
 
 
@@ -74,41 +69,6 @@ def _identifier_system(value: str) -> str:
     return value
 
 
-def _public_keys(value: dict[str, Any]) -> dict[str, Any]:
-    """A JWK Set (RFC 7517) of public asymmetric keys, each with a kid of its own and strong enough."""
-    try:
-        keys = _imported(value)
-        kids = [key["kid"] for key in value["keys"]]
-    except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"is not a usable JWK Set: each key needs its kty, its parameters and a kid ({type(error).__name__})"
-        raise ValueError(msg) from None
-    if len(keys) != len(kids) or len(set(kids)) != len(kids) or not all(_KID.fullmatch(kid) for kid in kids):
-        msg = "each key needs a known kty and a kid of its own (letters, digits, . _ ~ -)"
-        raise ValueError(msg)
-    if any(key.key_type == "oct" or key.is_private for key in keys):
-        msg = "holds a private or symmetric key: send public keys only, and replace this one"
-        raise ValueError(msg)
-    if not all(_strong(key) for key in keys):
-        msg = f"keys must be P-256, P-384, Ed25519, or RSA of at least {MINIMUM_RSA_BITS} bits"
-        raise ValueError(msg)
-    return value
-
-
-def _imported(value: dict[str, Any]) -> list[Key]:
-    if "\\u0000" in json.dumps(value):
-        msg = "holds a NUL character"
-        raise ValueError(msg)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # weak keys are refused below, in words of ours
-        return KeySet.import_key_set(value).keys  # type: ignore[arg-type]
-
-
-def _strong(key: Key) -> bool:
-    if isinstance(key, RSAKey):
-        return key.public_key.key_size >= MINIMUM_RSA_BITS
-    return isinstance(key, ECKey | OKPKey) and key.curve_name in {"P-256", "P-384", "Ed25519"}
-
-
 def _known_scope(value: str) -> str:
     if value not in SCOPES:
         msg = "is not a scope of this registry; known: " + " ".join(sorted(SCOPES))
@@ -124,6 +84,7 @@ Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_aware)]
 Address = Annotated[str, Field(max_length=500), AfterValidator(_address)]
 Endpoint = Annotated[str, Field(max_length=500), AfterValidator(_endpoint)]
 Scope = Annotated[str, Field(max_length=100), AfterValidator(_known_scope)]
+Profile = Literal["fapi2", "smart"]
 Role = Literal["analyst", "steward", "administrator"]
 
 
@@ -148,7 +109,7 @@ class EstablishmentItem(Item):
 
 
 class RecordSystemItem(Item):
-    """A record system, its accreditation and its OAuth registration (RFC 7591 names)."""
+    """A record system or app, its accreditation and its OAuth registration (RFC 7591 names)."""
 
     client_id: Code
     name: Text
@@ -157,7 +118,8 @@ class RecordSystemItem(Item):
     authority: Text
     accredited_from: Moment
     accredited_until: Moment
-    jwks: Annotated[dict[str, Any], AfterValidator(_public_keys)]
+    profile: Profile = "fapi2"
+    jwks: dict[str, Any]
     redirect_uris: Annotated[list[Address], Field(max_length=10)] = []
     scopes: Annotated[list[Scope], Field(max_length=30)]
 
@@ -166,6 +128,15 @@ class RecordSystemItem(Item):
         if self.accredited_from >= self.accredited_until:
             msg = "accredited_until must come after accredited_from"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _keys(self) -> Self:
+        try:
+            check_key_set(self.jwks, self.profile)
+        except ValueError as error:
+            msg = f"jwks: {error}"
+            raise ValueError(msg) from None
         return self
 
 

@@ -14,6 +14,7 @@ from registry.fhir.patient_answers import account, refused, unknown
 from registry.fhir.patient_reading import to_demographics
 from registry.fhir.patient_writing import recognisable
 from registry.fhir.wire import Json
+from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
 from registry.identity.service import (
     LoadedMember,
     LoadedPerson,
@@ -50,8 +51,10 @@ def match_patients(caller: Caller, query: MatchQuery) -> Json:
     """Persons like the Patient sent, best first, with score and grade (ITI-119); each is audited.
 
     Whoever sends a document number must also know a surname or the birth date of its holder: the registry is no
-    directory of numbers. Otherwise the answer is empty, with a hint.
+    directory of numbers. Otherwise the answer is empty, with a hint. Raises SearchBudgetSpent.
     """
+    refusal = refused(caller, MATCHED, SearchBudgetSpent.code, None)
+    spend_search(session(), parts().settings, Searcher("client", caller.client_id), refusal)
     local_system = get_establishment(session(), caller.establishment_id).identifier_system
     wanted = to_demographics(query.patient, query.root, local_system)
     found = match(

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys, lock_keys
 from matching.cluster import Member
+from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
 from matching.records import DocumentType
 from registry.database import new_id
@@ -127,7 +128,8 @@ def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) 
     }
     session.execute(ADD_VERSION, version)
     if arrival.tokens:
-        rows = [{"token": token, "source_record_id": arrival.record_id} for token in arrival.tokens]
+        mark = {"source_record_id": arrival.record_id, "scheme": key_scheme()}
+        rows = [{"token": token, **mark} for token in arrival.tokens]
         session.execute(ADD_TOKENS, rows)
 
 
@@ -135,6 +137,7 @@ def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
     newest = {
         "version": arrival.version,
         "content_token": arrival.content_token,
+        "scheme": key_scheme(),
         "active": arrival.registration.active,
         "verified": False,
         "next_check_at": moment if _has_dni(arrival.normalised) else None,

@@ -11,9 +11,11 @@ from sqlalchemy import Row, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from matching.cluster import Member
+from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
+from registry.errors import Unavailable
 from registry.identity.contents import Content, from_bytes, seal_context
-from registry.identity.models import Membership, Person, SourceRecord, SourceRecordVersion
+from registry.identity.models import BlockingScheme, Membership, Person, SourceRecord, SourceRecordVersion
 from registry.sealing import DataKey, Sealer, SealError
 from registry.telemetry import logger
 
@@ -34,9 +36,12 @@ WITH hits AS (
 ), ranked AS (
   SELECT source_record_id, count(*) AS shared FROM hits
   GROUP BY source_record_id ORDER BY shared DESC, source_record_id LIMIT :candidate_limit
+), found AS (
+  SELECT DISTINCT memberships.person_id FROM ranked JOIN memberships USING (source_record_id)
 )
-SELECT DISTINCT memberships.person_id, oversized.blocks
-FROM ranked JOIN memberships USING (source_record_id) CROSS JOIN oversized
+SELECT found.person_id, oversized.blocks, in_force.scheme
+FROM (SELECT scheme FROM blocking_schemes WHERE ended_at IS NULL) AS in_force
+CROSS JOIN oversized LEFT JOIN found ON true
 """)
 MEMBERS = (
     select(
@@ -62,8 +67,25 @@ MEMBERS = (
     .where(Membership.person_id.in_(bindparam("person_ids", expanding=True)))
     .order_by(Membership.person_id, SourceRecord.id)
 )
-LOCKS = text("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key")
+SWITCHING = 0x424C4F434B  # "BLOCK": held together by who registers, alone by who changes the scheme in force
+LOCKS = text("""
+WITH registering AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:switching))
+SELECT count(pg_advisory_xact_lock(key)) FROM registering, unnest(CAST(:keys AS bigint[])) AS key
+""")
+IN_FORCE = select(BlockingScheme.scheme).where(BlockingScheme.ended_at.is_(None))
 _log = logger(__name__)
+
+
+class OtherScheme(Unavailable):
+    """The index goes by the blocking keys of another version of the engine."""
+
+    code = "index-of-another-version"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The index is being prepared for another version of this service.",
+            hint="Try again in a moment; the operator can see how far it is with: renhice identity rekey.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +118,29 @@ class LoadedPerson:
 def serialise(session: Session, tokens: Iterable[bytes]) -> None:
     """Hold every token until the transaction ends: two records that could be linked wait for each other.
 
-    Locks are taken in one order by everybody, so waiting never becomes a deadlock.
+    Locks are taken in one order by everybody, so waiting never becomes a deadlock. Meanwhile the scheme in force stays.
     """
     keys = sorted({int.from_bytes(token[:8], "big", signed=True) for token in tokens})
-    session.execute(LOCKS, {"keys": keys})
+    session.execute(LOCKS, {"keys": keys, "switching": SWITCHING})
 
 
 def find_person_ids(session: Session, tokens: Sequence[bytes]) -> list[UUID]:
     """Persons with a record that shares a blocking token, those sharing most first cut; deterministic.
 
-    A block over BLOCK_LIMIT is cut at its oldest records and counted in a metric: it never widens silently.
+    A block over BLOCK_LIMIT is cut at its oldest records and counted in a metric: it never widens silently. Raises
+    Unavailable where the index goes by other rules than these tokens: people would seem unknown.
     """
     limits = {"block_limit": BLOCK_LIMIT, "candidate_limit": CANDIDATE_LIMIT}
     rows = session.execute(CANDIDATES, {"tokens": list(tokens), **limits}).all()
-    if rows:
-        OVERSIZED_BLOCKS.inc(rows[0].blocks)
-    return sorted(row.person_id for row in rows)
+    if [row.scheme for row in rows[:1]] != [key_scheme()]:
+        raise OtherScheme
+    OVERSIZED_BLOCKS.inc(rows[0].blocks)
+    return sorted(row.person_id for row in rows if row.person_id)
+
+
+def scheme_in_force(session: Session) -> int | None:
+    """The fingerprint of the rules the index is searched by."""
+    return session.scalar(IN_FORCE)
 
 
 def load_persons(session: Session, sealer: Sealer, person_ids: Collection[UUID]) -> dict[UUID, LoadedPerson]:

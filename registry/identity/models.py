@@ -18,8 +18,30 @@ OPEN, SETTLED, SUPERSEDED = "open", "settled", "superseded"
 """Statuses of a possible match: waiting for a steward, decided by one, or made obsolete by newer data."""
 
 
+class BlockingScheme(Base):
+    """The rules the index is searched by, as the engine's fingerprint of them; the one not ended is in force."""
+
+    __tablename__ = "blocking_schemes"
+    __table_args__ = (
+        Index(
+            "ix_blocking_schemes_in_force",
+            text("(ended_at IS NULL)"),
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    scheme: Mapped[int]
+    begun_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
+
+
 class SourceRecord(Base):
-    """What one record system says of one patient, unique by establishment and local number."""
+    """What one record system says of one patient, unique by establishment and local number.
+
+    `scheme` is that of the blocking tokens last written for it.
+    """
 
     __tablename__ = "source_records"
     __table_args__ = (
@@ -32,6 +54,7 @@ class SourceRecord(Base):
     local_token: Mapped[bytes]
     version: Mapped[int]
     content_token: Mapped[bytes]
+    scheme: Mapped[int] = mapped_column(index=True)
     active: Mapped[bool]
     verified: Mapped[bool] = mapped_column(default=False)
     next_check_at: Mapped[datetime | None]
@@ -66,13 +89,14 @@ class Verification(Base):
 
 
 class BlockingToken(Base):
-    """A blind blocking key of the newest version of a source record."""
+    """A blind blocking key of the newest version of a source record, made under the rules of `scheme`."""
 
     __tablename__ = "blocking_tokens"
     __table_args__ = (Index("ix_blocking_tokens_source_record_id", "source_record_id"),)
 
     token: Mapped[bytes] = mapped_column(primary_key=True)
     source_record_id: Mapped[UUID] = mapped_column(ForeignKey("source_records.id"), primary_key=True)
+    scheme: Mapped[int]
 
 
 class Person(Base):
@@ -246,6 +270,15 @@ class Contest(Base):
     decision_id: Mapped[UUID | None] = mapped_column(ForeignKey("steward_decisions.id"), index=True)
     opened_at: Mapped[datetime] = mapped_column(default=now)
     closed_at: Mapped[datetime | None]
+
+
+class SearchBudget(Base):
+    """What one searcher has spent: at the rate it refills, the budget is whole again at `spent_until`."""
+
+    __tablename__ = "search_budgets"
+
+    searcher: Mapped[str] = mapped_column(primary_key=True)
+    spent_until: Mapped[datetime]
 
 
 # Registration is the hot path: it writes through the tables, without the mapper's bookkeeping.

@@ -7,12 +7,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys
+from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics, Document
 from matching.survivorship import NAME_FIELDS, SourceView, preferred
 from registry.errors import NotFound
 from registry.identity.agreement import dnis, names_agree, names_agree_fully
-from registry.identity.candidates import LoadedMember, LoadedPerson, find_persons, load_persons
+from registry.identity.candidates import (
+    LoadedMember,
+    LoadedPerson,
+    OtherScheme,
+    find_persons,
+    load_persons,
+    scheme_in_force,
+)
 from registry.identity.engine import blind_keys
 from registry.identity.models import (
     NAMES_DIFFER,
@@ -92,10 +100,12 @@ def find_citizen(
     `document` comes from ID Perú. Where a record with that DNI was verified by RENIEC, only verified ones count, and
     their names must agree. Where none was, unchecked records count only if `confirmed`, that is `names` are RENIEC's
     own for that document, and only those whose surnames and given names all agree; one whose check failed never does.
-    A person that also carries somebody else's verified DNI is nobody's.
+    A person that also carries somebody else's verified DNI is nobody's. Raises Unavailable like `find_person_ids`.
     """
     wanted, citizen = normalise(Demographics(documents=(document,))), normalise(names)
     tokens = blind_keys(sealer, blocking_keys(wanted))
+    if scheme_in_force(session) != key_scheme():
+        raise OtherScheme
     verified = load_persons(session, sealer, _verified_with(session, tokens))
     carriers = [(key, one) for key, one in _carriers(verified, wanted) if one.verified]
     found = {key for key, one in carriers if names_agree(one.normalised, citizen)}

@@ -26,11 +26,13 @@ def refused(world: World, form: dict[str, Any], **kwargs: Any) -> None:
     assert "access_token" not in answer.json
 
 
-@pytest.mark.parametrize("audience", [ISSUER, f"{ISSUER}/oauth/token"])
-def test_issuer_and_token_url_are_audiences(world: World, audience: str) -> None:
-    answer = world.asking.post("/oauth/token", FORM | world.asking.credentials(aud=audience))
-    assert answer.status_code == 200
-    assert "no-store" in answer.headers["Cache-Control"]
+def test_each_profile_has_its_one_audience(world: World) -> None:
+    for party, audience in ((world.asking, ISSUER), (world.app_client, f"{ISSUER}/oauth/token")):
+        answer = party.post("/oauth/token", FORM | party.credentials(aud=audience))
+        assert answer.status_code == 200
+        assert "no-store" in answer.headers["Cache-Control"]
+    refused(world, world.asking.credentials(aud=f"{ISSUER}/oauth/token"))
+    refused(world, world.app_client.credentials(aud=ISSUER))
 
 
 @pytest.mark.parametrize(
@@ -148,21 +150,30 @@ def test_nobody_is_not_a_client(world: World) -> None:
     refused(world, {"client_id": "sihce-a"})
 
 
-def register(world: World, member: dict[str, Any]) -> None:
+def test_an_app_may_leave_out_when_it_signed_and_name_its_registered_keys(world: World) -> None:
+    answer = world.app_client.post("/oauth/token", FORM | world.app_client.credentials(iat=None))
+    assert answer.status_code == 200
+    refused(world, world.app_client.credentials(iat=None, exp=int(time.time()) + 400))
+    refused(world, world.app_client.credentials(header={"jku": "https://evil.example/jwks"}))
+
+
+def register(world: World, member: dict[str, Any], profile: str = "fapi2") -> None:
     statement = update(RecordSystem).where(RecordSystem.client_id == world.holding.client_id)
-    world.transact(lambda session: session.execute(statement.values(jwks={"keys": [member]})))
+    world.transact(lambda session: session.execute(statement.values(jwks={"keys": [member]}, profile=profile)))
 
 
-def sign(world: World, key: Key, algorithm: str) -> dict[str, str]:
+def sign(world: World, key: Key, algorithm: str, profile: str = "fapi2") -> dict[str, str]:
     now = int(time.time())
-    claims = {"iss": "sihce-b", "sub": "sihce-b", "aud": ISSUER, "iat": now, "exp": now + 60, "jti": uuid.uuid4().hex}
+    audience = ISSUER if profile == "fapi2" else f"{ISSUER}/oauth/token"
+    claims = {"iss": "sihce-b", "sub": "sihce-b", "aud": audience, "iat": now, "exp": now + 60, "jti": uuid.uuid4().hex}
     token = jwt.encode({"alg": algorithm, "kid": "k"}, claims, key, algorithms=[algorithm])
     return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": token}
 
 
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
+@pytest.mark.parametrize("profile", ["fapi2", "smart"])
 @pytest.mark.parametrize("algorithm", ["ES256", "ES384", "PS256", "RS384", "EdDSA", "Ed25519"])
-def test_the_algorithms_of_fapi_and_smart_work(world: World, algorithm: str) -> None:
+def test_each_profile_takes_its_own_algorithms_and_no_others(world: World, algorithm: str, profile: str) -> None:
     made: dict[str, Key] = {
         "ES256": ECKey.generate_key("P-256"),
         "ES384": ECKey.generate_key("P-384"),
@@ -170,15 +181,18 @@ def test_the_algorithms_of_fapi_and_smart_work(world: World, algorithm: str) -> 
         "Ed25519": OKPKey.generate_key("Ed25519"),
     }
     key = made.get(algorithm) or RSAKey.generate_key(2048)
-    register(world, key.as_dict(private=False) | {"kid": "k"})
-    assert world.holding.post("/oauth/token", FORM | sign(world, key, algorithm)).status_code == 200
+    register(world, key.as_dict(private=False) | {"kid": "k"}, profile)
+    mine = algorithm in {"ES384", "RS384"} if profile == "smart" else algorithm not in {"ES384", "RS384"}
+    answer = world.holding.post("/oauth/token", FORM | sign(world, key, algorithm, profile))
+    assert answer.status_code == (200 if mine else 401)
 
 
+@pytest.mark.parametrize("profile", ["fapi2", "smart"])
 @pytest.mark.parametrize("algorithm", ["RS256", "PS384", "ES512"])
-def test_other_algorithms_do_not(world: World, algorithm: str) -> None:
+def test_other_algorithms_do_not_work_at_all(world: World, algorithm: str, profile: str) -> None:
     key: Key = ECKey.generate_key("P-521") if algorithm == "ES512" else RSAKey.generate_key(2048)
-    register(world, key.as_dict(private=False) | {"kid": "k"})
-    refused(world, sign(world, key, algorithm))
+    register(world, key.as_dict(private=False) | {"kid": "k"}, profile)
+    refused(world, sign(world, key, algorithm, profile))
 
 
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")

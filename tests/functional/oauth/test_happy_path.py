@@ -74,15 +74,3 @@ def test_a_refresh_after_an_objection_yields_the_narrower(world: World) -> None:
     world.transact(lambda session: record_objection(session, objection, world.evidence()))
     second = world.asking.refresh(first["refresh_token"]).json
     assert set(second["scope"].split()) == {*RECORDS[:2], "offline_access"}
-
-
-def test_metadata_agrees_with_itself(world: World) -> None:
-    server = world.asking.http.get("/.well-known/oauth-authorization-server").json
-    smart = world.asking.http.get("/fhir/.well-known/smart-configuration").json
-    assert server["issuer"] == ISSUER
-    assert server["code_challenge_methods_supported"] == ["S256"]
-    assert {name: smart[name] for name in server} == server
-    assert smart["management_endpoint"].startswith(ISSUER)
-    keys = world.asking.http.get("/oauth/jwks").json["keys"]
-    assert {key["alg"] for key in keys} == {"ES256"}
-    assert all("d" not in key for key in keys)

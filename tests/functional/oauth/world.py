@@ -37,7 +37,7 @@ RECORDS = [f"patient/{name}.rs" for name in ("AllergyIntolerance", "MedicationSt
 
 @dataclass
 class Party:
-    """A record system with its key, as an OAuth client."""
+    """A record system or an app with its key, as an OAuth client."""
 
     client_id: str
     establishment_id: UUID
@@ -46,13 +46,22 @@ class Party:
     key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": secrets.token_hex(4)}))
     redirect_uri: str = "https://sihce.example/callback"
     issuer: str = ISSUER
+    profile: str = "fapi2"
+
+    @property
+    def algorithm(self) -> str:
+        return {"P-256": "ES256", "P-384": "ES384"}[self.key.curve_name]
+
+    @property
+    def audience(self) -> str:
+        return self.issuer if self.profile == "fapi2" else f"{self.issuer}/oauth/token"
 
     def assertion(self, *, header: dict[str, Any] | None = None, key: Any = None, **changes: Any) -> str:
         """A good client assertion, or one changed for the worse; None removes a claim."""
         now = int(time.time())
-        claims = {"iss": self.client_id, "sub": self.client_id, "aud": self.issuer, "iat": now, "exp": now + 60,
+        claims = {"iss": self.client_id, "sub": self.client_id, "aud": self.audience, "iat": now, "exp": now + 60,
                   "jti": uuid.uuid4().hex} | changes  # fmt: skip
-        head = {"alg": "ES256", "kid": self.key.kid, "typ": "JWT"} | (header or {})
+        head = {"alg": self.algorithm, "kid": self.key.kid, "typ": "JWT"} | (header or {})
         head = {name: value for name, value in head.items() if value is not None}
         claims = {name: value for name, value in claims.items() if value is not None}
         return jwt.encode(head, claims, key or self.key, algorithms=[head["alg"]], default_type=None)
@@ -116,6 +125,7 @@ class World:
     broker: Broker
     asking: Party
     holding: Party
+    app_client: Party
     professional_id: UUID
     person_id: UUID
     other_person_id: UUID
@@ -177,13 +187,17 @@ class World:
 
 def build_world(app: Flask, renhice: Renhice, holder_endpoint: str = "https://b.example/fhir") -> World:
     """People an empty database."""
-    asking = Party("sihce-a", new_id(), "https://a.example/fhir", app.test_client())
-    holding = Party("sihce-b", new_id(), holder_endpoint, app.test_client())
-    asking.issuer = holding.issuer = renhice.settings.base_url
+    issuer = renhice.settings.base_url
+    asking = Party("sihce-a", new_id(), "https://a.example/fhir", app.test_client(), issuer=issuer)
+    holding = Party("sihce-b", new_id(), holder_endpoint, app.test_client(), issuer=issuer)
+    smart = _smart_app(app, asking)
     ids = {name: new_id() for name in ("professional", "person", "other", "record")}
     with renhice.database.unit_of_work() as session:
         for number, party in enumerate((asking, holding)):
             _add_establishment(session, party, f"0000000{number + 1}")
+            session.flush()
+            _add_client(session, party)
+        _add_client(session, smart)
         session.flush()
         session.add(
             Professional(
@@ -197,11 +211,19 @@ def build_world(app: Flask, renhice: Renhice, holder_endpoint: str = "https://b.
         _add_record(session, ids["record"], holding.establishment_id, ids["person"])
     broker: Broker = app.extensions["consent-broker"]
     people = (ids["professional"], ids["person"], ids["other"], ids["record"])
-    return World(app, renhice, broker, asking, holding, *people)
+    return World(app, renhice, broker, asking, holding, smart, *people)
+
+
+def _smart_app(app: Flask, asking: Party) -> Party:
+    """An app of the asking establishment."""
+    key = ECKey.generate_key("P-384", {"kid": secrets.token_hex(4)})
+    redirect_uri = "https://app.example/callback"
+    return Party(
+        "app-a", asking.establishment_id, asking.endpoint, app.test_client(), key, redirect_uri, asking.issuer, "smart"
+    )
 
 
 def _add_establishment(session: Session, party: Party, renipress: str) -> None:
-    long_ago, far = datetime.now(UTC) - timedelta(days=400), datetime.now(UTC) + timedelta(days=400)
     session.add(
         Establishment(
             id=party.establishment_id, renipress=renipress, name=f"Hospital {renipress}", category="III-1",
@@ -209,11 +231,14 @@ def _add_establishment(session: Session, party: Party, renipress: str) -> None:
             identifier_system=f"urn:hc:{renipress}", active=True,
         )
     )  # fmt: skip
-    session.flush()
+
+
+def _add_client(session: Session, party: Party) -> None:
+    long_ago, far = datetime.now(UTC) - timedelta(days=400), datetime.now(UTC) + timedelta(days=400)
     session.add(
         RecordSystem(
             id=new_id(), client_id=party.client_id, establishment_id=party.establishment_id, name="SIHCE", version="1",
-            authority="OGTI", accredited_from=long_ago, accredited_until=far,
+            authority="OGTI", profile=party.profile, accredited_from=long_ago, accredited_until=far,
             jwks={"keys": [party.key.as_dict(private=False)]}, redirect_uris=[party.redirect_uri],
             scopes=[*SYSTEM, *RECORDS, "launch", "offline_access"],
         )

@@ -2,6 +2,7 @@
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from registry.app import Renhice
 from registry.outbox import publish
@@ -12,7 +13,26 @@ from wsgi import create_app
 def test_ready_when_database_and_broker_answer(client: FlaskClient) -> None:
     response = client.get("/health/ready")
     assert response.status_code == 200
-    assert response.json["checks"] == {"database": "ok", "broker": "ok"}
+    assert response.json["checks"] == {"database": "ok", "broker": "ok", "index": "ok"}
+
+
+def test_not_ready_while_the_index_goes_by_another_versions_keys(client: FlaskClient, renhice: Renhice) -> None:
+    scheme = "UPDATE blocking_schemes SET scheme = scheme + :by WHERE ended_at IS NULL"
+    with renhice.database.unit_of_work() as session:
+        session.execute(text(scheme), {"by": -1})
+    response = client.get("/health/ready")
+    with renhice.database.unit_of_work() as session:
+        session.execute(text(scheme), {"by": 1})
+    assert (response.status_code, response.json["checks"]["index"]) == (503, "down")
+
+
+def test_not_ready_without_its_database(settings: Settings) -> None:
+    lost = settings.model_copy(update={"database_url": "postgresql+psycopg://nobody@127.0.0.1:1/none"})
+    app = create_app(lost)
+    response = app.test_client().get("/health/ready")
+    app.extensions["renhice"].database.engine.dispose()
+    assert response.status_code == 503
+    assert response.json["checks"] == {"database": "down", "broker": "ok", "index": "down"}
 
 
 def test_live_and_metrics(client: FlaskClient) -> None:

@@ -93,13 +93,24 @@ def test_a_record_system_that_breaks_a_rule(field: str, value: object, words: st
         ({"keys": [ECKey.generate_key("P-256", {"kid": "a"}).as_dict(private=True)]}, "private"),
         ({"keys": [OctKey.generate_key(256, {"kid": "a"}).as_dict(private=True)]}, "symmetric"),
         ({"keys": [{"kty": "RSA", "kid": "a", "e": "AQAB", "n": "s" * 171}]}, "2048"),
+        ({"keys": [{"kty": "RSA", "kid": "a", "e": "AQAB", "n": "A" * 200 + "s" * 171}]}, "2048"),
         ({"keys": [ECKey.generate_key("P-521", {"kid": "a"}).as_dict(private=False)]}, "P-384"),
+        ({"keys": [PUBLIC | {"use": "enc"}]}, "encryption"),
+        ({"keys": [ECKey.generate_key("P-384", {"kid": "a"}).as_dict(private=False)]}, "a fapi2 client must"),
     ],
 )
 def test_only_strong_public_keys_with_a_name_are_taken(jwks: dict[str, Any], words: str) -> None:
     message = fault(RecordSystemItem, SYSTEM | {"jwks": jwks})
     assert any(word in message for word in words.split("|")), message
     assert "'d'" not in message
+
+
+def test_each_profile_registers_keys_it_can_sign_with() -> None:
+    keys = {"keys": [ECKey.generate_key("P-384", {"kid": "a"}).as_dict(private=False)]}
+    assert RecordSystemItem.model_validate(SYSTEM | {"jwks": keys, "profile": "smart"}).profile == "smart"
+    assert RecordSystemItem.model_validate(SYSTEM).profile == "fapi2"
+    assert "a smart client must" in fault(RecordSystemItem, SYSTEM | {"profile": "smart"})
+    assert "Input should be 'fapi2' or 'smart'" in fault(RecordSystemItem, SYSTEM | {"profile": "oidc"})
 
 
 def test_a_number_has_the_form_of_its_document() -> None:

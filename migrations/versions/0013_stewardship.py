@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from migrations.guards import append_only, mutable
 
-revision = "0010_stewardship"
-down_revision = "0009_purging"
+revision = "0013_stewardship"
+down_revision = "0012_blocking_schemes"
 
 MOMENT = sa.DateTime(timezone=True)
 

@@ -1,0 +1,105 @@
+"""The patient permits less than was asked, in the portal and on the way to a record system."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from consent_broker.consents.models import ConsentVersion
+from registry.calendar import LIMA
+from registry.database import now
+from sandbox.demo.browser import Form, Page
+from tests.functional.portal.test_authorise import asking, authorization
+from tests.functional.portal.world import Visitor, World
+
+__all__ = ["asking"]
+
+
+def ask(world: World, physician: Visitor, categories: list[str]) -> None:
+    """Ask for thirty days, unless a request waits already."""
+    page = physician.open(f"/profesional/persona/{world.person_id}")
+    if not page.has_form("/profesional/persona/"):
+        return
+    form = page.form("/profesional/persona/")
+    data = form.fields | {"motivo": "TREAT", "dias": "30"}
+    physician.browser._http.post(f"{world.base_url}{form.action}", data={**data, "categoria": categories})
+
+
+def question(patient: Visitor) -> Page:
+    home = patient.open("/mi-historia")
+    return patient.open(next(link for link in home.links if link.startswith("/mi-historia/pedidos/")))
+
+
+def part(page: Page, action: str) -> Form:
+    return next(form for form in page.forms if action in form.action and ("decision", "permitir-parte") in form.buttons)
+
+
+def post(visitor: Visitor, form: Form, **typed: Any) -> Any:
+    data = form.fields | {"decision": "permitir-parte"} | typed
+    return visitor.browser._http.post(f"{visitor.base_url}{form.action}", data=data)
+
+
+def newest(world: World) -> ConsentVersion:
+    with world.renhice.database.unit_of_work() as session:
+        found = session.scalars(select(ConsentVersion).order_by(ConsentVersion.recorded_at.desc())).first()
+        assert found is not None
+        return found
+
+
+def test_nothing_is_ticked_and_the_shortest_period_comes_first(
+    world: World, patient: Visitor, physician: Visitor
+) -> None:
+    ask(world, physician, ["allergies", "medications"])
+    form = part(question(patient), "/pedidos/")
+    assert "categoria" not in form.fields
+    assert form.fields["hasta"] == "0"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {},
+        {"categoria": ["problems"]},
+        {"categoria": ["allergies", "problems"]},
+        {"categoria": ["\x00"]},
+        {"categoria": ["allergies"], "hasta": "90"},
+        {"categoria": ["allergies"], "hasta": ""},
+        {"categoria": ["allergies"], "hasta": "9" * 400},
+    ],
+)
+def test_more_than_was_asked_or_nothing_is_not_permitted(
+    world: World, patient: Visitor, physician: Visitor, typed: dict[str, Any]
+) -> None:
+    ask(world, physician, ["allergies", "medications"])
+    page = question(patient)
+    before = newest(world)
+    answer = post(patient, part(page, "/pedidos/"), **typed)
+    assert answer.status_code in {400, 422}
+    assert newest(world).recorded_at == before.recorded_at
+    assert question(patient).status == 200
+
+
+def test_she_permits_allergies_until_tonight(world: World, patient: Visitor, physician: Visitor) -> None:
+    ask(world, physician, ["allergies", "medications"])
+    form = part(question(patient), "/pedidos/")
+    answer = post(patient, form, categoria=["allergies"])
+    assert answer.status_code == 303
+    granted = newest(world)
+    assert (granted.status, granted.categories) == ("active", ["allergies"])
+    assert granted.ends_at is not None
+    assert granted.ends_at.astimezone(LIMA).hour == 0
+    assert 0 < (granted.ends_at - now()).total_seconds() <= 24 * 3600
+    record = physician.open(f"/profesional/persona/{world.person_id}")
+    assert "Alergias" in record.text
+    assert "Medicación" not in record.text
+    patient.press(patient.open("/mi-historia/permisos"), "/retirar")
+
+
+def test_the_record_system_gets_what_she_permitted(world: World, asking: Any, patient: Visitor) -> None:
+    path, _, verifier = authorization(world, asking, ["allergies", "encounters"])
+    answer = post(patient, part(patient.open(path), "/autorizar/"), categoria=["encounters"], hasta="3")
+    assert answer.status_code == 303
+    code = answer.headers["location"].split("code=")[1].split("&")[0]
+    token = asking.redeem(code, verifier)
+    assert token.json()["scope"] == "patient/Encounter.rs"
+    patient.press(patient.open("/mi-historia/permisos"), "/retirar")
