@@ -22,7 +22,7 @@ def create_app(settings: Settings | None = None, authenticate: Authenticator | N
     broker = install_broker(app, parts.settings)
     authenticate = authenticate or BearerAuthenticator(broker)
     schedule_registry_tasks(parts)
-    schedule_broker_tasks(parts.celery)
+    schedule_broker_tasks(parts.celery, broker)
     schedule_portal_tasks(parts.celery)
     add_rooms(app, [*registry_rooms(authenticate), *broker_rooms(authenticate), *portal_rooms()])
     return app

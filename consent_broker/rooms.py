@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from celery import Celery
 
+from consent_broker.broker import Broker
 from consent_broker.consents.routes import blueprint as access_requests
 from consent_broker.consents.tasks import EXPIRE_EVERY, expire_ended_consents
 from consent_broker.exchange.routes import blueprint as exchange
@@ -13,6 +14,10 @@ from consent_broker.oauth.rfc7517_keys import rotate_signing_key
 from consent_broker.oauth.routes import authorization
 from consent_broker.oauth.routes import blueprint as oauth
 from consent_broker.oauth.tasks import PURGE_EVERY, purge_credentials
+from consent_broker.signals import revocations  # noqa: F401  # its subscribers register themselves
+from consent_broker.signals.commands import replay_signals, signals
+from consent_broker.signals.tasks import DELIVER_EVERY, deliver_signals, purge_signals
+from consent_broker.signals.tasks import PURGE_EVERY as PURGE_SIGNALS_EVERY
 from registry.access import Authenticator, bearer, public, self_authenticated
 from registry.app import Room
 from registry.settings import load_settings
@@ -30,10 +35,16 @@ def broker_rooms(authenticate: Authenticator) -> list[Room]:
     ]
 
 
-def schedule_broker_tasks(celery: Celery) -> None:
-    """Register the broker's periodic tasks."""
+def schedule_broker_tasks(celery: Celery, broker: Broker) -> None:
+    """Register the broker's periodic tasks, and what follows its messages."""
     schedule(celery, "purge-credentials", purge_credentials, PURGE_EVERY)
     schedule(celery, "expire-consents", expire_ended_consents, EXPIRE_EVERY)
+    schedule(celery, "purge-signals", purge_signals, PURGE_SIGNALS_EVERY)
+
+    def push_signals() -> None:
+        deliver_signals(broker)
+
+    schedule(celery, "deliver-signals", push_signals, DELIVER_EVERY)
 
 
 @click.group("broker")
@@ -46,3 +57,7 @@ def broker_commands() -> None:
 def rotate(directory: Path | None) -> None:
     """Publish the next signing key now; it signs in fifteen minutes, with no restart."""
     click.echo(f"made {rotate_signing_key(directory or load_settings().keys_dir)}")
+
+
+broker_commands.add_command(signals)
+broker_commands.add_command(replay_signals)

@@ -131,6 +131,7 @@ def _establishment(plan: Plan, place: Establishment) -> Json:
         "region": place.region,
         "ubigeo": place.ubigeo,
         "fhir_endpoint": f"{plan.place(place)}/fhir",
+        "event_endpoint": f"{plan.place(place)}/events",
         "identifier_system": place.identifier_system,
         "active": True,
     }

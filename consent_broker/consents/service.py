@@ -101,6 +101,7 @@ def grant_consent(session: Session, consent_id: UUID, evidence: Proof, narrowing
             _move(session, other, Status.SUPERSEDED, evidence.as_record(), str(consent_id))
     granted = _move(session, state, Status.ACTIVE, evidence.as_record(), None, starts_at=moment)
     record(session, _event("consent:directive:granted", granted, evidence))
+    outbox.publish(session, "consent:directive:granted", str(consent_id), {"consent_id": str(consent_id)})
     return granted
 
 

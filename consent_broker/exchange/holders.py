@@ -11,8 +11,8 @@ from consent_broker.broker import Broker
 from consent_broker.consents.decision import Decision
 from consent_broker.consents.vocabulary import scope_of
 from consent_broker.oauth.grants import Reader
-from consent_broker.oauth.rfc7662_introspection import PORTAL_CLIENT
 from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token
+from consent_broker.oauth.standing import PORTAL_CLIENT
 from registry.directory.models import Establishment, Professional
 from registry.directory.service import get_establishment, get_professional, list_establishments
 from registry.fhir.systems import RENIPRESS

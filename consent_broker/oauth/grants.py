@@ -12,6 +12,7 @@ from consent_broker.consents.decision import AccessQuery, Decision
 from consent_broker.consents.service import decide_access
 from consent_broker.consents.vocabulary import categories_of
 from consent_broker.oauth.models import OAuthGrant
+from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import new_id, now
@@ -140,3 +141,4 @@ def revoke_grant(session: Session, grant_id: UUID, because: str) -> None:
         detail={"grant": str(grant.id)},
     )
     record(session, event)
+    outbox.publish(session, "oauth:grant:revoked", str(grant.id), {"person_id": str(grant.person_id)})

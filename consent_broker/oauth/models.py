@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
@@ -79,6 +79,10 @@ class AccessToken(Base):
     """An issued access token by its `jti`: what introspection and revocation look up. The token itself is not kept."""
 
     __tablename__ = "access_tokens"
+    __table_args__ = (
+        Index("ix_access_tokens_status_index", "status_index", postgresql_where=text("revoked_at IS NOT NULL")),
+        Index("ix_access_tokens_person_id", "person_id", postgresql_where=text("kind = 'holder'")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     kind: Mapped[str]
@@ -95,6 +99,8 @@ class AccessToken(Base):
     purpose: Mapped[str | None]
     patient: Mapped[str | None]
     """The source record id a holder knows the patient by (holder tokens)."""
+    status_index: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    """Its place in the status lists."""
 
 
 class ClientAssertion(Base):

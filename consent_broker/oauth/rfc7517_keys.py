@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from joserfc import jwt
 from joserfc.jwk import ECKey
 
+ALGORITHM = "ES256"
 JWKS_MAX_AGE = 300
 LEAD = 3 * JWKS_MAX_AGE
 OVERLAP = 600
@@ -51,13 +53,19 @@ class SigningKeys:
             raise NoSigningKey(msg)
         return started[-1]
 
+    def sign(self, claims: dict[str, Any], typ: str) -> str:
+        """A JWT of that type, signed with the current key (RFC 7515, RFC 8725 §3.11); raises NoSigningKey."""
+        signing = self.current()
+        header = {"alg": ALGORITHM, "typ": typ, "kid": signing.kid}
+        return jwt.encode(header, claims, signing.key, algorithms=[ALGORITHM])
+
     def find(self, kid: str) -> ECKey | None:
         """The key of a published id."""
         return next((key.key for key in self._published() if key.kid == kid), None)
 
     def public_jwks(self) -> dict[str, Any]:
         """The JWKS to publish: public halves only, each with its `kid`."""
-        members = [key.key.as_dict(private=False, kid=key.kid, use="sig", alg="ES256") for key in self._published()]
+        members = [key.key.as_dict(private=False, kid=key.kid, use="sig", alg=ALGORITHM) for key in self._published()]
         return {"keys": members}
 
     def _published(self) -> list[SigningKey]:

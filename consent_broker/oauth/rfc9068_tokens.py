@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
 from consent_broker.oauth.models import AccessToken
+from consent_broker.oauth.rfc7517_keys import ALGORITHM
+from consent_broker.oauth.token_status_list import status_claim
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import new_id, now
 
-ALGORITHM = "ES256"
 TYPE = "at+jwt"
 MAX_TOKEN = 8_192
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -64,23 +65,22 @@ def issue_token(session: Session, broker: Broker, spec: TokenSpec) -> IssuedToke
     token_id, issued_at = new_id(), now().replace(microsecond=0)
     expires_at = issued_at + timedelta(seconds=broker.settings.access_token_seconds)
     record(session, _event(spec, token_id))
-    session.add(
-        AccessToken(
-            id=token_id,
-            kind=spec.kind,
-            client_id=spec.client_id,
-            establishment_id=spec.establishment_id,
-            audience=spec.audience,
-            scopes=sorted(spec.scopes),
-            issued_at=issued_at,
-            expires_at=expires_at,
-            grant_id=spec.grant_id,
-            person_id=spec.person_id,
-            professional_id=spec.professional_id,
-            purpose=spec.purpose,
-            patient=spec.patient,
-        )
+    token = AccessToken(
+        id=token_id,
+        kind=spec.kind,
+        client_id=spec.client_id,
+        establishment_id=spec.establishment_id,
+        audience=spec.audience,
+        scopes=sorted(spec.scopes),
+        issued_at=issued_at,
+        expires_at=expires_at,
+        grant_id=spec.grant_id,
+        person_id=spec.person_id,
+        professional_id=spec.professional_id,
+        purpose=spec.purpose,
+        patient=spec.patient,
     )
+    session.add(token)
     session.flush()
     claims = dict(spec.claims) | {
         "iss": broker.issuer,
@@ -92,13 +92,9 @@ def issue_token(session: Session, broker: Broker, spec: TokenSpec) -> IssuedToke
         "exp": int(expires_at.timestamp()),
         "jti": str(token_id),
     }
-    return IssuedToken(token_id, _sign(broker, claims), broker.settings.access_token_seconds)
-
-
-def _sign(broker: Broker, claims: dict[str, Any]) -> str:
-    signing = broker.keys.current()
-    header = {"alg": ALGORITHM, "typ": TYPE, "kid": signing.kid}
-    return jwt.encode(header, claims, signing.key, algorithms=[ALGORITHM])
+    if spec.kind == "holder":
+        claims["status"] = status_claim(broker, token.status_index)
+    return IssuedToken(token_id, broker.keys.sign(claims, TYPE), broker.settings.access_token_seconds)
 
 
 def read_token(broker: Broker, token: str) -> dict[str, Any]:

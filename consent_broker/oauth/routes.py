@@ -13,6 +13,7 @@ from consent_broker.oauth.rfc7009_revocation import revoke
 from consent_broker.oauth.rfc7517_keys import JWKS_MAX_AGE
 from consent_broker.oauth.rfc7662_introspection import introspect
 from consent_broker.oauth.rfc8414_metadata import metadata, smart_configuration
+from consent_broker.oauth.token_status_list import TTL, TYPE, status_list_token
 from registry.database import session
 
 blueprint = Blueprint("oauth", __name__)
@@ -72,6 +73,14 @@ def revocation() -> Response:
 def jwks() -> Response:
     """RFC 7517 §5."""
     return _cacheable(jsonify(current_broker().keys.public_jwks()))
+
+
+@blueprint.get("/oauth/status/<int:number>")
+def status_list(number: int) -> Response:
+    """OAuth Token Status List §8.1."""
+    response = Response(status_list_token(session(), current_broker(), number), mimetype=f"application/{TYPE}")
+    response.headers["Cache-Control"] = f"public, max-age={TTL}"
+    return response
 
 
 @blueprint.get("/.well-known/oauth-authorization-server")

@@ -30,16 +30,17 @@ class Introspector:
         self._cache: dict[bytes, tuple[float, dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
-    def introspect(self, token: str) -> dict[str, Any]:
-        """The issuer's answer; raises IntrospectionUnavailable."""
-        key = hashlib.sha256(token.encode()).digest()
+    def kept(self, token: str) -> dict[str, Any] | None:
+        """The answer about a token that is not older than `cache_seconds`, if there is one."""
         with self._lock:
-            kept = self._cache.get(key)
-        if kept and time.monotonic() - kept[0] < self._cache_seconds:
-            return kept[1]
+            kept = self._cache.get(_key(token))
+        return kept[1] if kept and time.monotonic() - kept[0] < self._cache_seconds else None
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """The issuer's answer of now; raises IntrospectionUnavailable."""
         answer = self._ask(token)
         if self._cache_seconds > 0:
-            self._keep(key, answer)
+            self._keep(_key(token), answer)
         return answer
 
     def _keep(self, key: bytes, answer: dict[str, Any]) -> None:
@@ -62,6 +63,10 @@ class Introspector:
         if not isinstance(answer, dict):
             raise IntrospectionUnavailable
         return answer
+
+
+def _key(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 class Credentials:

@@ -25,6 +25,8 @@ class Establishment(Base):
     region: Mapped[str]
     ubigeo: Mapped[str] = mapped_column(String(6))
     fhir_endpoint: Mapped[str | None]
+    event_endpoint: Mapped[str | None]
+    """Where the establishment takes security events (RFC 8935); None when it takes none."""
     identifier_system: Mapped[str] = mapped_column(unique=True)
     active: Mapped[bool]
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)

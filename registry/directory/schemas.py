@@ -104,6 +104,7 @@ class EstablishmentItem(Item):
     region: Text
     ubigeo: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
     fhir_endpoint: Endpoint | None = None
+    event_endpoint: Endpoint | None = None
     identifier_system: Annotated[str, Field(max_length=300), AfterValidator(_identifier_system)]
     active: bool
 

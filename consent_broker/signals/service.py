@@ -1,0 +1,105 @@
+"""Raising signals and seeing them through: due ones are lent to a sender, delivered, retried, or given up in sight."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from consent_broker.signals.models import Signal
+from registry.database import new_id, now
+from registry.directory.models import Establishment
+
+MAX_ATTEMPTS = 12
+LENT = timedelta(seconds=60)
+"""How long a sender has before another may try: longer than any push may take."""
+LONGEST_WAIT = 3600
+KEPT_AFTER_DELIVERY = timedelta(days=30)
+"""How long a delivered signal can be replayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A signal lent to a sender, with the address it goes to and the audience it is for."""
+
+    signal_id: UUID
+    endpoint: str
+    audience: str
+    kind: str
+    subject: str
+    content: Mapping[str, Any]
+    raised_at: datetime
+
+
+def raise_signal(
+    session: Session, establishment_id: UUID, kind: str, subject: str, content: Mapping[str, Any]
+) -> UUID | None:
+    """Tell an establishment something, in the caller's transaction; None where it takes no events."""
+    takes_events = select(Establishment.event_endpoint).where(Establishment.id == establishment_id)
+    if session.scalar(takes_events) is None:
+        return None
+    signal = Signal(id=new_id(), establishment_id=establishment_id, kind=kind, subject=subject, content=dict(content))
+    session.add(signal)
+    session.flush()
+    return signal.id
+
+
+def lend_due(session: Session, limit: int = 100) -> list[Parcel]:
+    """Due signals, oldest first, that no other sender holds; who doesn't settle them loses them to the next."""
+    due = (
+        select(Signal.id)
+        .where(Signal.delivered_at.is_(None), Signal.available_at <= now(), Signal.attempts < MAX_ATTEMPTS)
+        .order_by(Signal.available_at, Signal.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    lend = (
+        update(Signal)
+        .where(Signal.id.in_(due.scalar_subquery()), Establishment.id == Signal.establishment_id)
+        .values(attempts=Signal.attempts + 1, available_at=now() + LENT)
+        .returning(
+            Signal.id,
+            Establishment.event_endpoint,
+            func.coalesce(Establishment.fhir_endpoint, Establishment.event_endpoint),
+            Signal.kind,
+            Signal.subject,
+            Signal.content,
+            Signal.raised_at,
+        )
+    )
+    rows = session.execute(lend, execution_options={"synchronize_session": False}).all()
+    return sorted((Parcel(*row) for row in rows if row.event_endpoint), key=lambda parcel: parcel.signal_id)
+
+
+def settle(session: Session, signal_id: UUID, error: str | None) -> None:
+    """Record how a push went: delivered, or to be tried again with exponential back-off (error is a code, no data)."""
+    if error is None:
+        values: dict[str, Any] = {"delivered_at": now(), "last_error": None}
+    else:
+        wait = func.make_interval(0, 0, 0, 0, 0, 0, func.least(func.power(2, Signal.attempts), LONGEST_WAIT))
+        values = {"last_error": error, "available_at": now() + wait}
+    session.execute(update(Signal).where(Signal.id == signal_id).values(values))
+
+
+def replay(session: Session, establishment_id: UUID, since: datetime) -> int:
+    """Send everything raised for an establishment since then once more, given-up signals too; returns how many."""
+    again = (
+        update(Signal)
+        .where(Signal.establishment_id == establishment_id, Signal.raised_at >= since)
+        .values(delivered_at=None, attempts=0, available_at=now(), last_error=None)
+        .returning(Signal.id)
+    )
+    return len(session.scalars(again, execution_options={"synchronize_session": False}).all())
+
+
+def list_undelivered(session: Session) -> Sequence[Signal]:
+    """Every signal that has not arrived, oldest first; one with MAX_ATTEMPTS is given up until it is replayed."""
+    return session.scalars(select(Signal).where(Signal.delivered_at.is_(None)).order_by(Signal.raised_at)).all()
+
+
+def purge(session: Session) -> None:
+    """Delete what arrived longer than KEPT_AFTER_DELIVERY ago."""
+    session.execute(delete(Signal).where(Signal.delivered_at < now() - KEPT_AFTER_DELIVERY))
