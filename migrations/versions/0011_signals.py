@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from migrations.guards import mutable
 
-revision = "0010_signals"
-down_revision = "0009_purging"
+revision = "0011_signals"
+down_revision = "0010_client_profiles"
 
 MOMENT = sa.DateTime(timezone=True)
 
