@@ -8,7 +8,8 @@ import httpx
 from consent_broker.resource_server.answers import Grant, Refusal
 from consent_broker.resource_server.interaction import Interaction, names_only, permits, read_interaction
 from consent_broker.resource_server.introspection import Credentials, IntrospectionUnavailable, Introspector
-from consent_broker.resource_server.jwks import IssuerKeys
+from consent_broker.resource_server.jwks import IssuerKeys, KeysUnavailable
+from consent_broker.resource_server.revocations import RevokedTokens, StatusLists, UnusableStatement, read_event
 from consent_broker.resource_server.tokens import TokenVerifier
 
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -20,7 +21,8 @@ class Guard:
 
     `issuer` is the registry's base URL, `audience` this server's FHIR base exactly as registered, `client_id` and
     `private_jwk` the record system's own credentials. With `cache_seconds` 0, the default, a revocation is seen by
-    the very next request; a positive value trades that for fewer calls.
+    the very next request. A positive value trades that for fewer calls: an answer is then used again only while the
+    issuer's status list (a few seconds old at most) and the events received say nothing against the token.
     """
 
     def __init__(
@@ -35,7 +37,10 @@ class Guard:
     ) -> None:
         client = http or httpx.Client(timeout=5, follow_redirects=False)
         self.audience = audience
-        self._tokens = TokenVerifier(issuer, audience, IssuerKeys(client, f"{issuer}/oauth/jwks"))
+        self._issuer = issuer
+        self._keys = IssuerKeys(client, f"{issuer}/oauth/jwks")
+        self._tokens = TokenVerifier(issuer, audience, self._keys)
+        self._revoked, self._lists = RevokedTokens(), StatusLists(client, self._keys, issuer)
         self._introspector = Introspector(
             client,
             issuer=issuer,
@@ -65,12 +70,26 @@ class Guard:
 
     def _inactive(self, token: str, claims: dict[str, Any]) -> Refusal | None:
         try:
-            answer = self._introspector.introspect(token)
+            answer = self._kept(token, claims) or self._introspector.introspect(token)
         except IntrospectionUnavailable:
             return Refusal(503, "temporarily_unavailable", "The token's revocation can not be checked now")
         if answer.get("active") is not True or any(answer.get(name) != claims[name] for name in _BOUND):
             return Refusal(401, "invalid_token", "The token is not active")
         return None
+
+    def _kept(self, token: str, claims: dict[str, Any]) -> dict[str, Any] | None:
+        """An earlier answer, unless the token was revoked since, or nobody can say so now."""
+        kept = self._introspector.kept(token)
+        if kept is None or claims["jti"] in self._revoked:
+            return None
+        try:
+            return None if self._lists.revoked(claims) else kept
+        except (UnusableStatement, KeysUnavailable):
+            return None
+
+    def receive(self, event: str) -> None:
+        """Take a security event the registry pushed (RFC 8935); raises UnusableStatement, KeysUnavailable."""
+        self._revoked.add(read_event(self._keys, self._issuer, self.audience, event))
 
 
 def _header(headers: Mapping[str, str], wanted: str) -> str:

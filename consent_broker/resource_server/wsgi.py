@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 
 from consent_broker.resource_server.answers import Grant, Refusal
 from consent_broker.resource_server.guard import Guard
+from consent_broker.resource_server.jwks import KeysUnavailable
+from consent_broker.resource_server.revocations import UnusableStatement
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_FORM = 65_536
+EVENT_TYPE = "application/secevent+jwt"
 
 
 class GuardMiddleware:
-    """Wraps a FHIR application served under `prefix`; paths in `public` (the CapabilityStatement) pass unguarded."""
+    """Wraps a FHIR application served under `prefix`; paths in `public` (the CapabilityStatement) pass unguarded.
+
+    At `events_path`, when given, it takes the registry's security events (RFC 8935).
+    """
 
     def __init__(
         self,
@@ -25,13 +31,16 @@ class GuardMiddleware:
         *,
         prefix: str = "",
         public: Callable[[str], bool] = "/metadata".__eq__,
+        events_path: str | None = None,
     ) -> None:
         self._application, self._guard = application, guard
-        self._prefix, self._public = prefix, public
+        self._prefix, self._public, self._events_path = prefix, public, events_path
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         environ.pop("renhice.grant", None)
         path = environ.get("PATH_INFO", "")
+        if path == self._events_path:
+            return self._receive(environ, start_response)
         if self._prefix and not (path == self._prefix or path.startswith(f"{self._prefix}/")):
             return self._application(environ, start_response)
         relative = path[len(self._prefix) :]
@@ -42,6 +51,19 @@ class GuardMiddleware:
             return _refuse(answer, start_response)
         environ["renhice.grant"] = answer
         return self._application(environ, start_response)
+
+    def _receive(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """RFC 8935 §2.2: 202 with no body, or 400 with a code."""
+        body = _read_body(environ) if environ["REQUEST_METHOD"] == "POST" else None
+        if body is None or environ.get("CONTENT_TYPE", "") != EVENT_TYPE:
+            return _answer_event(start_response, HTTPStatus.BAD_REQUEST, "invalid_request")
+        try:
+            self._guard.receive(body.decode("ascii", "replace"))
+        except UnusableStatement:
+            return _answer_event(start_response, HTTPStatus.BAD_REQUEST, "authentication_failed")
+        except KeysUnavailable:
+            return _answer_event(start_response, HTTPStatus.SERVICE_UNAVAILABLE, "invalid_key")
+        return _answer_event(start_response, HTTPStatus.ACCEPTED)
 
     def _check(self, environ: "WSGIEnvironment", path: str) -> Grant | Refusal:
         form = ""
@@ -55,6 +77,12 @@ class GuardMiddleware:
             "Content-Type": environ.get("CONTENT_TYPE", ""),
         }
         return self._guard.check(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, form)
+
+
+def _answer_event(start_response: "StartResponse", status: HTTPStatus, error: str | None = None) -> Iterable[bytes]:
+    headers = [("Cache-Control", "no-store")] + ([("Content-Type", "application/json")] if error else [])
+    start_response(f"{status.value} {status.phrase}", headers)
+    return [json.dumps({"err": error, "description": "The event was not taken"}).encode()] if error else []
 
 
 def _read_body(environ: "WSGIEnvironment") -> bytes | None:

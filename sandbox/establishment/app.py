@@ -49,7 +49,7 @@ def create_app(configuration: Configuration) -> Flask:
     guard = Guard(
         configuration.registry, configuration.fhir_endpoint, configuration.client_id, configuration.private_jwk
     )
-    app.wsgi_app = GuardMiddleware(app.wsgi_app, guard, prefix="/fhir")  # type: ignore[method-assign]
+    app.wsgi_app = GuardMiddleware(app.wsgi_app, guard, prefix="/fhir", events_path="/events")  # type: ignore[method-assign]
     return app
 
 
