@@ -33,11 +33,12 @@ class FhirServer:
         self.requests: list[Request] = []
         self.guarded: Any = None
 
-    def protect(self, world: World) -> None:
+    def protect(self, world: World, *, cache_seconds: float = 0) -> None:
         """Put the guard in front, with the record system's own credentials."""
         party = world.holding
-        guard = Guard(party.issuer, party.endpoint, party.client_id, party.key.as_dict(private=True))
-        self.guarded = GuardMiddleware(self.respond, guard, prefix="/fhir")
+        key = party.key.as_dict(private=True)
+        guard = Guard(party.issuer, party.endpoint, party.client_id, key, cache_seconds=cache_seconds)
+        self.guarded = GuardMiddleware(self.respond, guard, prefix="/fhir", events_path="/events")
 
     def behave(self) -> None:
         self.answer = self.searchset

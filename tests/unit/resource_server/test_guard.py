@@ -11,6 +11,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from consent_broker.oauth.token_status_list import compress
 from consent_broker.resource_server import Grant, Guard, Refusal
 from tests.functional.oauth.moments import After, resolve
 
@@ -35,6 +36,8 @@ class Issuer:
             raise httpx.ConnectError("down")
         if request.url.path == "/oauth/jwks":
             return httpx.Response(200, json={"keys": [key.as_dict(private=False) for key in self.keys]})
+        if request.url.path == "/oauth/status/0":
+            return httpx.Response(200, text=status_list())
         token = dict(pair.split("=", 1) for pair in request.content.decode().split("&"))["token"]
         answer = self.active if self.active is not None else {"active": True} | read(token)
         return httpx.Response(200, json=answer)
@@ -42,6 +45,16 @@ class Issuer:
 
 def read(token: str) -> dict[str, Any]:
     return dict(jwt.decode(token, KEY, algorithms=["ES256"]).claims)
+
+
+LISTED = {"status_list": {"idx": 0, "uri": f"{ISSUER}/oauth/status/0"}}
+
+
+def status_list() -> str:
+    now = int(time.time())
+    claims = {"sub": f"{ISSUER}/oauth/status/0", "iat": now, "exp": now + 10, "ttl": 5,
+              "status_list": {"bits": 1, "lst": compress([])}}  # fmt: skip
+    return jwt.encode({"alg": "ES256", "kid": "one", "typ": "statuslist+jwt"}, claims, KEY, algorithms=["ES256"])
 
 
 def token(*, header: dict[str, Any] | None = None, key: ECKey = KEY, **changes: Any) -> str:
@@ -208,8 +221,16 @@ def test_when_the_issuer_is_away_nothing_is_released(issuer: Issuer) -> None:
     assert refusal(ask(guard, token()))[0] == 503
 
 
-def test_each_request_is_introspected_unless_the_holder_chooses_otherwise(issuer: Issuer) -> None:
+def test_a_kept_answer_is_worth_nothing_while_no_status_list_confirms_it(issuer: Issuer) -> None:
     value = token()
+    lazy = guard_of(issuer, cache_seconds=30)
+    for _ in range(2):
+        assert isinstance(ask(lazy, value), Grant)
+    assert issuer.calls.count("/oauth/introspect") == 2
+
+
+def test_each_request_is_introspected_unless_the_holder_chooses_otherwise(issuer: Issuer) -> None:
+    value = token(status=LISTED)
     fresh, lazy = guard_of(issuer), guard_of(issuer, cache_seconds=30)
     for guard in (fresh, fresh, lazy, lazy):
         assert isinstance(ask(guard, value), Grant)

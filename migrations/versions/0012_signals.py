@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from migrations.guards import mutable
 
-revision = "0011_signals"
-down_revision = "0010_client_profiles"
+revision = "0012_signals"
+down_revision = "0011_search_budgets"
 
 MOMENT = sa.DateTime(timezone=True)
 
