@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from migrations.guards import mutable
 
-revision = "0012_signals"
-down_revision = "0011_search_budgets"
+revision = "0013_signals"
+down_revision = "0012_blocking_schemes"
 
 MOMENT = sa.DateTime(timezone=True)
 
