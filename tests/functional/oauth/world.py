@@ -23,6 +23,7 @@ from werkzeug.test import TestResponse
 from consent_broker.broker import Broker
 from consent_broker.consents.evidence import Evidence
 from consent_broker.oauth import authorizations
+from matching.key_scheme import key_scheme
 from registry.app import Renhice
 from registry.database import new_id
 from registry.directory.models import Affiliation, Establishment, Professional, RecordSystem
@@ -258,7 +259,7 @@ def _add_record(session: Session, record_id: UUID, establishment_id: UUID, perso
     session.add(
         SourceRecord(
             id=record_id, establishment_id=establishment_id, local_token=secrets.token_bytes(16), version=1,
-            content_token=secrets.token_bytes(16), active=True,
+            content_token=secrets.token_bytes(16), active=True, scheme=key_scheme(),
         )
     )  # fmt: skip
     session.flush()
