@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from migrations.guards import mutable
 
-revision = "0013_signals"
-down_revision = "0012_blocking_schemes"
+revision = "0011_signals"
+down_revision = "0010_stewardship"
 
 MOMENT = sa.DateTime(timezone=True)
 
