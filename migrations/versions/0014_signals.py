@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from migrations.guards import mutable
 
-revision = "0011_signals"
-down_revision = "0010_stewardship"
+revision = "0014_signals"
+down_revision = "0013_stewardship"
 
 MOMENT = sa.DateTime(timezone=True)
 
