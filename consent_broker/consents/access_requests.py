@@ -193,6 +193,16 @@ def get_access_request(session: Session, request_id: UUID, establishment_id: UUI
     return found
 
 
+def find_pending_request(session: Session, request_id: UUID) -> AccessRequest:
+    """A request that waits for its answer; raises NotFound for an unknown one, Conflict for one answered or over."""
+    found = session.get(AccessRequest, request_id, populate_existing=True)
+    if found is None:
+        raise NotFound("There is no such access request.", code="unknown-access-request")
+    if current_status(found, now()) != "pending":
+        raise Conflict("This request has already been answered or has ended.", code="request-answered")
+    return found
+
+
 def list_pending_requests(session: Session, person_ids: Sequence[UUID]) -> list[AccessRequest]:
     """What waits for a person's answer, newest first."""
     query = select(AccessRequest).where(AccessRequest.person_id.in_(person_ids), AccessRequest.status == "pending")

@@ -15,7 +15,8 @@ from consent_broker.oauth.scopes import normalise
 from registry.directory.models import RecordSystem
 from registry.directory.service import find_record_system, list_record_systems
 
-GRANT_TYPES = frozenset({"client_credentials", "authorization_code", "refresh_token"})
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+GRANT_TYPES = frozenset({"client_credentials", "authorization_code", "refresh_token", DEVICE_CODE})
 AUTH_METHOD = "private_key_jwt"
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,200}")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}

@@ -111,3 +111,20 @@ class ClientAssertion(Base):
     client_id: Mapped[str] = mapped_column(primary_key=True)
     jti_hash: Mapped[bytes] = mapped_column(primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class DeviceAuthorization(Base):
+    """A record system waits for the answer to an access request, wherever the patient gives it; redeemed once."""
+
+    __tablename__ = "device_authorizations"
+
+    device_code_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    client_id: Mapped[str]
+    access_request_id: Mapped[UUID] = mapped_column(ForeignKey("access_requests.id"), index=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    interval_seconds: Mapped[int]
+    polled_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    grant_id: Mapped[UUID | None] = mapped_column(ForeignKey("oauth_grants.id"))

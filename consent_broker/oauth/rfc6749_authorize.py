@@ -4,25 +4,22 @@ Until client and redirect URI are verified nothing is ever redirected (RFC 6749 
 """
 
 from datetime import timedelta
-from uuid import UUID
 
-from authlib.oauth2.rfc6749.errors import InvalidScopeError
+from authlib.oauth2.rfc6749.errors import OAuth2Error
 from flask import Response
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
-from consent_broker.consents.access_requests import current_status, get_access_request
 from consent_broker.consents.models import AccessRequest
-from consent_broker.consents.vocabulary import categories_of, scope_of
 from consent_broker.oauth.clients import Client, find_client
+from consent_broker.oauth.launches import find_launch, scopes_asked
 from consent_broker.oauth.models import AuthorizationRequest
 from consent_broker.oauth.opaque import digest, new_secret
 from consent_broker.oauth.rfc7636_pkce import is_challenge
 from consent_broker.oauth.rfc9207_redirects import answer_url, see_other
-from consent_broker.oauth.scopes import GRANT_SCOPES, RECORD_SCOPES, parse_scopes
 from registry.database import now
-from registry.errors import InvalidInput, NotFound
+from registry.errors import InvalidInput
 
 LIFETIME = timedelta(minutes=10)
 MAX_STATE = 2_048
@@ -84,8 +81,11 @@ def _certain_destination(session: Session, parameters: dict[str, str]) -> tuple[
 
 def _store(session: Session, broker: Broker, client: Client, redirect_uri: str, parameters: dict[str, str]) -> str:
     _check_form(broker, parameters)
-    launch = _find_launch(session, client, parameters.get("launch"))
-    scopes = _check_scopes(client, parameters.get("scope"), launch)
+    try:
+        launch = find_launch(session, client, parameters["launch"]) if "launch" in parameters else None
+        scopes = scopes_asked(client, parameters.get("scope"), launch)
+    except OAuth2Error as error:
+        raise _Refused(str(error.error), str(error.description)) from None
     _check_waiting(session, client, launch)
     challenge = new_secret()
     session.add(
@@ -128,19 +128,6 @@ def _check_audience(broker: Broker, parameters: dict[str, str]) -> None:
         raise _Refused("invalid_target", "resource must be the exchange")
 
 
-def _find_launch(session: Session, client: Client, launch: str | None) -> AccessRequest | None:
-    """The access request a launch names: this client's, unanswered, in time. All other cases look alike."""
-    if launch is None:
-        return None
-    try:
-        request = get_access_request(session, UUID(launch), client.establishment_id)
-    except (ValueError, NotFound):
-        request = None
-    if request is None or request.client_id != client.client_id or current_status(request, now()) != "pending":
-        raise _Refused("invalid_request", "launch is not an open access request of this client")
-    return request
-
-
 def _check_waiting(session: Session, client: Client, launch: AccessRequest | None) -> None:
     """Only what has not ended is counted, so that turning away ends by itself within ten minutes."""
     query = select(func.count()).where(
@@ -151,25 +138,3 @@ def _check_waiting(session: Session, client: Client, launch: AccessRequest | Non
     )
     if (session.scalar(query) or 0) >= (MAX_WAITING_OF_LAUNCH if launch else MAX_WAITING):
         raise _Refused("temporarily_unavailable", "Too many requests of this application wait for an answer")
-
-
-def _check_scopes(client: Client, text: str | None, launch: AccessRequest | None) -> frozenset[str]:
-    scopes = _asked_scopes(text, launch)
-    records = scopes & RECORD_SCOPES
-    if not records or not scopes <= GRANT_SCOPES:
-        raise _Refused("invalid_scope", "Ask for patient/ scopes, and only those that go with them")
-    if not (scopes - {"launch"}) <= client.scopes | {"launch"}:
-        raise _Refused("invalid_scope", "The application is not registered for a scope it asks for")
-    if launch is not None and not categories_of(records) <= set(launch.categories):
-        raise _Refused("invalid_scope", "The access request covers less than the scope")
-    return scopes - {"launch"}
-
-
-def _asked_scopes(text: str | None, launch: AccessRequest | None) -> frozenset[str]:
-    """What is asked for; without a scope, all the access request is about."""
-    if text is None and launch is not None:
-        return frozenset(map(scope_of, launch.categories))
-    try:
-        return parse_scopes(text or "")
-    except InvalidScopeError as error:
-        raise _Refused("invalid_scope", str(error.description)) from None

@@ -17,6 +17,7 @@ from consent_broker.oauth.rfc6749_parameters import read_form
 from consent_broker.oauth.rfc6749_refresh_token import RefreshTokenGrant
 from consent_broker.oauth.rfc7523_client_auth import PrivateKeyJwt
 from consent_broker.oauth.rfc7636_pkce import S256Only
+from consent_broker.oauth.rfc8628_device import DeviceCodeGrant
 from registry.database import now
 
 _OWN_HEADERS = {"content-type", "www-authenticate"}
@@ -60,6 +61,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         self.register_grant(ClientCredentialsGrant)
         self.register_grant(AuthorizationCodeGrant, [S256Only(required=True)])
         self.register_grant(RefreshTokenGrant)
+        self.register_grant(DeviceCodeGrant)
 
     def query_client(self, client_id: str) -> Client | None:
         return find_client(self.session, client_id, now())

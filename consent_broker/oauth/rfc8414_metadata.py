@@ -56,6 +56,7 @@ def _document(broker: Broker) -> dict[str, Any]:
         "issuer": broker.issuer,
         "authorization_endpoint": f"{base}/authorize",
         "token_endpoint": f"{base}/token",
+        "device_authorization_endpoint": f"{base}/device_authorization",
         "introspection_endpoint": f"{base}/introspect",
         "revocation_endpoint": f"{base}/revoke",
         "jwks_uri": f"{base}/jwks",

@@ -14,6 +14,8 @@ from consent_broker.oauth.rfc7517_keys import JWKS_MAX_AGE
 from consent_broker.oauth.rfc7662_introspection import introspect
 from consent_broker.oauth.rfc8414_metadata import metadata, smart_configuration
 from consent_broker.oauth.token_status_list import TTL, TYPE, status_list_token
+from consent_broker.oauth.rfc8628_device import authorize_device
+from registry.app import parts
 from registry.database import session
 
 blueprint = Blueprint("oauth", __name__)
@@ -67,6 +69,17 @@ def revocation() -> Response:
         return server.error(InvalidRequestError("Missing 'token' in request."))
     revoke(session(), current_broker(), client, form["token"])
     return jsonify({})
+
+
+@blueprint.post("/oauth/device_authorization")
+def device_authorization() -> Response:
+    """RFC 8628 §3.1."""
+    server = _server()
+    try:
+        client, form = server.authenticated(request)
+        return jsonify(authorize_device(session(), current_broker(), parts().sealer, client, form))
+    except OAuth2Error as error:
+        return server.error(error)
 
 
 @blueprint.get("/oauth/jwks")

@@ -4,11 +4,13 @@ from datetime import timedelta
 
 from sqlalchemy import delete
 
+from consent_broker.desk.short_codes import purge_codes
 from consent_broker.oauth.models import (
     AccessToken,
     AuthorizationCode,
     AuthorizationRequest,
     ClientAssertion,
+    DeviceAuthorization,
     RefreshToken,
 )
 from registry.database import now, session
@@ -23,8 +25,9 @@ PURGE_EVERY = timedelta(minutes=10)
 def purge_credentials() -> None:
     """Delete ended credentials; the audit events about them stay for good."""
     horizon = now() - KEPT_AFTER_END
-    for table in (AuthorizationCode, RefreshToken, AccessToken):
+    for table in (AuthorizationCode, RefreshToken, AccessToken, DeviceAuthorization):
         session().execute(delete(table).where(table.expires_at < horizon))
     over = AuthorizationRequest.expires_at < now() - REQUEST_KEPT
     session().execute(delete(AuthorizationRequest).where(over))
+    purge_codes(session())
     session().execute(delete(ClientAssertion).where(ClientAssertion.expires_at < now()))

@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
 
+from consent_broker.consents.access_requests import grant_request
 from consent_broker.oauth import authorizations
+from consent_broker.oauth.clients import DEVICE_CODE
 from consent_broker.oauth.models import AccessToken, OAuthGrant
 from consent_broker.oauth.rfc6749_authorize import MAX_WAITING_OF_LAUNCH
 from registry.errors import Conflict
@@ -45,6 +48,18 @@ def test_one_code_redeemed_by_fifty_gives_one_token(world: World) -> None:
 def test_one_refresh_token_used_by_fifty_gives_one_successor(world: World) -> None:
     token = world.grant(scope=f"{RECORDS[0]} offline_access")["refresh_token"]
     assert all_at_once(lambda _: party(world).refresh(token).status_code) == {200: 1, 400: MANY - 1}
+
+
+def test_one_device_code_redeemed_by_fifty_gives_one_token(world: World) -> None:
+    launch = world.request_access(categories=["allergies"])["id"]
+    code = world.asking.post("/oauth/device_authorization", {"launch": launch}).json["device_code"]
+    world.transact(lambda session: grant_request(session, UUID(launch), world.evidence()))
+    before, form = tokens_of_grants(world), {"grant_type": DEVICE_CODE, "device_code": code}
+    answers = all_at_once(lambda _: party(world).post("/oauth/token", form).status_code)
+    assert answers == {200: 1, 400: MANY - 1}
+    assert tokens_of_grants(world) == before + 1
+    newest = select(OAuthGrant.revoked_because).order_by(OAuthGrant.created_at.desc()).limit(1)
+    assert world.transact(lambda session: session.scalar(newest)) == "device-code-replayed"
 
 
 def test_one_assertion_used_by_fifty_authenticates_once(world: World) -> None:
