@@ -16,6 +16,11 @@ def long_moment(value: datetime) -> str:
     return str(format_datetime(value, "d 'de' MMMM 'de' y, HH:mm", tzinfo=LIMA, locale=LOCALE))
 
 
+def hour(value: datetime) -> str:
+    """`14:05`, in Lima."""
+    return str(format_datetime(value, "HH:mm", tzinfo=LIMA, locale=LOCALE))
+
+
 def long_day(value: date | datetime) -> str:
     """`5 de marzo de 2026`, in Lima when it is a moment."""
     day = value.astimezone(LIMA).date() if isinstance(value, datetime) else value

@@ -33,6 +33,7 @@ class SignedIn:
     auth_time: datetime
     expires_at: datetime
     csrf: str
+    seed: str
 
     def fresh(self, within: timedelta) -> bool:
         """Whether the human proved who they are less than `within` ago."""
@@ -70,6 +71,7 @@ def _sit_down(found: Session) -> SignedIn:
         auth_time=identity.auth_time,
         expires_at=found.expires_at,
         csrf=found.csrf,
+        seed=found.seed,
     )
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, redirect, request
 from werkzeug.wrappers import Response as Answer
 
 from consent_broker.consents.access_requests import list_pending_requests
+from consent_broker.oauth.rfc8628_device import waits_for
 from portal import accesses as log
 from portal import layout, present
 from portal.dates import next_day, parse_day
@@ -58,7 +59,9 @@ def me() -> UUID:
 def home() -> Response:
     """Where my records are, what waits for me, and the last accesses."""
     ids = person_and_replaced(session(), me())
-    pending = present.pending_requests(session(), parts().sealer, list_pending_requests(session(), ids))
+    asked = list_pending_requests(session(), ids)
+    waited_for = waits_for(session(), [one.id for one in asked])
+    pending = present.pending_requests(session(), parts().sealer, asked, waited_for)
     latest = log.newest(session(), parts().sealer, _selection(Filters()), FEW)
     return layout.page(
         "patient_home.html", holders=holders_of(session(), me()), pending=pending, accesses=latest.accesses

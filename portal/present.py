@@ -92,8 +92,10 @@ def permissions(session: Session, sealer: Sealer, states: Sequence[ConsentState]
     return [_permission(state, known) for state in states]
 
 
-def pending_requests(session: Session, sealer: Sealer, requests: Sequence[AccessRequest]) -> list[PendingRequest]:
-    """Questions that wait for the person."""
+def pending_requests(
+    session: Session, sealer: Sealer, requests: Sequence[AccessRequest], waited_for: Collection[UUID]
+) -> list[PendingRequest]:
+    """Questions that wait for the person; of those in `waited_for` the answer is waited for wherever it is given."""
     known = directory(
         session,
         sealer,
@@ -109,7 +111,7 @@ def pending_requests(session: Session, sealer: Sealer, requests: Sequence[Access
             categories=in_order(request.categories),
             asked_at=request.created_at,
             until=request.ends_at,
-            decided_here=request.client_id is None,
+            decided_here=request.client_id is None or request.id in waited_for,
         )
         for request in requests
     ]

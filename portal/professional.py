@@ -2,32 +2,27 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 from uuid import UUID
 
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as Answer
 
 from consent_broker.broker import current_broker
-from consent_broker.consents.access_requests import Asking, current_status, list_requests_of, request_access
+from consent_broker.consents.access_requests import Asking, list_requests_of, request_access
 from consent_broker.consents.service import ConsentState, list_consents
 from consent_broker.consents.vocabulary import FHIR_TYPES
 from consent_broker.exchange.holders import Access
 from consent_broker.exchange.service import ExchangeResult, Missing, fetch
 from portal import clinical, layout, people, present, texts
-from portal.errors import NoWorkplace
+from portal.desk import request_status, show_code
 from portal.forms import Search, read_request, read_search
-from portal.guard import require, signed_in
-from portal.hats import PROFESSIONAL
+from portal.practice import event_of, me, my_workplaces, note
 from portal.views import AccessRequestStatus, Candidate, Section
 from registry.app import parts
-from registry.audit.event import Event
-from registry.audit.service import record
 from registry.calendar import LIMA
 from registry.database import now, session
-from registry.directory.models import Establishment
-from registry.directory.service import get_professional, workplaces
-from registry.errors import Forbidden
 from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
 
 professional = Blueprint("portal-professional", __name__, url_prefix="/profesional")
@@ -39,11 +34,6 @@ class Hold(NamedTuple):
 
     state: ConsentState
     establishment_id: UUID
-
-
-def policy() -> None:
-    """Only an able professional, signed in with the electronic DNI (ID Perú level 3)."""
-    require(PROFESSIONAL)
 
 
 @professional.get("")
@@ -58,13 +48,13 @@ def search() -> Answer:
     asked = read_search(request.form, now().astimezone(LIMA).date())
     if asked.demographics is None:
         return _results(asked, None, 422)
-    refusal = _event(SEARCHED, outcome="refused", reason=SearchBudgetSpent.code)
-    spend_search(session(), parts().settings, Searcher("professional", _me()), refusal)
+    refusal = event_of(SEARCHED, outcome="refused", reason=SearchBudgetSpent.code)
+    spend_search(session(), parts().settings, Searcher("professional", me()), refusal)
     found = people.search(session(), parts(), asked.demographics)
     by = "document" if asked.demographics.documents else "name"
-    _note(SEARCHED, detail={"by": by, "count": len(found)})
+    note(SEARCHED, detail={"by": by, "count": len(found)})
     for candidate in found:
-        _note("portal:person:matched", person_id=candidate.id, detail={"by": by})
+        note("portal:person:matched", person_id=candidate.id, detail={"by": by})
     if len(found) == 1 and asked.demographics.documents:
         return redirect(f"/profesional/persona/{found[0].id}", 303)
     return _results(asked, found)
@@ -76,7 +66,7 @@ def person(person_id: UUID) -> Response:
     banner = people.banner(session(), parts(), person_id)
     hold = _hold(banner.id)
     if hold is None:
-        _note("portal:person:viewed", person_id=banner.id)
+        note("portal:person:viewed", person_id=banner.id)
         return _ask_page(banner.id)
     result = _fetch(banner.id, hold)
     shown = present.permissions(session(), parts().sealer, [hold.state])[0]
@@ -95,18 +85,19 @@ def ask(person_id: UUID) -> Answer:
     asked = read_request(request.form, request.form.getlist("categoria"), now())
     if asked.problem or asked.establishment_id is None:
         return _ask_page(person_id, asked.problem or "Elija desde qué establecimiento.", 422)
-    request_access(
+    made = request_access(
         session(),
         Asking(
             establishment_id=asked.establishment_id,
-            professional_id=_me(),
+            professional_id=me(),
             person_id=person_id,
             purpose=asked.purpose,
             categories=asked.categories,
             ends_at=asked.ends_at,
         ),
     )
-    return redirect(f"/profesional/persona/{person_id}", 303)
+    show_code(made.request)
+    return redirect(f"/profesional/pedidos/{made.request.id}", 303)
 
 
 def _results(asked: Search, found: Sequence[Candidate] | None, status: int = 200) -> Response:
@@ -124,29 +115,18 @@ def _ask_page(person_id: UUID, problem: str | None = None, status: int = 200) ->
         problem=problem,
         last_request=last,
         waiting=last is not None and last.state == "pending",
-        establishments={str(place.id): place.name for place in _workplaces()},
+        establishments={str(place.id): place.name for place in my_workplaces()},
         categories=texts.CATEGORIES,
         purposes=texts.ASKABLE_PURPOSES,
     )
 
 
-def _me() -> UUID:
-    found = signed_in().professional_id
-    if found is None:
-        raise Forbidden("This session has no professional.")
-    return found
-
-
-def _workplaces() -> list[Establishment]:
-    return workplaces(session(), get_professional(session(), _me()), now())
-
-
 def _hold(person_id: UUID) -> Hold | None:
     """The newest permission in force for this professional, or for everybody where they work."""
-    moment, places = now(), {place.id for place in _workplaces()}
+    moment, places = now(), {place.id for place in my_workplaces()}
     for state in list_consents(session(), people.person_and_replaced(session(), person_id)):
         terms = state.terms
-        mine = terms.professional_id in {None, _me()} and terms.establishment_id in places
+        mine = terms.professional_id in {None, me()} and terms.establishment_id in places
         if mine and state.in_force(moment) and terms.kind == "permission" and terms.establishment_id:
             return Hold(state, terms.establishment_id)
     return None
@@ -156,7 +136,7 @@ def _fetch(person_id: UUID, hold: Hold) -> ExchangeResult:
     terms = hold.state.terms
     access = Access(
         establishment_id=hold.establishment_id,
-        professional_id=_me(),
+        professional_id=me(),
         person_id=person_id,
         purpose=min(terms.purposes or {"TREAT"}),
     )
@@ -189,34 +169,8 @@ def _missing(missing: Sequence[Missing]) -> list[str]:
 
 def _last_request(person_id: UUID) -> AccessRequestStatus | None:
     """The newest request of this professional; one granted whose permission is no longer in force has ended."""
-    found = next(iter(list_requests_of(session(), _me(), person_id)), None)
+    found = next(iter(list_requests_of(session(), me(), person_id)), None)
     if found is None:
         return None
-    state = current_status(found, now())
-    return AccessRequestStatus(
-        state="ended" if state == "granted" else state,
-        categories=present.in_order(found.categories),
-        asked_at=found.created_at,
-        until=found.ends_at,
-    )
-
-
-def _note(action: str, person_id: UUID | None = None, detail: dict[str, str | int] | None = None) -> None:
-    """Audit what this professional did."""
-    record(session(), _event(action, person_id=person_id, detail=detail or {}))
-
-
-def _event(action: str, **more: Any) -> Event:
-    """Something this professional did; the establishment is named where they work at one only."""
-    places = _workplaces()
-    if not places:
-        raise NoWorkplace
-    return Event(
-        action=action,
-        professional_id=_me(),
-        establishment_id=places[0].id if len(places) == 1 else None,
-        actor_role="professional",
-        actor_person_id=signed_in().person_id,
-        purpose="TREAT",
-        **more,
-    )
+    status = request_status(found)
+    return replace(status, state="ended") if status.state == "granted" else status

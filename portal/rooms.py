@@ -4,11 +4,14 @@ from portal.analyst import analyst
 from portal.analyst import policy as analyst_policy
 from portal.authorise import authorise
 from portal.authorise import policy as authorise_policy
+from portal.codes import codes
+from portal.codes import policy as codes_policy
+from portal.desk import desk
 from portal.guard import load_session
 from portal.patient import patient
 from portal.patient import policy as patient_policy
 from portal.permissions import permissions
-from portal.professional import policy as professional_policy
+from portal.practice import policy as professional_policy
 from portal.professional import professional
 from portal.public import portal, static
 from registry.access import public
@@ -22,7 +25,9 @@ def rooms() -> list[Room]:
         Room(blueprint=portal, policy=load_session, surface="page"),
         Room(blueprint=patient, policy=patient_policy, surface="page"),
         Room(blueprint=permissions, policy=patient_policy, surface="page"),
+        Room(blueprint=codes, policy=codes_policy, surface="page"),
         Room(blueprint=authorise, policy=authorise_policy, surface="page"),
         Room(blueprint=professional, policy=professional_policy, surface="page"),
+        Room(blueprint=desk, policy=professional_policy, surface="page"),
         Room(blueprint=analyst, policy=analyst_policy, surface="page"),
     ]

@@ -54,6 +54,8 @@ class Session:
     identity: Identity
     expires_at: datetime
     csrf: str
+    seed: str
+    """What codes shown in this session derive from; never leaves the server."""
 
 
 def derive(secret: str, label: str) -> str:
@@ -121,6 +123,7 @@ def find_session(session: DatabaseSession, sealer: Sealer, secret: str | None) -
         identity=_from_bytes(sealed, acr=row.acr, auth_time=row.auth_time),
         expires_at=row.expires_at,
         csrf=derive(secret, "form"),
+        seed=derive(secret, "codes"),
     )
 
 

@@ -132,12 +132,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRequestStatus:
-    """A question this professional put to the person."""
+    """A question this professional put to the person; `opened` once the person has come to it by a code."""
 
+    id: UUID
     state: str
     categories: Sequence[str]
     asked_at: datetime
     until: datetime
+    opened: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from migrations.guards import mutable
 
-revision = "0011_desk"
-down_revision = "0010_client_profiles"
+revision = "0013_desk"
+down_revision = "0012_blocking_schemes"
 
 MOMENT = sa.DateTime(timezone=True)
 

@@ -1,0 +1,92 @@
+"""The professional's side of the desk: a code for the patient's phone, and how the request stands meanwhile."""
+
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from flask import Blueprint, Response, redirect
+from werkzeug.wrappers import Response as Answer
+
+from consent_broker.consents.access_requests import current_status
+from consent_broker.consents.models import AccessRequest
+from consent_broker.desk.short_codes import IssuedCode, count_codes, find_shown_code, issue_short_code, was_opened
+from portal import layout, people, present
+from portal.guard import signed_in
+from portal.practice import me, note
+from portal.qr import qr_code
+from portal.views import AccessRequestStatus
+from registry.app import parts
+from registry.database import now, session
+from registry.errors import NotFound
+
+desk = Blueprint("portal-desk", __name__, url_prefix="/profesional/pedidos")
+
+
+@desk.get("/<uuid:request_id>")
+def wait(request_id: UUID) -> Answer:
+    """The code and its QR while the request waits; once granted, the person's page."""
+    asked = _mine(request_id)
+    status = request_status(asked)
+    if status.state == "granted":
+        return redirect(f"/profesional/persona/{asked.person_id}", 303)
+    note("portal:person:viewed", person_id=asked.person_id)
+    return layout.page(
+        "desk.html",
+        banner=people.banner(session(), parts(), asked.person_id),
+        asked=status,
+        waiting=status.state == "pending",
+        code=_shown(asked),
+        address=f"{urlsplit(parts().settings.base_url).netloc}/codigo",
+        qr=_qr(asked),
+    )
+
+
+@desk.get("/<uuid:request_id>/estado")
+def state(request_id: UUID) -> Response:
+    """How the request stands, and nothing else: what the page asks for every few seconds."""
+    status = request_status(_mine(request_id))
+    return layout.page("request_state.html", asked=status, waiting=status.state == "pending")
+
+
+@desk.post("/<uuid:request_id>/codigo")
+def new_code(request_id: UUID) -> Answer:
+    """Another code, when the one shown has ended."""
+    show_code(_mine(request_id))
+    return redirect(f"/profesional/pedidos/{request_id}", 303)
+
+
+def show_code(asked: AccessRequest) -> None:
+    """Make the code this session's page of the request shows."""
+    issue_short_code(session(), parts().sealer, asked.id, seed=_seed(asked.id, count_codes(session(), asked.id)))
+
+
+def request_status(asked: AccessRequest) -> AccessRequestStatus:
+    """A request as the professional who asked sees it."""
+    return AccessRequestStatus(
+        id=asked.id,
+        state=current_status(asked, now()),
+        categories=present.in_order(asked.categories),
+        asked_at=asked.created_at,
+        until=asked.ends_at,
+        opened=was_opened(session(), asked.id),
+    )
+
+
+def _mine(request_id: UUID) -> AccessRequest:
+    asked = session().get(AccessRequest, request_id, populate_existing=True)
+    if asked is None or asked.professional_id != me():
+        raise NotFound("There is no such access request.")
+    return asked
+
+
+def _shown(asked: AccessRequest) -> IssuedCode | None:
+    newest = count_codes(session(), asked.id) - 1
+    return find_shown_code(session(), parts().sealer, asked.id, _seed(asked.id, newest)) if newest >= 0 else None
+
+
+def _qr(asked: AccessRequest) -> str | None:
+    shown = _shown(asked)
+    return qr_code(f"{parts().settings.base_url}/codigo/{shown.code}") if shown else None
+
+
+def _seed(request_id: UUID, number: int) -> str:
+    return f"{signed_in().seed}:{request_id}:{number}"
