@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from migrations.guards import mutable
 
-revision = "0013_desk"
-down_revision = "0012_blocking_schemes"
+revision = "0014_desk"
+down_revision = "0013_stewardship"
 
 MOMENT = sa.DateTime(timezone=True)
 
