@@ -13,8 +13,8 @@ from consent_broker.oauth.rfc7009_revocation import revoke
 from consent_broker.oauth.rfc7517_keys import JWKS_MAX_AGE
 from consent_broker.oauth.rfc7662_introspection import introspect
 from consent_broker.oauth.rfc8414_metadata import metadata, smart_configuration
-from consent_broker.oauth.token_status_list import TTL, TYPE, status_list_token
 from consent_broker.oauth.rfc8628_device import authorize_device
+from consent_broker.oauth.token_status_list import TTL, TYPE, status_list_token
 from registry.app import parts
 from registry.database import session
 

@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from migrations.guards import mutable
 
-revision = "0014_desk"
-down_revision = "0013_stewardship"
+revision = "0015_desk"
+down_revision = "0014_signals"
 
 MOMENT = sa.DateTime(timezone=True)
 
