@@ -1,24 +1,22 @@
-"""The decision: who may read which categories of whom, for what, now. Pure, versioned, and explained.
+"""The decision: who may read what of whom, for what, now. Pure, versioned, and explained.
 
 Nothing is permitted without a permission (Ley 30024: prior, express authorisation of the patient). Each category is
-decided by itself. An objection prevails over every permission that is not strictly more specific: at least as
-specific in each of grantee, category and purpose, and more so in one. Where two can't be compared, the objection wins.
+decided by itself; what of a permitted category must still be withheld is the decision's residual. Which of two
+directives prevails is `directives.outranks`.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from itertools import product
 from uuid import UUID
 
-POLICY_VERSION = "2026-11.1"
+from consent_broker.consents.directives import AccessQuery, Directive, Item, Kind, concerns, outranks
+from consent_broker.consents.vocabulary import ALL_LABELS, SENSITIVE
 
-
-class Kind(StrEnum):
-    """What a directive does."""
-
-    PERMISSION = "permission"
-    OBJECTION = "objection"
+POLICY_VERSION = "2026-11.2"
+__all__ = ["POLICY_VERSION", "AccessQuery", "Decision", "Directive", "Finding", "Kind", "Reason", "decide"]
 
 
 class Reason(StrEnum):
@@ -35,55 +33,33 @@ class Reason(StrEnum):
 _TELLING = [Reason.OBJECTION, Reason.REVOKED, Reason.EXPIRED, Reason.NOT_YET, Reason.NO_CONSENT]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessQuery:
-    """What is asked: one person's categories, for one establishment and purpose, by a professional if named."""
-
-    person_id: UUID
-    establishment_id: UUID
-    professional_id: UUID | None
-    purpose: str
-    categories: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Directive:
-    """What a person wants. None in `establishment_id`, `professional_id`, `categories` or `purposes` means any."""
-
-    consent_id: UUID
-    kind: Kind
-    person_id: UUID
-    establishment_id: UUID | None
-    professional_id: UUID | None
-    categories: frozenset[str] | None
-    purposes: frozenset[str] | None
-    starts_at: datetime
-    ends_at: datetime | None
-    revoked: bool = False
-
-    @property
-    def specificity(self) -> tuple[int, int, int]:
-        """How narrowly it names grantee (anyone, establishment, professional), category and purpose."""
-        grantee = 2 if self.professional_id else 1 if self.establishment_id else 0
-        return grantee, int(self.categories is not None), int(self.purposes is not None)
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome for one category and the directive that settled it."""
+    """The outcome for one category and the directive that settled it; `over` are the objections it prevailed over."""
 
     category: str
     reason: Reason
     consent_id: UUID | None
+    over: tuple[UUID, ...] = ()
 
     @property
     def permitted(self) -> bool:
         return self.reason is Reason.PERMITTED
 
+    @property
+    def explanation(self) -> str:
+        """The finding in one line: category, reason, directive, and the objections it is more specific than."""
+        named = f" {self.consent_id}" if self.consent_id else ""
+        over = f" more specific than {' '.join(map(str, self.over))}" if self.over else ""
+        return f"{self.category}: {self.reason}{named}{over}"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome, with what it rests on; `categories` are those permitted."""
+    """The outcome, with what it rests on; `categories` are those of which something is permitted.
+
+    `directives` are those in force that concern the reader: what of a category flows is judged item by item.
+    """
 
     permit: bool
     categories: frozenset[str]
@@ -91,79 +67,148 @@ class Decision:
     consent_ids: tuple[UUID, ...]
     findings: tuple[Finding, ...]
     policy_version: str = POLICY_VERSION
+    directives: tuple[Directive, ...] = field(default=(), repr=False)
 
     @property
     def explanation(self) -> list[str]:
         """One line a category, for the audit event and whoever asks why."""
-        return [f"{finding.category}: {finding.reason} {finding.consent_id or ''}".strip() for finding in self.findings]
+        return [finding.explanation for finding in self.findings]
 
     @property
     def public_reason(self) -> str:
         """The reason a reader may be told: that somebody objected is not theirs to know."""
         return Reason.NO_CONSENT if self.reason is Reason.OBJECTION else self.reason
 
+    def allows(self, item: Item) -> bool:
+        """Whether one item may flow: for each of its labels and each of its days; unknown dates are every date."""
+        if item.category not in self.categories:
+            return False
+        first, last = item.first or date.min, item.last or date.max
+        days = [first, *(day for day in cuts(self.directives) if first < day <= last)]
+        labels = item.labels & ALL_LABELS or SENSITIVE
+        return all(
+            prevailing(self.directives, item.category, label, day, item.source, item.reference)
+            for label, day in product(labels, days)
+        )
+
+    def categories_at(self, source: UUID | None) -> frozenset[str]:
+        """The categories of which something may come from that holder."""
+        return frozenset(one for one in self.categories if any(_reached(self.directives, one, source)))
+
+    def knows(self, source: UUID) -> bool:
+        """Whether the reader may know that this holder holds something: nobody hid it, or something may be read."""
+        hidden = any(one.hides and (one.sources is None or source in one.sources) for one in self.directives)
+        return not hidden or bool(self.categories_at(source))
+
+    def restricts(self, category: str) -> bool:
+        """Whether the reader is told that something of a permitted category is restricted.
+
+        It follows from the directives, never from the data, and what is hidden does not count: neither what is
+        restricted nor that it exists can be inferred.
+        """
+        told = [one for one in self.directives if not one.hides]
+        permissions = [one for one in told if one.kind is Kind.PERMISSION and _is_about(one, category)]
+        sources = {source for one in told for source in one.sources or ()} | {None}
+        labels = {label for one in permissions for label in ALL_LABELS if one.covers_label(label)}
+        atoms = product(labels, [date.min, *cuts(told)], sources)
+        return not all(prevailing(told, category, label, day, source) for label, day, source in atoms)
+
 
 def decide(query: AccessQuery, directives: Sequence[Directive], now: datetime) -> Decision:
     """Decide each asked category by the person's directives at `now` (aware, UTC); nothing asked, nothing permitted."""
-    concerned = [directive for directive in directives if _concerns(directive, query)]
-    findings = tuple(_find(category, concerned, now) for category in sorted(query.categories))
+    concerned = sorted((one for one in directives if concerns(one, query)), key=lambda one: one.consent_id)
+    in_force = tuple(one for one in concerned if one.in_force(now))
+    findings = tuple(_find(category, concerned, in_force, now) for category in sorted(query.categories))
     permitted = frozenset(finding.category for finding in findings if finding.permitted)
     reason = Reason.PERMITTED if permitted else _most_telling(finding.reason for finding in findings)
     rests_on = {
         finding.consent_id for finding in findings if finding.consent_id and finding.permitted == bool(permitted)
     }
-    return Decision(bool(permitted), permitted, reason, tuple(sorted(rests_on)), findings)
-
-
-def _concerns(directive: Directive, query: AccessQuery) -> bool:
-    return (
-        directive.person_id == query.person_id
-        and directive.establishment_id in {None, query.establishment_id}
-        and _names_professional(directive, query.professional_id)
-        and (directive.purposes is None or query.purpose in directive.purposes)
+    return Decision(
+        bool(permitted), permitted, reason, tuple(sorted(rests_on)), findings, POLICY_VERSION, tuple(in_force)
     )
 
 
-def _names_professional(directive: Directive, professional_id: UUID | None) -> bool:
-    """Where nobody is named, an objection to one professional holds: it could be them."""
-    if directive.professional_id is None or directive.professional_id == professional_id:
-        return True
-    return professional_id is None and directive.kind is Kind.OBJECTION
+def cuts(directives: Iterable[Directive]) -> list[date]:
+    """The days on which what is permitted may change, in order."""
+    starts = {one.data_from for one in directives if one.data_from}
+    ends = {one.data_until + timedelta(days=1) for one in directives if one.data_until and one.data_until < date.max}
+    return sorted(starts | ends)
 
 
-def _find(category: str, directives: Iterable[Directive], now: datetime) -> Finding:
-    about = [one for one in directives if one.categories is None or category in one.categories]
-    in_force = [one for one in about if _in_force(one, now)]
-    permissions = [one for one in in_force if one.kind is Kind.PERMISSION]
-    objections = [one for one in in_force if one.kind is Kind.OBJECTION]
-    for permission in sorted(permissions, key=lambda one: (one.specificity, one.consent_id), reverse=True):
-        if all(_outranks(permission, objection) for objection in objections):
-            return Finding(category, Reason.PERMITTED, permission.consent_id)
-    if objections:
-        return Finding(category, Reason.OBJECTION, objections[0].consent_id)
-    return _missing(category, [one for one in about if one.kind is Kind.PERMISSION], now)
+def prevailing(
+    directives: Iterable[Directive],
+    category: str,
+    label: str,
+    day: date,
+    source: UUID | None = None,
+    reference: str | None = None,
+) -> Directive | None:
+    """The permission under which one atom (category, label, day, holder, item) flows; None when it does not.
+
+    `source` None is a holder no directive names, `reference` None an item none names.
+    """
+    about = [
+        one
+        for one in directives
+        if _is_about(one, category)
+        and one.covers_label(label)
+        and one.covers_day(day)
+        and (one.sources is None or source in one.sources)
+        and (one.items is None or reference in one.items)
+    ]
+    objections = [one for one in about if one.kind is Kind.OBJECTION]
+    permissions = sorted((one for one in about if one.kind is Kind.PERMISSION), key=lambda one: -one.breadth)
+    return next((one for one in permissions if all(outranks(one, other) for other in objections)), None)
 
 
-def _in_force(directive: Directive, now: datetime) -> bool:
-    started = directive.starts_at <= now
-    return started and not directive.revoked and (directive.ends_at is None or now < directive.ends_at)
+def _is_about(directive: Directive, category: str) -> bool:
+    return directive.categories is None or category in directive.categories
 
 
-def _outranks(permission: Directive, objection: Directive) -> bool:
-    mine, theirs = permission.specificity, objection.specificity
-    return mine != theirs and all(one >= other for one, other in zip(mine, theirs, strict=True))
+def _reached(directives: Sequence[Directive], category: str, source: UUID | None) -> Iterator[Directive]:
+    """The permissions under which something of the category flows from that holder, the ordinary first."""
+    labels = sorted(ALL_LABELS, key=lambda label: (label in SENSITIVE, label))
+    atoms = product(labels, [date.min, *cuts(directives)])
+    found = (prevailing(directives, category, label, day, source) for label, day in atoms)
+    return (one for one in found if one is not None)
 
 
-def _missing(category: str, ended: Sequence[Directive], now: datetime) -> Finding:
-    reasons = {_why_not(directive, now): directive.consent_id for directive in ended}
+def _find(category: str, concerned: Sequence[Directive], in_force: Sequence[Directive], now: datetime) -> Finding:
+    about = [one for one in in_force if _is_about(one, category)]
+    named = sorted({source for one in about if one.kind is Kind.PERMISSION for source in one.sources or ()})
+    reached = next((one for source in (None, *named) for one in _reached(about, category, source)), None)
+    objections = [one for one in about if one.kind is Kind.OBJECTION]
+    if reached is not None:
+        over = tuple(one.consent_id for one in objections if outranks(reached, one))
+        return Finding(category, Reason.PERMITTED, reached.consent_id, over)
+    defeated = len(objections) < len(about)
+    telling = objections if defeated else [one for one in objections if _is_whole(one)]
+    if telling:
+        return Finding(category, Reason.OBJECTION, telling[0].consent_id)
+    ended = [one for one in concerned if _is_about(one, category) and one.kind is Kind.PERMISSION]
+    return _missing(category, ended, now)
+
+
+def _is_whole(objection: Directive) -> bool:
+    """Whether it leaves nothing of a category."""
+    partly = (objection.labels, objection.sources, objection.items, objection.data_from, objection.data_until)
+    return all(one is None for one in partly)
+
+
+def _missing(category: str, permissions: Sequence[Directive], now: datetime) -> Finding:
+    reasons = {_why_not(directive, now): directive.consent_id for directive in permissions}
     reason = _most_telling(reasons)
     return Finding(category, reason, reasons.get(reason))
 
 
 def _why_not(directive: Directive, now: datetime) -> Reason:
+    """A permission in force that reaches nothing (no label, an item's only) is as good as none."""
     if directive.revoked:
         return Reason.REVOKED
-    return Reason.NOT_YET if now < directive.starts_at else Reason.EXPIRED
+    if now < directive.starts_at:
+        return Reason.NOT_YET
+    return Reason.NO_CONSENT if directive.in_force(now) else Reason.EXPIRED
 
 
 def _most_telling(reasons: Iterable[Reason]) -> Reason:

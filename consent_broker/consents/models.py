@@ -1,13 +1,13 @@
 """Tables of consent: what was asked, what was directed, and every version of it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import Text
+from sqlalchemy.types import Text, Uuid
 
 from registry.database import Base, new_id, now
 
@@ -22,6 +22,10 @@ class Consent(Base):
     kind: Mapped[str]
     establishment_id: Mapped[UUID | None] = mapped_column(ForeignKey("establishments.id"), index=True)
     professional_id: Mapped[UUID | None] = mapped_column(ForeignKey("professionals.id"))
+    establishment_category: Mapped[str | None]
+    establishment_sector: Mapped[str | None]
+    treating: Mapped[bool] = mapped_column(default=False)
+    hides: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -35,6 +39,11 @@ class ConsentVersion(Base):
     status: Mapped[str]
     categories: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     purposes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    labels: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    sources: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
+    items: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    data_from: Mapped[date | None]
+    data_until: Mapped[date | None]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
     recorded_at: Mapped[datetime] = mapped_column(default=now)

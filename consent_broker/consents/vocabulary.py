@@ -19,8 +19,28 @@ CATEGORIES = {resource_type: category for category, resource_type in FHIR_TYPES.
 """FHIR type to record category."""
 
 ALL_CATEGORIES = frozenset(FHIR_TYPES)
+NORMAL = "N"
+"""HL7 v3 Confidentiality: what carries no label of sensitivity."""
+
+RESTRICTED = "R"
+"""HL7 v3 Confidentiality: sensitive, and nothing says why; R, V and labels this list does not know count as it."""
+
+SENSITIVE = frozenset({"ETH", "ETHUD", "OPIOIDUD", "PSY", "SDV", "HIV", "STD", "SEX", "GDIS", "ADOL", RESTRICTED})
+"""HL7 v3 InformationSensitivityPolicy codes a directive may name: those of IHE PCF Advanced, and some more."""
+
+ALL_LABELS = SENSITIVE | {NORMAL}
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+SENSITIVITY = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+LABEL_SYSTEMS = {label: CONFIDENTIALITY if label in {NORMAL, RESTRICTED} else SENSITIVITY for label in ALL_LABELS}
+"""Label to the code system it is a code of."""
+
 PURPOSES = frozenset({"TREAT", "CAREMGT", "COC"})
 """HL7 v3 PurposeOfUse codes a professional may ask for: treatment, care management, coordination of care."""
+
+ESTABLISHMENT_CATEGORIES = frozenset(
+    {"I", "I-1", "I-2", "I-3", "I-4", "II", "II-1", "II-2", "II-E", "III", "III-1", "III-2", "III-E"}
+)
+"""RENIPRESS categories, and the levels that mean all of theirs."""
 
 DEFAULT_DURATION = timedelta(days=7)
 MAX_DURATION = timedelta(days=90)

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from consent_broker.consents.decision import AccessQuery, Directive, Kind, Reason, decide
+from consent_broker.consents.decision import Reason, decide
+from consent_broker.consents.directives import AccessQuery, Directive, Item, Kind
 from consent_broker.consents.vocabulary import ALL_CATEGORIES, end_of_day
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -120,3 +121,93 @@ def test_a_day_ends_at_midnight_in_lima(day: date, instant: datetime) -> None:
 def test_one_directive_may_cover_everything() -> None:
     wide = replace(PERMISSION, categories=None, purposes=None, professional_id=None)
     assert decide(replace(QUERY, categories=ALL_CATEGORIES), [wide], NOW).categories == ALL_CATEGORIES
+
+
+ANYONE = replace(
+    PERMISSION, consent_id=UUID(int=400), kind=Kind.OBJECTION, establishment_id=None, professional_id=None,
+    categories=None, purposes=None, ends_at=None,
+)  # fmt: skip
+TO_HOSPITAL = replace(PERMISSION, professional_id=None)
+
+
+def test_the_later_word_to_the_same_grantee_needs_no_name_for_everything() -> None:
+    everything = replace(ANYONE, establishment_id=HOSPITAL)
+    whole = replace(TO_HOSPITAL, categories=ALL_CATEGORIES)
+    assert not decide(QUERY, [whole, everything], NOW).permit
+    assert decide(QUERY, [replace(whole, categories=frozenset({"allergies"})), everything], NOW).permit
+
+
+def test_a_finding_names_the_objections_it_is_more_specific_than() -> None:
+    decision = decide(QUERY, [PERMISSION, ANYONE], NOW)
+    assert decision.explanation[0] == (
+        f"allergies: permitted {PERMISSION.consent_id} more specific than {ANYONE.consent_id}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "category", "sector", "permitted"),
+    [("II-1", "II-1", "MINSA", True), ("II", "II-1", "MINSA", True), ("II", "III-1", "MINSA", False),
+     ("I", "II-1", "MINSA", False), ("II-1", None, "MINSA", False), ("II", "II-1", None, False),
+     ("II", "II-E", "ESSALUD", False)],
+)  # fmt: skip
+def test_a_kind_of_establishment_is_a_category_or_level_and_a_sector(
+    kind: str, category: str | None, sector: str | None, permitted: bool
+) -> None:
+    to_kind = replace(
+        TO_HOSPITAL, establishment_id=None, establishment_category=kind, establishment_sector="MINSA"
+    )  # fmt: skip
+    query = replace(QUERY, establishment_category=category, establishment_sector=sector)
+    assert decide(query, [to_kind], NOW).permit is permitted
+
+
+def test_an_objection_to_a_kind_holds_where_the_kind_is_not_known() -> None:
+    to_kind = replace(ANYONE, establishment_category="III-1", establishment_sector="MINSA")
+    same_breadth = replace(
+        to_kind, kind=Kind.PERMISSION, categories=frozenset({"allergies"}), establishment_sector=None
+    )
+    known = replace(QUERY, establishment_category="III-1")
+    assert not decide(known, [same_breadth, to_kind], NOW).permit
+    assert decide(replace(known, establishment_sector="ESSALUD"), [same_breadth, to_kind], NOW).permit
+
+
+def test_whoever_treats_me_there_is_somebody_who_is_known_to() -> None:
+    to_treating = replace(TO_HOSPITAL, treating=True)
+    assert not decide(QUERY, [to_treating], NOW).permit
+    assert decide(replace(QUERY, treats=True), [to_treating], NOW).permit
+    assert not decide(replace(QUERY, treats=True, establishment_id=OTHER), [to_treating], NOW).permit
+
+
+def test_what_is_sensitive_is_permitted_by_name_and_objected_to_without() -> None:
+    def flows(labels: set[str], *held: Directive) -> bool:
+        return decide(QUERY, held, NOW).allows(Item(category="allergies", labels=frozenset(labels), source=OTHER))
+
+    naming = replace(PERMISSION, labels=frozenset({"N", "PSY"}))
+    assert [flows({"N"}, PERMISSION), flows({"PSY"}, PERMISSION), flows({"PSY"}, naming)] == [True, False, True]
+    assert [flows({"PSY", "HIV"}, naming), flows({"surprise"}, naming)] == [False, False]
+    nobody = replace(ANYONE, labels=frozenset({"PSY"}))
+    assert flows({"PSY"}, naming, nobody)
+    same_breadth = replace(nobody, establishment_id=HOSPITAL, professional_id=DOCTOR)
+    assert [flows({"PSY"}, naming, same_breadth), flows({"N"}, naming, same_breadth)] == [False, True]
+
+
+def test_an_objection_by_source_or_by_date_withholds_only_that() -> None:
+    first, last = date(2024, 1, 1), date(2024, 12, 31)
+    by_source = replace(ANYONE, sources=frozenset({OTHER}))
+    by_date = replace(ANYONE, data_from=first, data_until=last)
+    decision = decide(QUERY, [PERMISSION, by_source, by_date], NOW)
+    item = Item(category="allergies", source=HOSPITAL, first=date(2025, 1, 1), last=date(2025, 1, 1))
+    assert decision.allows(item)
+    assert not decision.allows(replace(item, source=OTHER))
+    assert not decision.allows(replace(item, first=last))
+    assert not decision.allows(replace(item, first=None, last=None))
+    assert decision.categories_at(OTHER) == set()
+    assert decision.categories_at(HOSPITAL) == {"allergies"}
+    assert decision.restricts("allergies")
+
+
+def test_a_hidden_holder_is_not_known_and_nothing_is_said_to_be_restricted() -> None:
+    hidden = replace(ANYONE, sources=frozenset({OTHER}), hides=True)
+    decision = decide(QUERY, [PERMISSION, hidden], NOW)
+    assert [decision.knows(OTHER), decision.knows(HOSPITAL), decision.restricts("allergies")] == [False, True, False]
+    by_name = replace(PERMISSION, sources=frozenset({OTHER}), consent_id=UUID(int=500))
+    assert decide(QUERY, [by_name, hidden], NOW).knows(OTHER)

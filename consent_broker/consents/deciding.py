@@ -1,0 +1,79 @@
+"""Deciding by what stands in the database: a person's directives, and what is known of the reader."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from consent_broker.consents.decision import Decision, decide
+from consent_broker.consents.directives import AccessQuery, Directive, Kind
+from consent_broker.consents.states import ConsentState, list_consents
+from consent_broker.consents.vocabulary import Status
+from registry.database import now
+from registry.directory.service import get_establishment, get_professional, professional_may_act
+from registry.identity.service import list_person_ids
+from registry.locator.service import locate
+
+CARE_LASTS = timedelta(days=90)
+"""How long after an establishment last sent a person's record its professionals count as treating them."""
+
+
+def find_directives(session: Session, person_id: UUID, under: UUID | None = None) -> list[Directive]:
+    """What a person directed and what of it has ended: the decision function's second argument.
+
+    With `under`, of the permissions only that consent, or the one that superseded it: what was granted under a consent
+    ends with it, whatever else the person permits. Of persons this one replaced the objections hold, the permissions
+    do not: a merge never widens.
+    """
+    states = list_consents(session, {person_id, *list_person_ids(session, person_id)})
+    decided = {Status.ACTIVE, Status.REVOKED, Status.EXPIRED}
+    held = [state.directive for state in states if state.status in decided]
+    mine = [one for one in held if one.person_id == person_id or one.kind is Kind.OBJECTION]
+    directives = [replace(one, person_id=person_id) for one in mine]
+    if under is None:
+        return directives
+    current = _current(under, {state.id: state for state in states})
+    return [one for one in directives if one.kind is Kind.OBJECTION or one.consent_id == current]
+
+
+def _current(consent_id: UUID, states: dict[UUID, ConsentState]) -> UUID:
+    """Follow a consent to the one that took its place; the chain only leads to newer ones, so it ends."""
+    state = states.get(consent_id)
+    while state is not None and state.status is Status.SUPERSEDED and state.reason:
+        consent_id = UUID(state.reason)
+        state = states.get(consent_id)
+    return consent_id
+
+
+def decide_access(session: Session, query: AccessQuery, under: UUID | None = None) -> Decision:
+    """Decide by what stands in the database now."""
+    directives = find_directives(session, query.person_id, under)
+    return decide(_informed(session, query, directives), directives, now())
+
+
+def _informed(session: Session, query: AccessQuery, directives: Sequence[Directive]) -> AccessQuery:
+    """The question with what directives turn on: the kind of establishment, and whether the professional treats."""
+    if any(one.establishment_category or one.establishment_sector for one in directives):
+        place = get_establishment(session, query.establishment_id)
+        query = replace(query, establishment_category=place.category, establishment_sector=place.sector)
+    if any(one.treating for one in directives):
+        query = replace(query, treats=treats(session, query, now()))
+    return query
+
+
+def treats(session: Session, query: AccessQuery, moment: datetime) -> bool:
+    """Whether a professional treats the person at that establishment, as far as the registry can know.
+
+    They may act there now, and the establishment has sent the person's record within the last 90 days.
+    """
+    if query.professional_id is None:
+        return False
+    professional = get_professional(session, query.professional_id)
+    place = get_establishment(session, query.establishment_id)
+    attended = any(
+        one.establishment_id == place.id and one.last_received > moment - CARE_LASTS
+        for one in locate(session, query.person_id)
+    )
+    return attended and professional_may_act(session, professional, place, moment) is None

@@ -1,0 +1,103 @@
+"""Terms: whether they are lawful, and what of them another consent covers."""
+
+import re
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+
+from consent_broker.consents.directives import Kind, Terms
+from consent_broker.consents.vocabulary import (
+    ALL_CATEGORIES,
+    ALL_LABELS,
+    ESTABLISHMENT_CATEGORIES,
+    MAX_DURATION,
+    PURPOSES,
+)
+from registry.errors import Unprocessable
+
+MAX_NAMED = 50
+"""Holders, or items, one directive may name."""
+
+GRANTEE = ("establishment_id", "professional_id", "establishment_category", "establishment_sector", "treating")
+_ITEM = re.compile(r"[A-Z][A-Za-z]{2,39}/[A-Za-z0-9\-.]{1,64}")
+T = TypeVar("T")
+_ONE_DAY = timedelta(days=1)
+"""`until` is a day in Lima: the last one ends some hours after the 90 times 24."""
+
+
+def check_terms(terms: Terms, moment: datetime) -> None:
+    """Raise Unprocessable unless the terms are lawful: known words, a sensible period, and for a permission an end."""
+    _check_words(terms)
+    _check_grantee(terms)
+    if terms.ends_at is not None and terms.ends_at <= moment:
+        raise Unprocessable("The end of the consent is in the past.", code="period-in-the-past")
+    if terms.data_from and terms.data_until and terms.data_until < terms.data_from:
+        raise Unprocessable("The period of the data ends before it begins.", code="data-period")
+    if terms.kind is Kind.PERMISSION:
+        _check_permission(terms, moment)
+    elif terms.items is not None and (terms.sources is None or len(terms.sources) != 1):
+        raise Unprocessable("Items are named with the one establishment that holds them.", code="items-without-source")
+
+
+def _check_words(terms: Terms) -> None:
+    known = (
+        ("categories", terms.categories, ALL_CATEGORIES, "unknown-category"),
+        ("labels", terms.labels, ALL_LABELS, "unknown-label"),
+        ("purposes", terms.purposes, PURPOSES, "unknown-purpose"),
+    )
+    for name, said, words, code in known:
+        unknown = (said or frozenset()) - words
+        if unknown:
+            raise Unprocessable(f"Unknown {name}: {', '.join(sorted(unknown))[:200]}.", code=code)
+    named = (terms.categories, terms.labels, terms.purposes, terms.sources, terms.items)
+    if any(one is not None and not 0 < len(one) <= MAX_NAMED for one in named):
+        raise Unprocessable(
+            f"What is named is named at least once and at most {MAX_NAMED} times.", code="too-many-named"
+        )
+    if not all(map(_ITEM.fullmatch, terms.items or ())):
+        raise Unprocessable("An item is named as Type/id.", code="unknown-item")
+
+
+def _check_grantee(terms: Terms) -> None:
+    if terms.establishment_category not in {None, *ESTABLISHMENT_CATEGORIES}:
+        raise Unprocessable("There is no such category of establishments.", code="unknown-kind")
+    by_kind = terms.establishment_category or terms.establishment_sector
+    if by_kind and (terms.establishment_id or terms.professional_id):
+        raise Unprocessable("Name a kind of establishment or one, not both.", code="grantee-twice")
+    if terms.treating and (terms.establishment_id is None or terms.professional_id):
+        raise Unprocessable("Whoever treats the person does so at an establishment.", code="grantee-twice")
+
+
+def _check_permission(terms: Terms, moment: datetime) -> None:
+    if terms.breadth == 0 or not terms.categories or not terms.purposes or terms.items or terms.hides:
+        raise Unprocessable("A permission names who, what and for what.", code="permission-too-wide")
+    if terms.ends_at is None or terms.ends_at - moment > MAX_DURATION + _ONE_DAY:
+        raise Unprocessable(f"A permission ends within {MAX_DURATION.days} days.", code="period-too-long")
+
+
+def same_grantee(one: Terms, other: Terms) -> bool:
+    """Whether two consents are about the same readers."""
+    return all(getattr(one, name) == getattr(other, name) for name in GRANTEE)
+
+
+def covers(newer: Terms, older: Terms) -> bool:
+    """Whether a consent says all that an older one of its kind says, to the same grantee and for as long."""
+    if newer.kind is not older.kind or newer.hides != older.hides or newer.purposes != older.purposes:
+        return False
+    as_long = newer.ends_at is None or (older.ends_at is not None and older.ends_at <= newer.ends_at)
+    return as_long and same_grantee(newer, older) and reaches_as_far(newer, older)
+
+
+def reaches_as_far(wide: Terms, narrow: Terms) -> bool:
+    """Whether all that one consent is about (categories, labels, holders, items, dates) the other is about too."""
+    return (
+        _within(narrow.categories, wide.categories)
+        and _within(narrow.sources, wide.sources)
+        and _within(narrow.items, wide.items)
+        and all(wide.covers_label(label) for label in ALL_LABELS if narrow.covers_label(label))
+        and (wide.data_from or date.min) <= (narrow.data_from or date.min)
+        and (narrow.data_until or date.max) <= (wide.data_until or date.max)
+    )
+
+
+def _within(narrow: frozenset[T] | None, wide: frozenset[T] | None) -> bool:
+    return wide is None or (narrow is not None and narrow <= wide)

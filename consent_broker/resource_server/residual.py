@@ -1,0 +1,141 @@
+"""Withholding what a token's `residual` forbids (IHE PCF): what an item is about, and whether a rule matches it.
+
+Fails closed: a rule with a member this code does not know matches whatever its other members match, an item of unknown
+date is of every date, and a sensitivity nobody here has heard of is `R`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+NORMAL, RESTRICTED = "N", "R"
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+SENSITIVITY = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+_KNOWN = frozenset({"ETH", "ETHUD", "OPIOIDUD", "PSY", "SDV", "HIV", "STD", "SEX", "GDIS", "ADOL"})
+_ORDINARY = frozenset({"U", "L", "M", "N"})
+_LIMA = timezone(timedelta(hours=-5))
+_DAY = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?(T\S+)?")
+_WHEN = {
+    "AllergyIntolerance": ("recordedDate", "onsetDateTime", "onsetPeriod", "lastOccurrence"),
+    "Condition": ("recordedDate", "onsetDateTime", "onsetPeriod"),
+    "Encounter": ("period",),
+    "Immunization": ("occurrenceDateTime", "recorded"),
+    "MedicationStatement": ("effectiveDateTime", "effectivePeriod", "dateAsserted"),
+}
+"""The elements that say when an item happened or was recorded, the first one present counts."""
+
+Days = tuple[date, date]
+ALWAYS: Days = (date.min, date.max)
+
+
+def flows(resource: Mapping[str, Any], residual: Iterable[Any]) -> bool:
+    """Whether a FHIR resource may be released: no rule forbids it."""
+    return not any(_matches(rule, resource) for rule in residual)
+
+
+def labels_of(resource: Mapping[str, Any]) -> frozenset[str]:
+    """The sensitivity of an item by `meta.security`: its labels; `R` or `N` where it has none."""
+    meta = resource.get("meta")
+    security = meta.get("security") if isinstance(meta, dict) else None
+    if security is None:
+        return frozenset({NORMAL})
+    if not isinstance(security, list):
+        return frozenset({RESTRICTED})
+    found = frozenset().union(*map(_labels, security))
+    return (found - {RESTRICTED}) or found or frozenset({NORMAL})
+
+
+def days_of(resource: Mapping[str, Any]) -> Days:
+    """The first and last day, in Lima, an item is about; every day where that can't be told."""
+    elements = _WHEN.get(str(resource.get("resourceType")), ())
+    value = next((resource[name] for name in elements if resource.get(name) is not None), None)
+    if isinstance(value, dict):
+        start = _days(value.get("start"))
+        end = _days(value.get("end")) if value.get("end") is not None else start
+        return (start[0], end[1]) if start and end and start[0] <= end[1] else ALWAYS
+    return _days(value) or ALWAYS
+
+
+def reference_of(resource: Mapping[str, Any]) -> str:
+    """`Type/id`."""
+    return f"{resource.get('resourceType')}/{resource.get('id')}"
+
+
+def _labels(coding: Any) -> frozenset[str]:
+    if not isinstance(coding, dict):
+        return frozenset({RESTRICTED})
+    system, code = coding.get("system"), coding.get("code")
+    if system == CONFIDENTIALITY:
+        return frozenset() if code in _ORDINARY else frozenset({RESTRICTED})
+    if system == SENSITIVITY:
+        return frozenset({code}) if code in _KNOWN else frozenset({RESTRICTED})
+    return frozenset()
+
+
+def _days(value: Any) -> Days | None:
+    """A FHIR date or dateTime of any precision."""
+    match = _DAY.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    try:
+        if match[4]:
+            instant = datetime.fromisoformat(match[0])
+            day = (instant.astimezone(_LIMA) if instant.tzinfo else instant).date()
+            return day, day
+        return _span(int(match[1]), match[2] and int(match[2]), match[3] and int(match[3]))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _span(year: int, month: Any, day: Any) -> Days:
+    if day:
+        return date(year, month, day), date(year, month, day)
+    if month:
+        following = date(year + month // 12, month % 12 + 1, 1)
+        return date(year, month, 1), following - timedelta(days=1)
+    return date(year, 1, 1), date(year, 12, 31)
+
+
+def _matches(rule: Any, resource: Mapping[str, Any]) -> bool:
+    if not isinstance(rule, dict) or rule.get("type") != "forbid":
+        return True
+    return (
+        _of_class(rule.get("class"), resource)
+        and _labelled(rule.get("securityLabel"), resource)
+        and _within(rule.get("dataPeriod"), resource)
+        and _named(rule.get("data"), resource)
+    )
+
+
+def _of_class(classes: Any, resource: Mapping[str, Any]) -> bool:
+    return not isinstance(classes, list) or resource.get("resourceType") in classes
+
+
+def _labelled(labels: Any, resource: Mapping[str, Any]) -> bool:
+    if not isinstance(labels, list):
+        return True
+    named = {label.get("code") for label in labels if isinstance(label, dict)}
+    return bool(named & labels_of(resource))
+
+
+def _within(period: Any, resource: Mapping[str, Any]) -> bool:
+    """Whether one of the item's days lies in the period; an end that can't be read is none."""
+    if not isinstance(period, dict):
+        return True
+    start, end = _days(period.get("start")) or ALWAYS, _days(period.get("end")) or ALWAYS
+    first, last = days_of(resource)
+    return first <= end[1] and start[0] <= last
+
+
+def _named(data: Any, resource: Mapping[str, Any]) -> bool:
+    """Whether the rule's data name the item; a relation other than `instance` may mean any."""
+    if not isinstance(data, list):
+        return True
+    return any(not isinstance(one, dict) or _is_instance(one, resource) for one in data)
+
+
+def _is_instance(one: dict[str, Any], resource: Mapping[str, Any]) -> bool:
+    reference = one.get("reference")
+    named = reference.get("reference") if isinstance(reference, dict) else None
+    return one.get("meaning") != "instance" or not isinstance(named, str) or named == reference_of(resource)
