@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-revision = "0013_directives"
-down_revision = "0012_blocking_schemes"
+revision = "0015_directives"
+down_revision = "0014_signals"
 
 GRANTEE = (
     sa.Column("establishment_category", sa.String),
