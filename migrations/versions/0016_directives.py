@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-revision = "0015_directives"
-down_revision = "0014_signals"
+revision = "0016_directives"
+down_revision = "0015_desk"
 
 GRANTEE = (
     sa.Column("establishment_category", sa.String),
