@@ -16,6 +16,7 @@ from consent_broker.oauth.scopes import RECORD_SCOPES
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import now
+from registry.identity.service import stands_for_itself
 
 SURFACE = "/exchange"
 
@@ -42,6 +43,8 @@ def issue_grant_tokens(
         raise InvalidGrantError("The application is no longer registered for these scopes")
     if unable_professional(session, reader_of(grant), now()):
         raise InvalidGrantError("The professional may not act now")
+    if not stands_for_itself(session, grant.person_id):
+        raise InvalidGrantError("The patient's identity was merged with another: ask the patient anew")
     decision = decide_grant(session, grant, scopes)
     if not decision.permit:
         raise InvalidGrantError(f"Not permitted: {decision.public_reason}")

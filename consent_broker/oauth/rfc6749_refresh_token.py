@@ -1,7 +1,8 @@
 """Refreshing (RFC 6749 §6), in one SQL statement, by the client's profile.
 
 An app uses each refresh token once, and using one twice ends the whole family (RFC 9700 §4.14.2). A record system keeps
-the one it has, bound to its key: a lost answer does not cost it the grant (FAPI 2.0 §5.3.2.1).
+the one it has, bound to its key: a lost answer does not cost it the grant (FAPI 2.0 §5.3.2.1). While a person is merged
+into another its grants rest, and an attempt costs no token: they work again after a split.
 """
 
 from typing import Any, ClassVar
@@ -18,6 +19,9 @@ from consent_broker.oauth.models import OAuthGrant, RefreshToken
 from consent_broker.oauth.opaque import digest
 from consent_broker.oauth.scopes import RECORD_SCOPES, parse_scopes
 from registry.database import now
+from registry.identity.models import Person
+
+_STANDING = select(OAuthGrant.id).join(Person, Person.id == OAuthGrant.person_id).where(Person.status == "active")
 
 
 class RefreshTokenGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib ships no types
@@ -45,7 +49,8 @@ class RefreshTokenGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib ships no
             & (RefreshToken.client_id == client.client_id)
             & RefreshToken.jkt.is_not_distinct_from(self.server.requester.jkt)
         )
-        good = mine & RefreshToken.used_at.is_(None) & (RefreshToken.expires_at > moment)
+        alive = mine & RefreshToken.used_at.is_(None) & (RefreshToken.expires_at > moment)
+        good = alive & RefreshToken.grant_id.in_(_STANDING)
         if not client.profile.rotates:
             return session.scalar(select(RefreshToken.grant_id).where(good))  # type: ignore[no-any-return]
         use = update(RefreshToken).where(good).values(used_at=moment).returning(RefreshToken.grant_id)

@@ -17,8 +17,9 @@ from consent_broker.resource_server.nonces import NonceNeeded
 from consent_broker.resource_server.proofs import InvalidProof
 from registry.access import Caller, Presented
 from registry.audit.event import Event
-from registry.database import now, session
+from registry.database import made_at, now, session
 from registry.errors import Forbidden, Unauthenticated
+from registry.identity.service import regrouped_since
 
 _TOKEN = re.compile(r"(?P<scheme>bearer|dpop) +(?P<token>\S+)", re.IGNORECASE)
 
@@ -61,7 +62,7 @@ class AccessTokens:
 
     def _row(self, claims: Mapping[str, Any], audience: str) -> AccessToken:
         row = find_token(session(), claims) if claims.get("aud") == self._broker.audience(audience) else None
-        if row is None or (row.grant_id is not None and find_grant(session(), row.grant_id) is None):
+        if row is None or _has_ended(row):
             raise Unauthenticated("The access token is not valid here, has ended or was revoked.")
         return row
 
@@ -102,6 +103,13 @@ def _read_header(authorization: str | None) -> tuple[str, str]:
             "This call needs an access token in the Authorization header.", challenges=["Bearer", CHALLENGE]
         )
     return match["scheme"].lower(), match["token"]
+
+
+def _has_ended(row: AccessToken) -> bool:
+    """Whether the grant of a token has ended, or its person was merged or split since: a refresh then decides anew."""
+    if row.grant_id is not None and find_grant(session(), row.grant_id) is None:
+        return True
+    return row.person_id is not None and regrouped_since(session(), row.person_id, made_at(row.id))
 
 
 def _not_proved(row: AccessToken, error: str, message: str) -> Unauthenticated:
