@@ -1,83 +1,155 @@
-"""Reading records from CSV: one row a source record, any cell may be empty, dirt is kept for the engine to judge."""
+"""Reading tables of text as people export them: any usual encoding and delimiter, bad rows named by their line.
+
+Nothing is lost silently: a row that is no row is an error, or is kept in `Reading.left_out` when the caller asked to
+go on without it.
+"""
 
 import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import BinaryIO
 
-from matching.records import Demographics, Document, DocumentType, Sex
-
-REQUIRED = frozenset({"establishment", "local_id"})
 MOST_CHARACTERS = 400
-SEXES: dict[str, Sex] = {"M": "M", "H": "M", "1": "M", "F": "F", "2": "F"}
+DELIMITERS = ",;\t|"
+BYTE_ORDER_MARK = "\ufeff"
+NOT_TEXT = {
+    b"PK\x03\x04": "a spreadsheet or an archive",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet",
+    b"\x1f\x8b": "compressed",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF",
+}
 
 
 class FileError(ValueError):
-    """A file that is not a table of records; names the line."""
+    """A file that is not the table asked for; says which line, never a value."""
+
+
+class BadRowError(FileError):
+    """A row that is no row of the table, met where none may be left out."""
 
 
 @dataclass(frozen=True, slots=True)
-class FileRecord:
-    """A source record of a file."""
+class Row:
+    """One row: the line it starts on, and its cells by column, trimmed."""
 
-    establishment: str
-    local_id: str
-    demographics: Demographics
+    line: int
+    cells: Mapping[str, str]
 
 
-def read_records(lines: Iterable[str]) -> Iterator[FileRecord]:
-    """Records of a CSV with a header. Raises `FileError` for a missing column, a short row or an oversized cell."""
-    rows = csv.DictReader(lines, strict=True)
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """Lines that are no row of the table, and why."""
+
+    line: int
+    last: int
+    why: str
+
+    def __str__(self) -> str:
+        """Where and why, never a value."""
+        where = f"line {self.line}" if self.last <= self.line else f"lines {self.line} to {self.last}"
+        return f"{where}: {self.why}"
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was noticed on the way: columns, delimiter, how many lines were not UTF-8, rows left out."""
+
+    skip_bad_rows: bool = False
+    columns: tuple[str, ...] = ()
+    delimiter: str = ","
+    not_utf8: int = 0
+    left_out: list[BadRow] = field(default_factory=list)
+
+    def refuse(self, bad: BadRow) -> None:
+        """Leave a bad row out, or raise `BadRowError` for it."""
+        if not self.skip_bad_rows:
+            raise BadRowError(str(bad))
+        self.left_out.append(bad)
+
+
+def read_table(source: BinaryIO, required: Iterable[str], reading: Reading) -> Iterator[Row]:
+    """Rows of a CSV with a header. UTF-8 or, line by line, Windows-1252; comma, semicolon, tab or bar; any line ending.
+
+    Raises `FileError` for what is no text, a column missing or there twice, and a quotation mark never closed; and
+    `BadRowError` for a bad row unless `reading.skip_bad_rows`.
+    """
+    lines = _decoded(_probed(source), reading)
+    before, header = _header(lines)
+    reading.delimiter = max(DELIMITERS, key=header.count)
+    rows = csv.reader(chain([header], lines), delimiter=reading.delimiter, strict=True)
     try:
-        missing = REQUIRED - set(rows.fieldnames or ())
-        if missing:
-            raise FileError(f"missing columns: {', '.join(sorted(missing))}")
-        for row in rows:
-            yield _record(row, rows.line_num)
+        reading.columns = _columns(next(rows), set(required))
     except csv.Error as error:
-        raise FileError(f"line {rows.line_num}: {error}") from error
+        raise FileError(f"line {before + 1}: the header can't be read: {error}") from error
+    while True:
+        line = before + rows.line_num + 1
+        try:
+            cells = next(rows)
+            why = _fault(cells, reading.columns)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end" in str(error) or before + rows.line_num > line:
+                raise FileError(f"line {line}: a quotation mark opened here is never closed") from error
+            why = str(error)
+        if why:
+            reading.refuse(BadRow(line, before + rows.line_num, why))
+        elif cells:
+            yield Row(line, {name: cell.strip() for name, cell in zip(reading.columns, cells, strict=False) if name})
 
 
-def _record(row: dict[str, str | None], line: int) -> FileRecord:
-    if None in row or None in row.values():
-        raise FileError(f"line {line}: wrong number of cells")
-    if any(len(cell or "") > MOST_CHARACTERS for cell in row.values()):
-        raise FileError(f"line {line}: a cell is longer than {MOST_CHARACTERS} characters")
-    cells = {name: (cell or "").strip() for name, cell in row.items()}
-    return FileRecord(cells["establishment"], cells["local_id"], _demographics(cells))
+def canonical(column: str) -> str:
+    """A column's name as compared: case, spaces and hyphens don't matter."""
+    return column.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def _demographics(cells: dict[str, str]) -> Demographics:
-    return Demographics(
-        documents=_document(cells.get("document_type", ""), cells.get("document_number", "")),
-        paternal_surname=cells.get("paternal_surname") or None,
-        maternal_surname=cells.get("maternal_surname") or None,
-        married_surname=cells.get("married_surname") or None,
-        given_names=cells.get("given_names") or None,
-        sex=SEXES.get(cells.get("sex", "").upper()[:1]),
-        birth_date=parse_date(cells.get("birth_date", "")),
-        ubigeo=cells.get("ubigeo") or None,
-        address=cells.get("address") or None,
-        phone=cells.get("phone") or None,
-    )
+def _probed(source: BinaryIO) -> Iterator[bytes]:
+    """Lines of the source, after a look at the first."""
+    lines = iter(source)
+    first = next(lines, b"")
+    found = next((what for mark, what in NOT_TEXT.items() if first.startswith(mark)), "")
+    if found or b"\0" in first:
+        raise FileError(f"this is {found or 'no text'}: save it as CSV in UTF-8")
+    return chain([first], lines)
 
 
-def _document(kind: str, number: str) -> tuple[Document, ...]:
-    if not number:
-        return ()
-    known = kind.upper() in DocumentType.__members__
-    return (Document(DocumentType[kind.upper()] if known else DocumentType.OTHER, number),)
+def _decoded(lines: Iterator[bytes], reading: Reading) -> Iterator[str]:
+    for line in lines:
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError:
+            reading.not_utf8 += 1
+            yield line.decode("cp1252", errors="replace")
 
 
-def parse_date(text: str) -> date | None:
-    """An ISO or day/month/year date; a month above 12 means day and month were exchanged; anything else is missing."""
-    parts = text.replace("/", "-").replace(".", "-").split("-")
-    if len(parts) != 3 or not all(part.isdecimal() and len(part) <= 4 for part in parts):
-        return None
-    year, month, day = (int(part) for part in (parts if len(parts[0]) == 4 else parts[::-1]))
-    if month > 12:
-        month, day = day, month
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
+def _header(lines: Iterator[str]) -> tuple[int, str]:
+    """Number of lines before the header, and the header: blank lines and the `sep=` of spreadsheets come before it."""
+    for before, line in enumerate(lines):
+        text = line.lstrip(BYTE_ORDER_MARK)
+        if text.strip() and not text.lower().startswith("sep="):
+            return before, text
+    raise FileError("the file is empty")
+
+
+def _columns(header: list[str], required: set[str]) -> tuple[str, ...]:
+    names = tuple(map(canonical, header))
+    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    if repeated:
+        raise FileError(f"columns that appear twice: {', '.join(repeated)}")
+    missing = sorted(required - set(names))
+    if missing:
+        raise FileError(f"missing columns: {', '.join(missing)}; the header has: {', '.join(filter(None, names))}")
+    return names
+
+
+def _fault(cells: list[str], columns: tuple[str, ...]) -> str:
+    """Why these cells are no row of the table; empty when they are. Empty cells past the last column don't count."""
+    if cells and (len(cells) < len(columns) or any(cells[len(columns) :])):
+        return f"{len(cells)} cells where the header has {len(columns)}"
+    if any(len(cell) > MOST_CHARACTERS for cell in cells):
+        return f"a cell is longer than {MOST_CHARACTERS} characters"
+    return ""

@@ -17,6 +17,7 @@ from typing import Any
 
 from matching.levels import FIELDS, LEVELS
 from matching.lexicon import GIVEN_RANKS, SURNAME_RANKS
+from matching.schema import FileSchema
 
 DEFAULT_MODEL = "peru-1.json"
 CLASSES = ("match", "unrelated", "sibling", "twin", "parent")
@@ -49,7 +50,10 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model; `hash` covers the file and the name lists, and is stored with every decision."""
+    """A loaded model; `hash` covers the file and the name lists, and is stored with every decision.
+
+    `schema` says how files of the population it is for are read.
+    """
 
     version: str
     hash: str
@@ -61,6 +65,7 @@ class Model:
     given_names: Mapping[str, float] = field(repr=False)
     unlisted_surname: float
     unlisted_given: float
+    schema: FileSchema = field(repr=False)
     document: Mapping[str, Any] = field(repr=False)
 
     @classmethod
@@ -115,6 +120,7 @@ def _build(document: Mapping[str, Any]) -> Model:
         given_names=_frequencies(GIVEN_RANKS, names["given"]),
         unlisted_surname=math.log2(names["surname"]["unlisted"]),
         unlisted_given=math.log2(names["given"]["unlisted"]),
+        schema=FileSchema.from_document(document.get("schema")),
         document=document,
     )
 

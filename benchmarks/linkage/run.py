@@ -14,9 +14,9 @@ from benchmarks.linkage.report import show
 from matching.batch import Linker, Pairs, block
 from matching.cluster import Member
 from matching.evaluate import evaluate, pairs_completeness
-from matching.files import read_records
 from matching.model import Model
 from matching.normalise import normalise
+from matching.schema import read_records
 from matching.table import Table, tabulate
 from matching.train import train
 
@@ -43,9 +43,10 @@ class Clock:
 
 def load(folder: Path) -> list[Member]:
     """Normalised records of a benchmark."""
-    with (folder / "records.csv").open(encoding="utf-8", newline="") as lines:
+    with (folder / "records.csv").open("rb") as source:
         return [
-            Member(normalise(record.demographics), establishment=record.establishment) for record in read_records(lines)
+            Member(normalise(record.demographics), establishment=record.establishment)
+            for record in read_records(source)
         ]
 
 

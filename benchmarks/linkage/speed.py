@@ -3,13 +3,14 @@
 import argparse
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from matching.batch import block
 from matching.blocking import blocking_keys
-from matching.files import read_records
 from matching.model import Model
 from matching.normalise import normalise
+from matching.schema import read_records
 from matching.score import score, weigh
 from matching.table import tabulate
 
@@ -28,8 +29,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     options = parser.parse_args()
-    with (options.data / "records.csv").open(encoding="utf-8", newline="") as lines:
-        raw = [record.demographics for record, _ in zip(read_records(lines), range(MOST), strict=False)]
+    with (options.data / "records.csv").open("rb") as source:
+        raw = [record.demographics for record in islice(read_records(source), MOST)]
     report("normalise, names seen first", len(raw), lambda: [normalise(record) for record in raw])
     report("normalise, names seen before", len(raw), lambda: [normalise(record) for record in raw])
     records = [normalise(record) for record in raw]

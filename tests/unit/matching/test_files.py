@@ -1,56 +1,88 @@
-from datetime import date
+"""What people hand over as a CSV: encodings, delimiters, broken rows."""
+
+from contextlib import suppress
+from io import BytesIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from matching.files import FileError, parse_date, read_records
-from matching.records import Document, DocumentType
+from matching.files import FileError, Reading, Row, read_table
 
-HEADER = "establishment,local_id,document_type,document_number,paternal_surname,sex,birth_date\n"
-
-
-def test_a_row_becomes_a_record() -> None:
-    (record,) = read_records([HEADER, "00000001,HC1,dni,41238567,Peña,Hombre,12/03/1985\n"])
-    assert (record.establishment, record.local_id) == ("00000001", "HC1")
-    assert record.demographics.documents == (Document(DocumentType.DNI, "41238567"),)
-    assert (record.demographics.paternal_surname, record.demographics.sex) == ("Peña", "M")
-    assert record.demographics.birth_date == date(1985, 3, 12)
+HEADER = "establishment,local_id,paternal_surname\n"
+REQUIRED = ("establishment", "local_id")
 
 
-def test_empty_cells_are_missing_and_unknown_types_are_other() -> None:
-    empty, odd = read_records([HEADER, "00000001,HC1,,,,,\n", "00000001,HC2,LIBRETA,123456,,?,never\n"])
-    assert empty.demographics.documents == ()
-    assert odd.demographics.documents[0].type is DocumentType.OTHER
-    assert (odd.demographics.sex, odd.demographics.birth_date) == (None, None)
+def read(content: bytes | str, *, skip: bool = False) -> tuple[list[Row], Reading]:
+    reading = Reading(skip_bad_rows=skip)
+    data = content.encode() if isinstance(content, str) else content
+    return list(read_table(BytesIO(data), REQUIRED, reading)), reading
 
 
 @pytest.mark.parametrize(
-    "lines",
+    "content",
     [
-        [],
-        ["nombre,apellido\n", "a,b\n"],
-        [HEADER, "1,2\n"],
-        [HEADER, "1,2,3,4,5,6,7,8,9\n"],
-        [HEADER, f"1,2,DNI,1,{'A' * 500},M,\n"],
-        [HEADER, '1,2,DNI,1,"A"B,M,\n'],
+        (HEADER + "1,HC1,Peña\n").encode(),
+        (HEADER + "1,HC1,Peña\n").encode("utf-8-sig"),
+        (HEADER + "1,HC1,Peña\n").encode("latin-1"),
+        (HEADER + "1,HC1,Peña").replace(",", ";").encode("cp1252"),
+        (HEADER + "1,HC1,Peña\n").replace(",", "\t").encode(),
+        (HEADER + " 1 , HC1 ,  Peña\n").replace("\n", "\r\n").encode(),
+        ("sep=;\r\n" + (HEADER + "1,HC1,Peña\n").replace(",", ";")).encode(),
+        ("\n\n" + HEADER.upper().replace("_", " ") + "\n1,HC1,Peña,,\n\n").encode(),
+        b'\xef\xbb\xbf"establishment","local-id","paternal_surname"\n"1","HC1","Pe\xc3\xb1a"\n',
     ],
 )
-def test_what_is_no_table_of_records_is_refused(lines: list[str]) -> None:
-    with pytest.raises(FileError):
-        list(read_records(lines))
+def test_one_table_in_many_clothes(content: bytes) -> None:
+    rows, _ = read(content)
+    assert [dict(row.cells) for row in rows] == [{"establishment": "1", "local_id": "HC1", "paternal_surname": "Peña"}]
+
+
+def test_lines_that_are_not_utf8_are_counted_and_the_others_stay_as_they_are() -> None:
+    rows, reading = read((HEADER + "1,HC1,Peña\n").encode() + "1,HC2,Núñez\n".encode("latin-1"))
+    assert [row.cells["paternal_surname"] for row in rows] == ["Peña", "Núñez"]
+    assert reading.not_utf8 == 1
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("content", "says"),
     [
-        ("1985-03-12", date(1985, 3, 12)),
-        ("12.03.1985", date(1985, 3, 12)),
-        ("1985-13-05", date(1985, 5, 13)),
-        ("1985-02-30", None),
-        ("0000-01-01", None),
-        ("1985", None),
-        ("²-1-1985", None),
-        ("", None),
+        (b"", "empty"),
+        (b"\n \n", "empty"),
+        (b"PK\x03\x04 xl/workbook.xml", "spreadsheet"),
+        (HEADER.encode("utf-16"), "UTF-16"),
+        (b"establishment\0local_id", "no text"),
+        ("nombre,apellido\na,b\n", "missing columns: establishment, local_id; the header has: nombre, apellido"),
+        ("establishment,local_id,LOCAL ID\n1,2,3\n", "twice: local_id"),
+        (HEADER + "1,HC1\n", "line 2: 2 cells where the header has 3"),
+        ("\n" + HEADER + "1,HC1,A\n1,HC2,A,B\n", "line 4: 4 cells"),
+        (HEADER + f"1,HC1,{'A' * 500}\n", "line 2: a cell is longer"),
+        (HEADER + '1,HC1,"A"B\n', "line 2: "),
+        (HEADER + '1,HC1,A\n1,HC2,"A\n1,HC3,A\n', "line 3: a quotation mark opened here is never closed"),
     ],
 )
-def test_dates(text: str, expected: date | None) -> None:
-    assert parse_date(text) == expected
+def test_what_is_no_table_is_refused_with_its_line(content: bytes | str, says: str) -> None:
+    with pytest.raises(FileError, match=says):
+        read(content)
+
+
+def test_bad_rows_may_be_left_out_and_are_all_named() -> None:
+    content = HEADER + '1,HC1,A\n1,HC2\n1,HC3,"A"B\n1,"HC\n4",A,B\n1,HC5,A\n'
+    rows, reading = read(content, skip=True)
+    assert [(row.line, row.cells["local_id"]) for row in rows] == [(2, "HC1"), (7, "HC5")]
+    assert [str(bad).split(":")[0] for bad in reading.left_out] == ["line 3", "line 4", "lines 5 to 6"]
+
+
+def test_a_mark_never_closed_is_an_error_even_when_bad_rows_are_left_out() -> None:
+    swallowed = "1,HC,ROSA\n" * 20_000
+    for rest in ("", swallowed):
+        with pytest.raises(FileError, match="line 2: a quotation mark"):
+            read(HEADER + '1,HC1,"A\n' + rest, skip=True)
+
+
+@given(st.one_of(st.binary(max_size=200), st.text('establishment,local_id\n";\r\0ñ1', max_size=80).map(str.encode)))
+def test_any_bytes_are_rows_or_a_clear_error(content: bytes) -> None:
+    for prefix in (b"", HEADER.encode()):
+        with suppress(FileError):
+            rows, reading = read(prefix + content, skip=True)
+            assert all(set(row.cells) <= set(reading.columns) for row in rows)
