@@ -5,7 +5,7 @@ compares them is `matching.compare`; nothing about levels or weights is decided 
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -76,7 +76,10 @@ class Patterns:
     names: Floats
 
 
-def tabulate(records: Iterable[Normalised]) -> Table:
+KeyMaker = Callable[[Normalised], Collection[str]]
+
+
+def tabulate(records: Iterable[Normalised], keys_of: KeyMaker = blocking_keys) -> Table:
     """Records as columns, in their order."""
     numbers = [array("q") for _ in ASPECTS]
     known: list[dict[object, int]] = [{} for _ in ASPECTS]
@@ -90,11 +93,42 @@ def tabulate(records: Iterable[Normalised]) -> Table:
             if number == len(values[column]):
                 values[column].append(_bare(column, record))
             numbers[column].append(number)
-        found = blocking_keys(record)
+        found = keys_of(record)
         sizes.append(len(found))
         keys += found
     columns = tuple(Column(_ints(n), v) for n, v in zip(numbers, values, strict=True))
     return Table(len(sizes), columns, _hashed(_ints(sizes), keys))
+
+
+def join_tables(parts: Sequence[Table]) -> Table:
+    """Tables of consecutive records as one: a value that several know is known once."""
+    if not parts:
+        return tabulate(())
+    columns = tuple(_joined([part.columns[at] for part in parts], read) for at, read in enumerate(READERS))
+    starts = np.cumsum([0, *(part.size for part in parts)])
+    names = tuple(sorted({name for part in parts for name in part.keys.names}))
+    keys = [part.keys for part in parts]
+    return Table(
+        int(starts[-1]),
+        columns,
+        Keys(
+            np.concatenate([key.records + start for key, start in zip(keys, starts, strict=False)]),
+            np.concatenate([key.hashes for key in keys]),
+            np.concatenate([np.array([names.index(name) for name in key.names], np.int8)[key.kinds] for key in keys]),
+            names,
+        ),
+    )
+
+
+def _joined(parts: Sequence[Column], read: Callable[[Normalised], object]) -> Column:
+    known: dict[object, int] = {}
+    values: list[Normalised] = []
+    numbers: list[Ints] = []
+    for part in parts:
+        places = [known.setdefault(read(value), len(known)) for value in part.values]
+        values += [value for value, place in zip(part.values, places, strict=True) if place >= len(values)]
+        numbers.append(np.array(places, dtype=np.int64)[part.numbers])
+    return Column(np.concatenate(numbers), values)
 
 
 def _bare(column: int, record: Normalised) -> Normalised:
@@ -116,19 +150,25 @@ def compare_pairs(model: Model, table: Table, one: Ints, other: Ints) -> Pattern
     """Compare pairs of records, given as two arrays of indices; each distinct pair of values is looked at once."""
     levels = np.zeros((len(one), len(FIELDS)), dtype=np.int8)
     names = np.zeros(len(one))
-    for aspect, column, first in zip(ASPECTS, table.columns, FIRST_FIELD, strict=True):
-        a, b = column.numbers[one], column.numbers[other]
-        codes, distinct = pd.factorize(np.minimum(a, b) * len(column.values) + np.maximum(a, b))
-        found = np.zeros((len(distinct), len(aspect.fields)), dtype=np.int8)
-        bits = np.zeros(len(distinct))
-        for row, (low, high) in enumerate(zip(*np.divmod(distinct, len(column.values)), strict=True)):
-            for place, (level, agreed) in enumerate(aspect.outcomes(column.values[low], column.values[high])):
-                found[row, place] = LEVEL_NUMBERS[first + place][level]
-                if agreed:
-                    bits[row] += agreed_bits(model, first + place, level, agreed)
-        levels[:, first : first + len(aspect.fields)] = found[codes]
-        names += bits[codes]
+    for at, (column, first) in enumerate(zip(table.columns, FIRST_FIELD, strict=True)):
+        found = compare_values(model, at, column.values, column.numbers[one], column.numbers[other])
+        levels[:, first : first + found.levels.shape[1]] = found.levels
+        names += found.names
     return Patterns(levels, names)
+
+
+def compare_values(model: Model, at: int, values: Sequence[Normalised], one: Ints, other: Ints) -> Patterns:
+    """Compare pairs of values of the aspect at `at`, given as two arrays of places in `values`; its fields only."""
+    aspect, first = ASPECTS[at], FIRST_FIELD[at]
+    codes, distinct = pd.factorize(np.minimum(one, other) * len(values) + np.maximum(one, other))
+    found = np.zeros((len(distinct), len(aspect.fields)), dtype=np.int8)
+    bits = np.zeros(len(distinct))
+    for row, (low, high) in enumerate(zip(*np.divmod(distinct, max(len(values), 1)), strict=True)):
+        for place, (level, agreed) in enumerate(aspect.outcomes(values[low], values[high])):
+            found[row, place] = LEVEL_NUMBERS[first + place][level]
+            if agreed:
+                bits[row] += agreed_bits(model, first + place, level, agreed)
+    return Patterns(found[codes], bits[codes])
 
 
 def class_bits(patterns: Patterns, start: Floats, tables: Sequence[Floats]) -> Floats:
