@@ -70,9 +70,12 @@ class Linker:
         self.weights: Floats = np.zeros(0)
         self.unblocked: dict[int, float] = {}
 
-    def link(self, pairs: Pairs) -> list[int]:
-        """A label for every record; records with one label are one person. The order of pairs changes nothing."""
-        self._weigh(pairs)
+    def link(self, pairs: Pairs, weights: Floats | None = None) -> list[int]:
+        """A label for every record; records with one label are one person. The order of pairs changes nothing.
+
+        `weights` are those of the pairs, where another executor has worked them out already.
+        """
+        self._weigh(pairs, weights)
         strong = np.flatnonzero(self.weights >= self.model.thresholds.pair)
         order = strong[np.lexsort((self.codes[strong], -self.weights[strong]))]
         ones, others = np.divmod(self.codes[order], max(self.table.size, 1))
@@ -92,9 +95,12 @@ class Linker:
             self.unblocked[code] = weigh(self.model, self.table.record(one), self.table.record(other))
         return self.unblocked[code]
 
-    def _weigh(self, pairs: Pairs) -> None:
+    def _weigh(self, pairs: Pairs, weights: Floats | None) -> None:
         codes = pairs.one * self.table.size + pairs.other
         order = np.argsort(codes)
+        if weights is not None:
+            self.codes, self.weights = codes[order], weights[order]
+            return
         parts = [
             weigh_pairs(self.model, self.table, pairs.one[some], pairs.other[some])
             for some in np.array_split(order, len(order) // PAIRS_AT_ONCE + 1)
