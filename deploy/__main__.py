@@ -1,42 +1,20 @@
-"""The command line behind `./renhice`: this room's commands, those of the product, and the sandbox's story."""
+"""The command line behind `./renhice`; `match` needs nothing of the product, whose import takes seconds."""
 
-import os
-from typing import Any
+import sys
+from importlib import import_module
 
-import click
-
-from consent_broker.rooms import broker_commands
-from deploy.checking import test
-from deploy.commands import down, ensure_running, status, up
-from deploy.doctor import doctor
-from deploy.layout import Layout
-from deploy.vault import read_object
-from registry.cli import cli as registry
-from sandbox.cli import demo as story
-
-CONFIGURED: dict[str, click.Command] = {**registry.commands, "broker": broker_commands}
+INTERRUPTED = 130
 
 
-@click.group()
-@click.pass_context
-def main(context: click.Context) -> None:
-    """RENHICE: Peru's national registry index of electronic health records."""
-    if context.invoked_subcommand in CONFIGURED:
-        for name, value in read_object(Layout().environment).items():
-            os.environ.setdefault(name, value)
-
-
-@click.pass_context
-def tell_story(context: click.Context, /, **arguments: Any) -> None:
-    """Start the system unless it runs, then hand over to the sandbox's own command."""
-    ensure_running()
-    context.invoke(story, **arguments)
-
-
-demo = click.Command("demo", params=story.params, callback=tell_story, help=story.help)
-for command in (up, down, status, demo, test, doctor, *CONFIGURED.values()):
-    main.add_command(command)
+def main() -> None:
+    """Run the command named by the arguments."""
+    try:
+        if sys.argv[1:2] == ["match"]:
+            import_module("matching.cli.main").match(sys.argv[2:], prog_name="renhice match")
+        import_module("deploy.commandline").main(prog_name="renhice")
+    except KeyboardInterrupt:  # while modules load; the commands see to it themselves
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
-    main(prog_name="renhice")
+    main()

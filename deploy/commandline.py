@@ -1,0 +1,39 @@
+"""All commands of `./renhice`: this room's, those of the product, the engine's over files, and the sandbox's story."""
+
+import os
+from typing import Any
+
+import click
+
+from consent_broker.rooms import broker_commands
+from deploy.checking import test
+from deploy.commands import down, ensure_running, status, up
+from deploy.doctor import doctor
+from deploy.layout import Layout
+from deploy.vault import read_object
+from matching.cli.main import match
+from registry.cli import cli as registry
+from sandbox.cli import demo as story
+
+CONFIGURED: dict[str, click.Command] = {**registry.commands, "broker": broker_commands}
+
+
+@click.group()
+@click.pass_context
+def main(context: click.Context) -> None:
+    """RENHICE: Peru's national registry index of electronic health records."""
+    if context.invoked_subcommand in CONFIGURED:
+        for name, value in read_object(Layout().environment).items():
+            os.environ.setdefault(name, value)
+
+
+@click.pass_context
+def tell_story(context: click.Context, /, **arguments: Any) -> None:
+    """Start the system unless it runs, then hand over to the sandbox's own command."""
+    ensure_running()
+    context.invoke(story, **arguments)
+
+
+demo = click.Command("demo", params=story.params, callback=tell_story, help=story.help)
+for command in (up, down, status, demo, test, doctor, match, *CONFIGURED.values()):
+    main.add_command(command)
