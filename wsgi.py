@@ -3,7 +3,7 @@
 from flask import Flask
 
 from consent_broker.broker import install_broker
-from consent_broker.oauth.rfc6750_bearer import BearerAuthenticator
+from consent_broker.oauth.rfc6750_tokens import AccessTokens
 from consent_broker.rooms import broker_rooms, schedule_broker_tasks
 from portal.layout import error_page
 from portal.rooms import rooms as portal_rooms
@@ -19,8 +19,8 @@ def create_app(settings: Settings | None = None, authenticate: Authenticator | N
     """Compose the product; settings come from the environment, tokens are checked by the broker, unless given."""
     parts = make_parts(settings or load_settings())
     app = make_app(parts, error_page)
-    broker = install_broker(app, parts.settings)
-    authenticate = authenticate or BearerAuthenticator(broker)
+    broker = install_broker(app, parts.settings, parts.sealer)
+    authenticate = authenticate or AccessTokens(broker)
     schedule_registry_tasks(parts)
     schedule_broker_tasks(parts.celery, broker)
     schedule_portal_tasks(parts.celery)

@@ -10,8 +10,12 @@ import httpx
 from flask import Flask, current_app
 
 from consent_broker.oauth.rfc7517_keys import SigningKeys, ensure_signing_key
+from consent_broker.oauth.rfc9449_client import Prover
+from consent_broker.oauth.rfc9449_dpop import make_nonces, offer_nonces
+from consent_broker.resource_server.nonces import Nonces
 from registry.breaker import Breakers
 from registry.errors import Unavailable
+from registry.sealing import Sealer
 from registry.settings import Settings
 
 EXTENSION = "consent-broker"
@@ -48,13 +52,15 @@ class ExchangeSlots:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """The issuer, its keys, and the connections to the holders of records."""
+    """The issuer, its keys and nonces, and what it shows to the holders of records."""
 
     settings: Settings
     keys: SigningKeys
     http: httpx.Client
     breakers: Breakers
     slots: ExchangeSlots
+    nonces: Nonces
+    prover: Prover
 
     @property
     def issuer(self) -> str:
@@ -66,7 +72,7 @@ class Broker:
         return f"{self.issuer}{surface}"
 
 
-def install_broker(app: Flask, settings: Settings) -> Broker:
+def install_broker(app: Flask, settings: Settings, sealer: Sealer) -> Broker:
     """Make the broker of an application; outside production a missing first signing key is made."""
     if settings.environment != "production":
         ensure_signing_key(settings.keys_dir)
@@ -74,9 +80,16 @@ def install_broker(app: Flask, settings: Settings) -> Broker:
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
     http = httpx.Client(timeout=httpx.Timeout(seconds), limits=limits, follow_redirects=False, trust_env=False)
     broker = Broker(
-        settings, SigningKeys(settings.keys_dir), http, Breakers(), ExchangeSlots(settings.exchange_concurrency)
+        settings=settings,
+        keys=SigningKeys(settings.keys_dir),
+        http=http,
+        breakers=Breakers(),
+        slots=ExchangeSlots(settings.exchange_concurrency),
+        nonces=make_nonces(sealer),
+        prover=Prover(),
     )
     app.extensions[EXTENSION] = broker
+    offer_nonces(app)
     return broker
 
 

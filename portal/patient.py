@@ -58,8 +58,7 @@ def me() -> UUID:
 @patient.get("")
 def home() -> Response:
     """Where my records are, what waits for me, and the last accesses."""
-    ids = person_and_replaced(session(), me())
-    asked = list_pending_requests(session(), ids)
+    asked = list_pending_requests(session(), [me()])
     waited_for = waits_for(session(), [one.id for one in asked])
     pending = present.pending_requests(session(), parts().sealer, asked, waited_for)
     latest = log.newest(session(), parts().sealer, _selection(Filters()), FEW)

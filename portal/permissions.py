@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as Answer
 
 from consent_broker.consents.access_requests import current_status, deny_request, find_request_for, grant_request
 from consent_broker.consents.evidence import Evidence
+from consent_broker.consents.regrouping import is_suspended
 from consent_broker.consents.service import (
     ConsentState,
     get_consent,
@@ -32,15 +33,21 @@ from registry.errors import NotFound
 
 permissions = Blueprint("portal-permissions", __name__, url_prefix="/mi-historia")
 __all__ = ["permissions", "policy"]
+CURRENT = frozenset({"active", "suspended"})
+"""States of a permission that the person may withdraw."""
 
 
 @permissions.get("/permisos")
 def list_permissions() -> Response:
-    """Permissions in force, and those that ended."""
+    """Permissions in force, and those that ended or rest because the person that gave them was merged into me."""
     states = [state for state in list_consents(session(), _my_ids()) if state.status is not Status.PROPOSED]
-    shown = present.permissions(session(), parts().sealer, states)
-    current = [permission for permission in shown if permission.state == "active"]
-    return layout.page("permissions.html", current=current, past=[one for one in shown if one.state != "active"])
+    resting = {state.id for state in states if is_suspended(state, me())}
+    shown = [
+        replace(one, state="suspended") if one.state == "active" and one.id in resting else one
+        for one in present.permissions(session(), parts().sealer, states)
+    ]
+    current = [permission for permission in shown if permission.state in CURRENT]
+    return layout.page("permissions.html", current=current, past=[one for one in shown if one.state not in CURRENT])
 
 
 @permissions.get("/permisos/<uuid:consent_id>")

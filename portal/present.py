@@ -172,13 +172,19 @@ def _access(event: AuditEvent, known: Directory) -> Access:
     return Access(
         at=event.recorded_at,
         permitted=permitted,
-        who=known.professional(event.professional_id) or known.establishment(event.establishment_id),
+        who=_who(event, known),
         profession=known.credential(event.professional_id),
         establishment=known.establishment(event.establishment_id) if event.professional_id else "",
         what=_what(event, known),
         why=texts.IDENTIFYING if event.action in texts.ACTIONS else texts.purpose(event.purpose),
         refusal=_note(event),
     )
+
+
+def _who(event: AuditEvent, known: Directory) -> str:
+    if event.actor_role == "steward":
+        return f"{texts.ROLES['steward']} del Minsa"
+    return known.professional(event.professional_id) or known.establishment(event.establishment_id)
 
 
 def _what(event: AuditEvent, known: Directory) -> str:

@@ -35,6 +35,7 @@ CONSENT_STATES = {
     "denied": "No permitido",
     "expired": "Vencido",
     "superseded": "Reemplazado",
+    "suspended": "En pausa: su identidad se unió con otra",
 }
 
 ROLES = {"patient": "Paciente", "professional": "Profesional", "analyst": "Analista", "steward": "Gestor de identidad",
@@ -58,6 +59,9 @@ ACTIONS = {
     "portal:person:viewed": "Sus datos de identidad",
     "identity:person:read": "Sus datos de identidad",
     "identity:person:matched": "Búsqueda de su identidad",
+    "identity:case:read": "Revisión de su identidad",
+    "identity:case:revealed": "Revisión de su identidad, con sus documentos o su contacto",
+    "identity:history:read": "Revisión de su identidad en el pasado",
     "portal:person:matched": "Búsqueda de su identidad",
     "locator:person:located": "Dónde están sus historias",
 }

@@ -14,6 +14,18 @@ Policy = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Presented:
+    """What a request shows of its right to be made, and the request it is shown with."""
+
+    authorization: str | None
+    proof: str | None
+    """The DPoP header: a proof of possession of the token's key (RFC 9449)."""
+
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """An authenticated record system, with the rights its token carries."""
 
@@ -25,11 +37,14 @@ class Caller:
     grant_id: UUID | None = None
     """The authorization a grant token came from; None for client credentials."""
 
+    scheme: str = "Bearer"
+    """How the token was presented: `DPoP` when it is bound to a key of the caller's."""
+
 
 class Authenticator(Protocol):
-    """Turns an Authorization header into a Caller; implemented by the consent broker."""
+    """Turns what a request shows into a Caller; implemented by the consent broker."""
 
-    def __call__(self, authorization: str | None, audience: str) -> Caller:
+    def __call__(self, presented: Presented, audience: str) -> Caller:
         """Verify the token for that audience path (`/fhir`); raises Unauthenticated or Forbidden."""
 
 
@@ -42,12 +57,18 @@ def self_authenticated() -> None:
 
 
 def bearer(authenticate: Authenticator, audience: str) -> Policy:
-    """Require a bearer token (RFC 6750 §2.1, header only) issued for `audience`."""
+    """Require an access token issued for `audience`, in the header only (RFC 6750 §2.1), and proved if it is bound."""
 
     def policy() -> None:
         if "access_token" in request.args or "access_token" in request.form:
             raise Unauthenticated("Send the access token in the Authorization header only.")
-        g.caller = authenticate(request.headers.get("Authorization"), audience)
+        presented = Presented(
+            authorization=request.headers.get("Authorization"),
+            proof=request.headers.get("DPoP"),
+            method=request.method,
+            path=request.path,
+        )
+        g.caller = authenticate(presented, audience)
 
     return policy
 
@@ -74,4 +95,9 @@ def require_scope(who: Caller, scope: str) -> None:
         actor_role="record-system",
         detail={"scope": scope},
     )
-    raise Forbidden(f"The access token lacks the scope {scope}.", code="insufficient-scope", audit=refusal)
+    raise Forbidden(
+        f"The access token lacks the scope {scope}.",
+        code="insufficient-scope",
+        audit=refusal,
+        challenges=[f'{who.scheme} error="insufficient_scope", scope="{scope}"'],
+    )

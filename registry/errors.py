@@ -11,7 +11,8 @@ class DomainError(Exception):
     """Something the caller can understand and act on.
 
     `code` is stable and machine-readable, `message` is public, `hint` says what to do next, `debug` is for the log
-    alone, `audit` is recorded in a transaction of its own when the error refuses something.
+    alone, `audit` is recorded in a transaction of its own when the error refuses something, `challenges` say how to
+    authenticate (one WWW-Authenticate header each).
     """
 
     code: ClassVar[str] = "error"
@@ -31,6 +32,7 @@ class DomainError(Exception):
         hint: str | None = None,
         debug: str | None = None,
         audit: Event | None = None,
+        challenges: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -38,6 +40,7 @@ class DomainError(Exception):
         self.hint = hint
         self.debug = debug
         self.audit = audit
+        self.challenges = challenges
 
 
 class InvalidInput(DomainError):
@@ -122,6 +125,7 @@ class Problem:
     correlation_id: str
     fhir_code: str = "processing"
     details: Any = None
+    challenges: Sequence[str] = ()
     retry_after: int | None = None
 
 

@@ -14,6 +14,7 @@ from registry.audit.service import record
 from registry.errors import DomainError, Face, Problem
 from registry.telemetry import current_request_id, logger
 
+_UNAUTHENTICATED = ('Bearer error="invalid_token"',)
 RETRY_AFTER = 5
 """Seconds a caller is asked to wait when something is down or full."""
 
@@ -76,6 +77,7 @@ def _domain(error: DomainError) -> Any:
         fhir_code=error.fhir_code,
         details=error.details or None,
         retry_after=error.retry_after,
+        challenges=error.challenges,
     )
     return _finish(shown)
 
@@ -148,8 +150,8 @@ def _finish(shown: Problem) -> Response:
     wait = shown.retry_after or (RETRY_AFTER if shown.status == 503 else None)
     if wait:
         response.headers["Retry-After"] = str(wait)
-    if shown.status == 401 and "WWW-Authenticate" not in response.headers:
-        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    for challenge in shown.challenges or (_UNAUTHENTICATED if shown.status == 401 else ()):
+        response.headers.add("WWW-Authenticate", challenge)
     return response
 
 

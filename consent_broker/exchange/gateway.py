@@ -74,26 +74,41 @@ def _ask(broker: Broker, ticket: Ticket, resource_type: str) -> Answer:
 
 
 def _get(broker: Broker, ticket: Ticket, resource_type: str) -> Any:
-    url = f"{ticket.holder.endpoint}/{resource_type}"
-    patient = f"{SOURCE_RECORD}|{ticket.holder.source_record_id}"
-    parameters = {"patient.identifier": patient, "_count": str(MAX_RESOURCES)}
-    headers = {
-        "Authorization": f"Bearer {ticket.token.value}",
-        "Accept": "application/fhir+json",
-        "Accept-Encoding": "identity",
-    }
     deadline = time.monotonic() + broker.settings.holder_timeout_seconds
     try:
-        with broker.http.stream("GET", url, params=parameters, headers=headers) as response:
-            body = _read(response, deadline)
+        body = _try(broker, ticket, resource_type, deadline) or _try(broker, ticket, resource_type, deadline)
     except httpx.TimeoutException:
         raise HolderError(Fault.TIMEOUT) from None
     except (httpx.HTTPError, httpx.InvalidURL):
         raise HolderError(Fault.UNREACHABLE) from None
+    if body is None:
+        raise HolderError(Fault.REFUSED)
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         raise HolderError(Fault.UNREADABLE) from None
+
+
+def _try(broker: Broker, ticket: Ticket, resource_type: str, deadline: float) -> bytes | None:
+    """Ask with a proof of the key the token is bound to; None when the holder wants the nonce it has just named."""
+    holder, token = ticket.holder.endpoint or "", ticket.token
+    url = f"{holder}/{resource_type}"
+    parameters = {
+        "patient.identifier": f"{SOURCE_RECORD}|{ticket.holder.source_record_id}",
+        "_count": str(MAX_RESOURCES),
+    }
+    headers = {
+        "Authorization": f"{token.type} {token.value}",
+        "DPoP": broker.prover.prove("GET", url, token.value, holder),
+        "Accept": "application/fhir+json",
+        "Accept-Encoding": "identity",
+    }
+    left = max(0.01, deadline - time.monotonic())
+    with broker.http.stream("GET", url, params=parameters, headers=headers, timeout=left) as response:
+        broker.prover.learn(holder, response.headers.get("DPoP-Nonce"))
+        if response.status_code == 401 and "use_dpop_nonce" in response.headers.get("WWW-Authenticate", ""):
+            return None
+        return _read(response, deadline)
 
 
 def _read(response: httpx.Response, deadline: float) -> bytes:

@@ -89,6 +89,7 @@ def issue_ticket(session: Session, broker: Broker, access: Access, decision: Dec
         audience=holder.endpoint or "",
         scopes=frozenset(scope_of(category) for category in decision.categories),
         subject=patient,
+        jkt=broker.prover.thumbprint,
         grant_id=access.grant_id,
         person_id=access.person_id,
         professional_id=access.professional_id,

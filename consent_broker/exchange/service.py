@@ -16,7 +16,7 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import now
 from registry.errors import Forbidden, InvalidInput
-from registry.identity.service import find_person
+from registry.identity.service import stands_for_itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,7 @@ def _decide(session: Session, access: Access, types: Sequence[str]) -> Decision:
 
 def _replaced(session: Session, access: Access) -> str | None:
     """A person merged into another, or emptied, is not read under the old consents until they are looked at anew."""
-    person = find_person(session, access.person_id)
-    return None if person is not None and person.id == access.person_id else "patient-replaced"
+    return None if stands_for_itself(session, access.person_id) else "patient-replaced"
 
 
 def _result(

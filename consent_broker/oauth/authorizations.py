@@ -223,6 +223,7 @@ def _new_code(session: Session, broker: Broker, request: AuthorizationRequest, g
             client_id=request.client_id,
             redirect_uri=request.redirect_uri,
             code_challenge=request.code_challenge,
+            jkt=request.jkt,
             expires_at=now() + timedelta(seconds=broker.settings.authorization_code_seconds),
         )
     )

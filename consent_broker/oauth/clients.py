@@ -52,6 +52,14 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
         return self.profile.cross_origin and any(origin == _origin(uri) for uri in self.redirect_uris)
 
 
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """The authenticated client of a request and the thumbprint of the key it proved to hold in it, if it did."""
+
+    client: Client
+    jkt: str | None
+
+
 def _origin(uri: str) -> str:
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}"

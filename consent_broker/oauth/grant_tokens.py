@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
 from consent_broker.consents.vocabulary import scope_of
-from consent_broker.oauth.clients import Client
+from consent_broker.oauth.clients import Requester
 from consent_broker.oauth.grants import decide_grant, reader_of, unable_professional
 from consent_broker.oauth.models import OAuthGrant, RefreshToken
 from consent_broker.oauth.opaque import digest, new_secret
@@ -16,43 +16,53 @@ from consent_broker.oauth.scopes import RECORD_SCOPES
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import now
+from registry.identity.service import stands_for_itself
 
 SURFACE = "/exchange"
 
 
 def issue_grant_tokens(
-    session: Session, broker: Broker, client: Client, grant: OAuthGrant, asked: frozenset[str]
+    session: Session,
+    broker: Broker,
+    requester: Requester,
+    grant: OAuthGrant,
+    asked: frozenset[str],
+    *,
+    refreshable: bool = True,
 ) -> dict[str, Any]:
-    """Decide again, then issue what is permitted of `asked` (RFC 6749 §5.1, SMART `patient`).
+    """Decide again, then issue what is permitted of `asked`, bound to the client's key (RFC 6749 §5.1).
 
+    `refreshable`: whether a refresh token may come with it.
     Issued ⊆ asked ∩ granted ∩ the client's now ∩ consented now. Raises InvalidGrantError when nothing of it is left.
     """
     if not asked & RECORD_SCOPES:
         raise InvalidScopeError("Ask for at least one record scope")
-    scopes = asked & frozenset(grant.scopes) & client.scopes
+    scopes = asked & frozenset(grant.scopes) & requester.client.scopes
     if not scopes & RECORD_SCOPES:
         record(session, _beyond_client(grant, asked))
         raise InvalidGrantError("The application is no longer registered for these scopes")
     if unable_professional(session, reader_of(grant), now()):
         raise InvalidGrantError("The professional may not act now")
+    if not stands_for_itself(session, grant.person_id):
+        raise InvalidGrantError("The patient's identity was merged with another: ask the patient anew")
     decision = decide_grant(session, grant, scopes)
     if not decision.permit:
         raise InvalidGrantError(f"Not permitted: {decision.public_reason}")
     permitted = frozenset(scope_of(category) for category in decision.categories)
-    token = issue_token(session, broker, _spec(broker, grant, permitted))
+    token = issue_token(session, broker, _spec(broker, grant, permitted, requester.jkt))
     body: dict[str, Any] = {
         "access_token": token.value,
-        "token_type": "Bearer",
+        "token_type": token.type,
         "expires_in": token.expires_in,
         "scope": " ".join(sorted(permitted | (scopes & {"offline_access"}))),
         "patient": str(grant.person_id),
     }
-    if "offline_access" in scopes:
-        body["refresh_token"] = _new_refresh_token(session, grant)
+    if refreshable and "offline_access" in scopes:
+        body["refresh_token"] = _new_refresh_token(session, grant, requester.jkt)
     return body
 
 
-def _spec(broker: Broker, grant: OAuthGrant, scopes: frozenset[str]) -> TokenSpec:
+def _spec(broker: Broker, grant: OAuthGrant, scopes: frozenset[str], jkt: str | None) -> TokenSpec:
     claims: dict[str, Any] = {"patient": str(grant.person_id)}
     if grant.professional_id:
         claims["act"] = {"sub": str(grant.professional_id)}
@@ -63,6 +73,7 @@ def _spec(broker: Broker, grant: OAuthGrant, scopes: frozenset[str]) -> TokenSpe
         audience=broker.audience(SURFACE),
         scopes=scopes,
         subject=str(grant.person_id),
+        jkt=jkt,
         grant_id=grant.id,
         person_id=grant.person_id,
         professional_id=grant.professional_id,
@@ -88,11 +99,15 @@ def _beyond_client(grant: OAuthGrant, asked: frozenset[str]) -> Event:
     )
 
 
-def _new_refresh_token(session: Session, grant: OAuthGrant) -> str:
+def _new_refresh_token(session: Session, grant: OAuthGrant, jkt: str | None) -> str:
     secret = new_secret()
     session.add(
         RefreshToken(
-            token_hash=digest(secret), grant_id=grant.id, client_id=grant.client_id, expires_at=grant.expires_at
+            token_hash=digest(secret),
+            grant_id=grant.id,
+            client_id=grant.client_id,
+            jkt=jkt,
+            expires_at=grant.expires_at,
         )
     )
     return secret

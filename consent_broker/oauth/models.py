@@ -23,8 +23,14 @@ class AuthorizationRequest(Base):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     state: Mapped[str | None]
     code_challenge: Mapped[str]
+    jkt: Mapped[str | None]
+    """The thumbprint of the key its code may be redeemed with (RFC 9449 §10); None for any."""
+
     access_request_id: Mapped[UUID | None] = mapped_column(ForeignKey("access_requests.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
+    pushed_until: Mapped[datetime | None]
+    """Until when a pushed one may be opened by its reference (RFC 9126); None for one that came by link."""
+
     expires_at: Mapped[datetime] = mapped_column(index=True)
     decided_at: Mapped[datetime | None]
 
@@ -58,18 +64,20 @@ class AuthorizationCode(Base):
     client_id: Mapped[str]
     redirect_uri: Mapped[str]
     code_challenge: Mapped[str]
+    jkt: Mapped[str | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
 
 
 class RefreshToken(Base):
-    """A refresh token, used once; the next one belongs to the same grant."""
+    """A refresh token of a grant: an app's counts once and yields the next, a record system's is bound to its key."""
 
     __tablename__ = "refresh_tokens"
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     grant_id: Mapped[UUID] = mapped_column(ForeignKey("oauth_grants.id"), index=True)
     client_id: Mapped[str]
+    jkt: Mapped[str | None]
     issued_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
@@ -101,6 +109,15 @@ class AccessToken(Base):
     """The source record id a holder knows the patient by (holder tokens)."""
     status_index: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     """Its place in the status lists."""
+
+
+class UsedProof(Base):
+    """A DPoP proof that was used: it can't be used again while it would be valid."""
+
+    __tablename__ = "used_proofs"
+
+    proof_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class ClientAssertion(Base):

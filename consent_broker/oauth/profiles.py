@@ -25,6 +25,15 @@ class Profile:
     needs_iat: bool
     """Whether its assertions must say when they were made; SMART's need not, `exp` within 300 s bounds them."""
 
+    bound: bool
+    """Whether its tokens are bound to its key by DPoP (RFC 9449); else they are bearer tokens."""
+
+    rotates: bool
+    """Whether each use of a refresh token yields the next one; FAPI 2.0 §5.3.2.1 forbids it for bound ones."""
+
+    pushed: bool
+    """Whether its authorization requests are pushed (RFC 9126), and only so."""
+
     cross_origin: bool
     """Whether its browser code may call us from the origins of its redirect URIs (CORS)."""
 
@@ -33,11 +42,27 @@ class Profile:
         return f"{issuer}{self.audience_path}"
 
 
-FAPI2 = Profile(name="fapi2", algorithms=ALGORITHMS["fapi2"], audience_path="", needs_iat=True, cross_origin=False)
+FAPI2 = Profile(
+    name="fapi2",
+    algorithms=ALGORITHMS["fapi2"],
+    audience_path="",
+    needs_iat=True,
+    bound=True,
+    rotates=False,
+    pushed=True,
+    cross_origin=False,
+)
 """FAPI 2.0 Security Profile Final §5.3: the assertion is for the issuer."""
 
 SMART = Profile(
-    name="smart", algorithms=ALGORITHMS["smart"], audience_path=TOKEN_PATH, needs_iat=False, cross_origin=True
+    name="smart",
+    algorithms=ALGORITHMS["smart"],
+    audience_path=TOKEN_PATH,
+    needs_iat=False,
+    bound=False,
+    rotates=True,
+    pushed=False,
+    cross_origin=True,
 )
 """SMART App Launch 2.2: the assertion is for the token URL (Client Authentication: Asymmetric §5.1.2)."""
 

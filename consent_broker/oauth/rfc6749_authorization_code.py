@@ -24,6 +24,7 @@ class RedeemedCode(AuthorizationCodeMixin):  # type: ignore[misc]  # Authlib shi
     grant_id: UUID
     redirect_uri: str
     code_challenge: str
+    jkt: str | None
 
     def get_redirect_uri(self) -> str:
         return self.redirect_uri
@@ -43,7 +44,12 @@ class AuthorizationCodeGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib shi
             update(AuthorizationCode)
             .where(mine, AuthorizationCode.used_at.is_(None), AuthorizationCode.expires_at > moment)
             .values(used_at=moment)
-            .returning(AuthorizationCode.grant_id, AuthorizationCode.redirect_uri, AuthorizationCode.code_challenge)
+            .returning(
+                AuthorizationCode.grant_id,
+                AuthorizationCode.redirect_uri,
+                AuthorizationCode.code_challenge,
+                AuthorizationCode.jkt,
+            )
         )
         found = self.server.session.execute(redeem).one_or_none()
         if found is None:
@@ -58,9 +64,12 @@ class AuthorizationCodeGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib shi
             revoke_grant(self.server.session, grant_id, "code-replayed")
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        grant = find_grant(self.server.session, self.request.authorization_code.grant_id)
+        server, code = self.server, self.request.authorization_code
+        if code.jkt not in {None, server.requester.jkt}:
+            raise InvalidGrantError("The code is bound to another key")
+        grant = find_grant(server.session, code.grant_id)
         if grant is None:
             raise InvalidGrantError("The grant has ended")
-        server, client = self.server, self.request.client
-        body = issue_grant_tokens(server.session, server.broker, client, grant, frozenset(grant.scopes))
+        scopes = frozenset(grant.scopes)
+        body = issue_grant_tokens(server.session, server.broker, server.requester, grant, scopes)
         return 200, body, self.TOKEN_RESPONSE_HEADER

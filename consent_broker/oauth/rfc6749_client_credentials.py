@@ -33,11 +33,12 @@ class ClientCredentialsGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib shi
             audience=broker.audience(self._audience),
             scopes=self._scopes,
             subject=client.client_id,
+            jkt=self.server.requester.jkt,
         )
         token = issue_token(self.server.session, broker, spec)
         body = {
             "access_token": token.value,
-            "token_type": "Bearer",
+            "token_type": token.type,
             "expires_in": token.expires_in,
             "scope": " ".join(sorted(self._scopes)),
         }

@@ -1,4 +1,9 @@
-"""Refreshing (RFC 6749 §6): each refresh token once; using one twice ends the whole family (RFC 9700 §4.14.2)."""
+"""Refreshing (RFC 6749 §6), in one SQL statement, by the client's profile.
+
+An app uses each refresh token once, and using one twice ends the whole family (RFC 9700 §4.14.2). A record system keeps
+the one it has, bound to its key: a lost answer does not cost it the grant (FAPI 2.0 §5.3.2.1). While a person is merged
+into another its grants rest, and an attempt costs no token: they work again after a split.
+"""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -14,6 +19,9 @@ from consent_broker.oauth.models import OAuthGrant, RefreshToken
 from consent_broker.oauth.opaque import digest
 from consent_broker.oauth.scopes import RECORD_SCOPES, parse_scopes
 from registry.database import now
+from registry.identity.models import Person
+
+_STANDING = select(OAuthGrant.id).join(Person, Person.id == OAuthGrant.person_id).where(Person.status == "active")
 
 
 class RefreshTokenGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib ships no types
@@ -27,21 +35,25 @@ class RefreshTokenGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib ships no
         if presented is None:
             raise InvalidRequestError("Missing 'refresh_token' in request.")
         asked = self._asked()
-        grant_id = self._use_up(digest(presented), client)
+        grant_id = self._use(digest(presented), client)
         grant = find_grant(self.server.session, grant_id) if grant_id else None
         if grant is None:
             raise InvalidGrantError("The refresh token is not valid")
-        self._client, self._grant, self._scopes = client, grant, _wanted(grant, asked)
+        self._grant, self._scopes = grant, _wanted(grant, asked)
 
-    def _use_up(self, token_hash: bytes, client: Client) -> UUID | None:
+    def _use(self, token_hash: bytes, client: Client) -> UUID | None:
+        """The grant of a token of this client, bound to the key it proves; used up where the profile rotates."""
         session, moment = self.server.session, now()
-        mine = (RefreshToken.token_hash == token_hash) & (RefreshToken.client_id == client.client_id)
-        use = (
-            update(RefreshToken)
-            .where(mine, RefreshToken.used_at.is_(None), RefreshToken.expires_at > moment)
-            .values(used_at=moment)
-            .returning(RefreshToken.grant_id)
+        mine = (
+            (RefreshToken.token_hash == token_hash)
+            & (RefreshToken.client_id == client.client_id)
+            & RefreshToken.jkt.is_not_distinct_from(self.server.requester.jkt)
         )
+        alive = mine & RefreshToken.used_at.is_(None) & (RefreshToken.expires_at > moment)
+        good = alive & RefreshToken.grant_id.in_(_STANDING)
+        if not client.profile.rotates:
+            return session.scalar(select(RefreshToken.grant_id).where(good))  # type: ignore[no-any-return]
+        use = update(RefreshToken).where(good).values(used_at=moment).returning(RefreshToken.grant_id)
         grant_id: UUID | None = session.scalar(use)
         if grant_id is None:
             replayed = session.scalar(select(RefreshToken.grant_id).where(mine, RefreshToken.used_at.is_not(None)))
@@ -59,7 +71,14 @@ class RefreshTokenGrant(AuthlibGrant):  # type: ignore[misc]  # Authlib ships no
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         server = self.server
-        body = issue_grant_tokens(server.session, server.broker, self._client, self._grant, self._scopes)
+        body = issue_grant_tokens(
+            server.session,
+            server.broker,
+            server.requester,
+            self._grant,
+            self._scopes,
+            refreshable=server.requester.client.profile.rotates,
+        )
         return 200, body, self.TOKEN_RESPONSE_HEADER
 
 

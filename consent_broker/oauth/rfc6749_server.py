@@ -4,13 +4,13 @@ import logging
 from typing import Any
 
 from authlib.oauth2 import AuthorizationServer, OAuth2Request
-from authlib.oauth2.rfc6749.errors import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidRequestError, OAuth2Error
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from flask import Request, Response, jsonify
 from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
-from consent_broker.oauth.clients import AUTH_METHOD, Client, find_client
+from consent_broker.oauth.clients import AUTH_METHOD, Client, Requester, find_client
 from consent_broker.oauth.rfc6749_authorization_code import AuthorizationCodeGrant
 from consent_broker.oauth.rfc6749_client_credentials import ClientCredentialsGrant
 from consent_broker.oauth.rfc6749_parameters import read_form
@@ -18,6 +18,8 @@ from consent_broker.oauth.rfc6749_refresh_token import RefreshTokenGrant
 from consent_broker.oauth.rfc7523_client_auth import PrivateKeyJwt
 from consent_broker.oauth.rfc7636_pkce import S256Only
 from consent_broker.oauth.rfc8628_device import DeviceCodeGrant
+from consent_broker.oauth.rfc9449_dpop import HEADER, InvalidDpopProof, read_request_proof, use_proof
+from consent_broker.resource_server.proofs import InvalidProof, Proof
 from registry.database import now
 
 _OWN_HEADERS = {"content-type", "www-authenticate"}
@@ -37,9 +39,12 @@ class ParsedRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no ty
     def __init__(self, request: Request, parameters: dict[str, str]) -> None:
         self.method = request.method
         self.uri = request.base_url
+        self.path = request.path
         self.headers = request.headers
         self.payload = BasicOAuth2Payload(parameters)
-        self.client: Client | None = None
+        self.requester: Requester | None = None
+        """Who asks, once authenticated; what is issued is bound to the key they proved to hold."""
+
         self.auth_method: str | None = None
         self.user = self.authorization_code = self.refresh_token = self.credential = None
         self._scope = None
@@ -56,7 +61,9 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
     def __init__(self, broker: Broker, session: Session) -> None:
         super().__init__()
         self.broker, self.session = broker, session
-        self.client: Client | None = None
+        self.requester: Requester | None = None
+        """Who asks, once authenticated; what is issued is bound to the key they proved to hold."""
+
         self.register_client_auth_method(AUTH_METHOD, PrivateKeyJwt(session, broker.issuer))
         self.register_grant(ClientCredentialsGrant)
         self.register_grant(AuthorizationCodeGrant, [S256Only(required=True)])
@@ -67,9 +74,29 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         return find_client(self.session, client_id, now())
 
     def authenticate_client(self, request: ParsedRequest, methods: list[str], endpoint: str = "token") -> Client:
-        """The client of a request, known as `client` from here on; raises OAuth2Error."""
-        self.client = super().authenticate_client(request, methods, endpoint)
-        return self.client
+        """The client of a request, `requester` from here on together with its key; raises OAuth2Error.
+
+        A proof is read before the assertion is used up, so that a nonce that is asked for costs neither the assertion
+        nor a code, and used up after it, so that nobody unknown fills the table.
+        """
+        url = f"{self.broker.issuer}{request.path}"
+        proof = read_request_proof(self.broker.nonces, request.headers.get(HEADER), request.method, url)
+        client: Client = super().authenticate_client(request, methods, endpoint)
+        self.requester = Requester(client, self._bind(client, proof, required=endpoint == "token"))
+        return client
+
+    def _bind(self, client: Client, proof: Proof | None, *, required: bool) -> str | None:
+        if proof is None:
+            if required and client.profile.bound:
+                raise InvalidDpopProof("A DPoP proof is required")
+            return None
+        if not client.profile.bound:
+            raise InvalidRequestError("An app's tokens are bearer tokens: send no DPoP proof")
+        try:
+            use_proof(self.session, proof)
+        except InvalidProof as error:
+            raise InvalidDpopProof(str(error)) from None
+        return proof.thumbprint
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens: what follows an issue is audited where it happens."""
@@ -83,11 +110,12 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         response.headers.extend([pair for pair in headers if pair[0].lower() not in _OWN_HEADERS])
         return response
 
-    def authenticated(self, request: Request) -> tuple[Client, dict[str, str]]:
-        """The client of a request to another endpoint than the token's, and its parameters; raises OAuth2Error."""
+    def authenticated(self, request: Request) -> tuple[Requester, dict[str, str]]:
+        """Who asks at another endpoint than the token's, and the parameters; raises OAuth2Error."""
         parsed = self.create_oauth2_request(request)
-        client: Client = self.authenticate_client(parsed, [AUTH_METHOD], "endpoint")
-        return client, parsed.form
+        self.authenticate_client(parsed, [AUTH_METHOD], "endpoint")
+        assert self.requester is not None  # noqa: S101  # for the type checker: set just now
+        return self.requester, parsed.form
 
     def token(self, request: Request) -> Response:
         """Answer the token endpoint (RFC 6749 §3.2): a token or an error, never an exception for bad input."""

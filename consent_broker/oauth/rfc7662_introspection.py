@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
 from consent_broker.oauth.clients import Client
-from consent_broker.oauth.rfc9068_tokens import InvalidToken, find_token, read_token
+from consent_broker.oauth.rfc9068_tokens import InvalidToken, find_token, read_token, token_type
 from consent_broker.oauth.standing import stands
 
 INACTIVE: dict[str, Any] = {"active": False}
-_SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "patient", "act", "extensions")
+_SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "patient", "act", "cnf", "extensions")
 
 
 def introspect(session: Session, broker: Broker, resource_server: Client, token: str) -> dict[str, Any]:
@@ -28,4 +28,6 @@ def introspect(session: Session, broker: Broker, resource_server: Client, token:
     row = find_token(session, claims)
     if row is None or not stands(session, row):
         return INACTIVE
-    return {"active": True, "token_type": "Bearer"} | {name: claims[name] for name in _SHOWN if name in claims}
+    return {"active": True, "token_type": token_type(claims)} | {
+        name: claims[name] for name in _SHOWN if name in claims
+    }

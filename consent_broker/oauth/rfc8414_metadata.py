@@ -9,6 +9,7 @@ from consent_broker.broker import Broker
 from consent_broker.oauth.clients import AUTH_METHOD, GRANT_TYPES
 from consent_broker.oauth.profiles import FAPI2, SMART
 from consent_broker.oauth.rfc7636_pkce import METHOD
+from consent_broker.oauth.rfc9126_par import PATH as PAR_PATH
 from consent_broker.oauth.scopes import SUPPORTED
 
 CAPABILITIES = [
@@ -24,7 +25,11 @@ CAPABILITIES = [
 
 def metadata(broker: Broker) -> dict[str, Any]:
     """The RFC 8414 document: what clients of either profile may use."""
-    document = _document(broker) | _endpoint_auth([*FAPI2.algorithms, *SMART.algorithms])
+    document = (
+        _document(broker)
+        | _endpoint_auth([*FAPI2.algorithms, *SMART.algorithms])
+        | {"pushed_authorization_request_endpoint": f"{broker.issuer}{PAR_PATH}"}
+    )
     if broker.settings.secure:
         AuthorizationServerMetadata(document).validate()
     return document

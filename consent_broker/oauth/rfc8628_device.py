@@ -134,7 +134,7 @@ class DeviceCodeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # A
         server = self.server
         grant = _open_grant(server.session, self._redeemed)
         self._redeemed.grant_id = grant.id
-        body = issue_grant_tokens(server.session, server.broker, self.request.client, grant, frozenset(grant.scopes))
+        body = issue_grant_tokens(server.session, server.broker, server.requester, grant, frozenset(grant.scopes))
         return 200, body, self.TOKEN_RESPONSE_HEADER
 
 

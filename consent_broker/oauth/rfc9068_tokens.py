@@ -32,7 +32,10 @@ class InvalidToken(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSpec:
-    """What a token is for. `kind` is `client`, `grant` or `holder`; `claims` are added to the registered ones."""
+    """What a token is for. `kind` is `client`, `grant` or `holder`; `claims` are added to the registered ones.
+
+    `jkt` is the thumbprint of the key it is bound to (RFC 9449 §6.1); None makes a bearer token, and must be said.
+    """
 
     kind: str
     client_id: str
@@ -40,6 +43,7 @@ class TokenSpec:
     audience: str
     scopes: frozenset[str]
     subject: str
+    jkt: str | None
     grant_id: UUID | None = None
     person_id: UUID | None = None
     professional_id: UUID | None = None
@@ -58,6 +62,8 @@ class IssuedToken:
     id: UUID
     value: str
     expires_in: int
+    type: str
+    """`DPoP` or `Bearer`, as `token_type` and the Authorization header say it."""
 
 
 def issue_token(session: Session, broker: Broker, spec: TokenSpec) -> IssuedToken:
@@ -94,7 +100,10 @@ def issue_token(session: Session, broker: Broker, spec: TokenSpec) -> IssuedToke
     }
     if spec.kind == "holder":
         claims["status"] = status_claim(broker, token.status_index)
-    return IssuedToken(token_id, broker.keys.sign(claims, TYPE), broker.settings.access_token_seconds)
+    if spec.jkt:
+        claims["cnf"] = {"jkt": spec.jkt}
+    value = broker.keys.sign(claims, TYPE)
+    return IssuedToken(token_id, value, broker.settings.access_token_seconds, token_type(claims))
 
 
 def read_token(broker: Broker, token: str) -> dict[str, Any]:
@@ -114,6 +123,16 @@ def read_token(broker: Broker, token: str) -> dict[str, Any]:
     if claims.get("iss") != broker.issuer:
         raise InvalidToken("another issuer")
     return claims
+
+
+def bound_key(claims: Mapping[str, Any]) -> str | None:
+    """The thumbprint of the key a verified token is bound to (RFC 9449 §6.1); None for a bearer token."""
+    return (claims.get("cnf") or {}).get("jkt")
+
+
+def token_type(claims: Mapping[str, Any]) -> str:
+    """How a verified token is presented: `DPoP` or `Bearer`."""
+    return "DPoP" if bound_key(claims) else "Bearer"
 
 
 def find_token(session: Session, claims: Mapping[str, Any]) -> AccessToken | None:

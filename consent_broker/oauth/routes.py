@@ -14,6 +14,8 @@ from consent_broker.oauth.rfc7517_keys import JWKS_MAX_AGE
 from consent_broker.oauth.rfc7662_introspection import introspect
 from consent_broker.oauth.rfc8414_metadata import metadata, smart_configuration
 from consent_broker.oauth.rfc8628_device import authorize_device
+from consent_broker.oauth.rfc9126_par import PATH as PAR_PATH
+from consent_broker.oauth.rfc9126_par import push
 from consent_broker.oauth.token_status_list import TTL, TYPE, status_list_token
 from registry.app import parts
 from registry.database import session
@@ -31,7 +33,8 @@ def _server() -> Server:
 def token() -> Response:
     """RFC 6749 §3.2."""
     server = _server()
-    return readable_by_app(server.token(request), server.client)
+    response = server.token(request)
+    return readable_by_app(response, server.requester.client if server.requester else None)
 
 
 @authorization.route("/oauth/authorize", methods=["GET", "POST"])
@@ -44,17 +47,29 @@ def start_authorization() -> Response:
     return authorize(session(), current_broker(), parameters)
 
 
+@blueprint.post(PAR_PATH, provide_automatic_options=False)
+def pushed_authorization_request() -> Response:
+    """RFC 9126 §2."""
+    server = _server()
+    try:
+        requester, form = server.authenticated(request)
+        reference = push(session(), current_broker(), requester, form)
+    except OAuth2Error as error:
+        return server.error(error)
+    return server.handle_response(201, reference, [("Cache-Control", "no-store")])
+
+
 @blueprint.post("/oauth/introspect")
 def introspection() -> Response:
     """RFC 7662 §2."""
     server = _server()
     try:
-        client, form = server.authenticated(request)
+        requester, form = server.authenticated(request)
     except OAuth2Error as error:
         return server.error(error)
     if "token" not in form:
         return server.error(InvalidRequestError("Missing 'token' in request."))
-    return jsonify(introspect(session(), current_broker(), client, form["token"]))
+    return jsonify(introspect(session(), current_broker(), requester.client, form["token"]))
 
 
 @blueprint.post("/oauth/revoke")
@@ -62,12 +77,12 @@ def revocation() -> Response:
     """RFC 7009 §2."""
     server = _server()
     try:
-        client, form = server.authenticated(request)
+        requester, form = server.authenticated(request)
     except OAuth2Error as error:
         return server.error(error)
     if "token" not in form:
         return server.error(InvalidRequestError("Missing 'token' in request."))
-    revoke(session(), current_broker(), client, form["token"])
+    revoke(session(), current_broker(), requester.client, form["token"])
     return jsonify({})
 
 
@@ -76,8 +91,8 @@ def device_authorization() -> Response:
     """RFC 8628 §3.1."""
     server = _server()
     try:
-        client, form = server.authenticated(request)
-        return jsonify(authorize_device(session(), current_broker(), parts().sealer, client, form))
+        requester, form = server.authenticated(request)
+        return jsonify(authorize_device(session(), current_broker(), parts().sealer, requester.client, form))
     except OAuth2Error as error:
         return server.error(error)
 

@@ -8,7 +8,8 @@ from consent_broker.consents.vocabulary import categories_of
 from consent_broker.oauth.clients import find_client
 from consent_broker.oauth.grants import Reader, decide_reading, find_grant, unable_professional
 from consent_broker.oauth.models import AccessToken, OAuthGrant
-from registry.database import now
+from registry.database import made_at, now
+from registry.identity.service import regrouped_since
 from registry.locator.service import locate
 
 PORTAL_CLIENT = "renhice-portal"
@@ -38,7 +39,9 @@ def _is_permitted(session: Session, row: AccessToken, person_id: UUID, grant: OA
         client_id=row.client_id,
         consent_id=grant.consent_id if grant else None,
     )
-    if unable_professional(session, reader, now()) or not _is_still_theirs(session, row.patient, person_id):
+    if regrouped_since(session, person_id, made_at(row.id)) or unable_professional(session, reader, now()):
+        return False
+    if not _is_still_theirs(session, row.patient, person_id):
         return False
     categories = categories_of(row.scopes)
     return decide_reading(session, reader, person_id, categories).categories == categories

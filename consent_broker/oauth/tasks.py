@@ -12,6 +12,7 @@ from consent_broker.oauth.models import (
     ClientAssertion,
     DeviceAuthorization,
     RefreshToken,
+    UsedProof,
 )
 from registry.database import now, session
 
@@ -30,4 +31,5 @@ def purge_credentials() -> None:
     over = AuthorizationRequest.expires_at < now() - REQUEST_KEPT
     session().execute(delete(AuthorizationRequest).where(over))
     purge_codes(session())
-    session().execute(delete(ClientAssertion).where(ClientAssertion.expires_at < now()))
+    for once in (ClientAssertion, UsedProof):
+        session().execute(delete(once).where(once.expires_at < now()))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from consent_broker.resource_server.proofs import ALGORITHMS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
@@ -16,6 +18,8 @@ class Grant:
     scopes: frozenset[str]
     expires_at: int
     claims: Mapping[str, Any]
+    nonce: str = ""
+    """The nonce the answer should offer (DPoP-Nonce), so that the next proof carries it."""
 
     @property
     def actor(self) -> str | None:
@@ -32,20 +36,22 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer to send as it is: status, RFC 6750 §3.1 error (None when no token was sent), and why."""
+    """An answer to send as it is: status, RFC 6750 §3.1 error (None when no token was sent), why, a nonce to use."""
 
     status: int
     error: str | None
     description: str
+    nonce: str = ""
 
     @property
     def www_authenticate(self) -> str | None:
-        """The challenge of RFC 6750 §3; only for 401 and 403."""
+        """The challenge of RFC 9449 §7.1; only for 401 and 403."""
         if self.status not in {401, 403}:
             return None
+        challenge = f'DPoP algs="{" ".join(ALGORITHMS)}"'
         if self.error is None:
-            return "Bearer"
-        return f'Bearer error="{self.error}", error_description="{self.description}"'
+            return challenge
+        return f'{challenge}, error="{self.error}", error_description="{self.description}"'
 
     @property
     def headers(self) -> dict[str, str]:
@@ -53,6 +59,8 @@ class Refusal:
         headers = {"Content-Type": "application/fhir+json", "Cache-Control": "no-store"}
         if self.www_authenticate:
             headers["WWW-Authenticate"] = self.www_authenticate
+        if self.nonce:
+            headers["DPoP-Nonce"] = self.nonce
         if self.status == 503:
             headers["Retry-After"] = "5"
         return headers

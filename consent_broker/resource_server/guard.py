@@ -1,6 +1,7 @@
 """The guard: every request to an establishment's FHIR server is checked here before any record is touched."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -9,11 +10,12 @@ from consent_broker.resource_server.answers import Grant, Refusal
 from consent_broker.resource_server.interaction import Interaction, names_only, permits, read_interaction
 from consent_broker.resource_server.introspection import Credentials, IntrospectionUnavailable, Introspector
 from consent_broker.resource_server.jwks import IssuerKeys, KeysUnavailable
+from consent_broker.resource_server.possession import ProofVerifier
 from consent_broker.resource_server.revocations import RevokedTokens, StatusLists, UnusableStatement, read_event
 from consent_broker.resource_server.tokens import TokenVerifier
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-_BOUND = ("jti", "client_id", "aud", "patient", "scope")
+_BOUND = ("jti", "client_id", "aud", "patient", "scope", "cnf")
 
 
 class Guard:
@@ -40,6 +42,7 @@ class Guard:
         self._issuer = issuer
         self._keys = IssuerKeys(client, f"{issuer}/oauth/jwks")
         self._tokens = TokenVerifier(issuer, audience, self._keys)
+        self._proofs = ProofVerifier(audience, private_jwk)
         self._revoked, self._lists = RevokedTokens(), StatusLists(client, self._keys, issuer)
         self._introspector = Introspector(
             client,
@@ -53,8 +56,8 @@ class Guard:
         """Decide about one request. `path` is relative to the FHIR base (`/AllergyIntolerance`), `form` the body of
         a `_search`.
 
-        The order is fixed: form, token, revocation, scope, patient. A read by id is granted for the type; the server
-        must answer 404 when the resource is not about `grant.patient`.
+        The order is fixed: form, token, proof, revocation, scope, patient. A read by id is granted for the type; the
+        server must answer 404 when the resource is not about `grant.patient`.
         """
         if method == "POST" and _header(headers, "content-type").split(";")[0].strip() != FORM_TYPE:
             return Refusal(400, "invalid_request", f"Send the search as {FORM_TYPE}")
@@ -62,11 +65,15 @@ class Guard:
         if isinstance(verified, Refusal):
             return verified
         token, claims = verified
+        unproved = self._proofs.refuse(_header(headers, "dpop"), method, path, token, claims)
+        if unproved:
+            return unproved
         inactive = self._inactive(token, claims)
         if inactive:
             return inactive
         interaction = read_interaction(method, path, query, form)
-        return interaction if isinstance(interaction, Refusal) else _authorise(interaction, claims)
+        answer = interaction if isinstance(interaction, Refusal) else _authorise(interaction, claims)
+        return replace(answer, nonce=self._proofs.nonce)
 
     def _inactive(self, token: str, claims: dict[str, Any]) -> Refusal | None:
         try:

@@ -14,7 +14,7 @@ ALGORITHMS = ["ES256"]
 MAX_TOKEN = 8192
 MAX_LIFETIME = 300
 LEEWAY = 10
-_BEARER = re.compile(r"[Bb]earer +([A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+)")
+_DPOP = re.compile(r"[Dd][Pp][Oo][Pp] +([A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+)")
 _REQUIRED = ("jti", "client_id", "sub", "scope", "patient")
 _TRAVELLING_KEYS = {"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"}
 
@@ -29,9 +29,9 @@ class TokenVerifier:
         """The raw token and its claims, or why not (RFC 6750 §3.1, RFC 9068 §4)."""
         if not authorization:
             return Refusal(401, None, "An access token is required")
-        match = _BEARER.fullmatch(authorization) if len(authorization) <= MAX_TOKEN else None
+        match = _DPOP.fullmatch(authorization) if len(authorization) <= MAX_TOKEN else None
         if match is None:
-            return Refusal(401, "invalid_token", "The Authorization header is not a bearer token")
+            return Refusal(401, "invalid_token", "The Authorization header holds no DPoP token")
         try:
             claims = self._decode(match[1])
         except KeysUnavailable:
@@ -63,7 +63,15 @@ class TokenVerifier:
             return "The token is for another audience"
         if not all(isinstance(claims.get(name), str) for name in _REQUIRED):
             return "The token lacks a required claim"
+        if not isinstance(bound_key(claims), str):
+            return "The token is bound to no key"
         return _untimely(claims)
+
+
+def bound_key(claims: dict[str, Any]) -> object:
+    """The thumbprint of the key the token is bound to (RFC 9449 §6.1)."""
+    confirmation = claims.get("cnf")
+    return confirmation.get("jkt") if isinstance(confirmation, dict) else None
 
 
 def _untimely(claims: dict[str, Any]) -> str | None:

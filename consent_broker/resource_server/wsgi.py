@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consent_broker.resource_server.answers import Grant, Refusal
 from consent_broker.resource_server.guard import Guard
@@ -50,7 +50,7 @@ class GuardMiddleware:
         if isinstance(answer, Refusal):
             return _refuse(answer, start_response)
         environ["renhice.grant"] = answer
-        return self._application(environ, start_response)
+        return self._application(environ, _offering(answer.nonce, start_response))
 
     def _receive(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """RFC 8935 §2.2: 202 with no body, or 400 with a code."""
@@ -74,6 +74,7 @@ class GuardMiddleware:
             form = body.decode("utf-8", "replace")
         headers = {
             "Authorization": environ.get("HTTP_AUTHORIZATION", ""),
+            "DPoP": environ.get("HTTP_DPOP", ""),
             "Content-Type": environ.get("CONTENT_TYPE", ""),
         }
         return self._guard.check(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, form)
@@ -83,6 +84,15 @@ def _answer_event(start_response: "StartResponse", status: HTTPStatus, error: st
     headers = [("Cache-Control", "no-store")] + ([("Content-Type", "application/json")] if error else [])
     start_response(f"{status.value} {status.phrase}", headers)
     return [json.dumps({"err": error, "description": "The event was not taken"}).encode()] if error else []
+
+
+def _offering(nonce: str, start_response: "StartResponse") -> "StartResponse":
+    """Add the nonce that the next proof must carry to whatever the application answers (RFC 9449 §8.2)."""
+
+    def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Callable[[bytes], object]:
+        return start_response(status, [*headers, ("DPoP-Nonce", nonce)], *more)
+
+    return start if nonce else start_response
 
 
 def _read_body(environ: "WSGIEnvironment") -> bytes | None:

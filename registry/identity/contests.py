@@ -16,6 +16,7 @@ from registry.errors import Conflict, InvalidInput, NotFound, TooManyRequests
 from registry.identity.candidates import lock_persons
 from registry.identity.cases import CONTESTED, Question, ask
 from registry.identity.models import OPEN, SUPERSEDED, Contest, Membership, PossibleMatch, SourceRecord
+from registry.identity.notices import CHANGED
 from registry.identity.persons import find_person, list_person_ids
 
 UPHELD, DISMISSED, WITHDRAWN = "upheld", "dismissed", "withdrawn"
@@ -68,6 +69,8 @@ def contest(session: Session, claim: Claim) -> Contest:
     session.flush()
     audit(session, _event(claim, record))
     outbox.publish(session, "identity:record:contested", str(made.id), {"contest_id": str(made.id)})
+    changed = {"person_id": str(claim.person_id), "source_record_id": str(record.id)}
+    outbox.publish(session, CHANGED, f"{claim.person_id}:{made.id}", changed)
     return made
 
 

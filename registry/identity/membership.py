@@ -8,15 +8,15 @@ from sqlalchemy import bindparam, insert, update
 from sqlalchemy.orm import Session
 
 from matching.score import Score
-from registry import outbox
 from registry.database import new_id, now
 from registry.identity.events import EventKind
 from registry.identity.models import membership_events, memberships, persons
+from registry.identity.notices import MERGED, UNLINKED, tell
 from registry.identity.placement import Home, Placement
 
-CHANGED = "identity:person:changed"
 ENGINE = "engine"
 
+REGROUP = update(persons).where(persons.c.id.in_(bindparam("persons", expanding=True)))
 ADD_EVENTS = insert(membership_events)
 ADD_MEMBERSHIP = insert(memberships)
 MOVE_MEMBERSHIP = update(memberships).where(memberships.c.source_record_id == bindparam("record_id"))
@@ -48,9 +48,12 @@ def apply_move(session: Session, move: Move) -> UUID:
         session.execute(ADD_MEMBERSHIP, membership)
         return person_id
     session.execute(MOVE_MEMBERSHIP, {"record_id": move.record_id, "person_id": person_id, "since": now()})
-    _leave(session, home, _successor(move))
-    payload = {"person_id": str(home.person_id), "source_record_id": str(move.record_id)}
-    outbox.publish(session, CHANGED, f"{home.person_id}:{move.record_id}:{move.version}", payload)
+    successor = _successor(move)
+    _leave(session, home, successor)
+    if successor is not None:
+        session.execute(REGROUP, {"persons": [home.person_id, successor], "regrouped_at": now()})
+    topic, key = MERGED if successor else UNLINKED, f"{move.record_id}:{move.version}"
+    tell(session, topic, key, persons=(home.person_id, person_id), records=[move.record_id])
     return person_id
 
 

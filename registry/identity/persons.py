@@ -1,6 +1,7 @@
 """Persons: who replaced whom, what is preferred to be known of one, and which person a citizen is."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -56,6 +57,18 @@ def get_person(session: Session, person_id: UUID) -> Person:
 def resolve_replaced(session: Session, person_id: UUID) -> UUID:
     """The id a person goes by today; raises NotFound."""
     return get_person(session, person_id).id
+
+
+def stands_for_itself(session: Session, person_id: UUID) -> bool:
+    """Whether that id is a person of today: neither replaced by another nor emptied."""
+    found = find_person(session, person_id)
+    return found is not None and found.id == person_id
+
+
+def regrouped_since(session: Session, person_id: UUID, moment: datetime) -> bool:
+    """Whether the person was merged or split at that moment or later: what was issued until then has ended."""
+    regrouped_at = session.scalar(select(Person.regrouped_at).where(Person.id == person_id))
+    return regrouped_at is not None and regrouped_at >= moment
 
 
 def list_person_ids(session: Session, person_id: UUID) -> list[UUID]:

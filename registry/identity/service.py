@@ -12,7 +12,9 @@ from registry.identity.persons import (
     load_person,
     preferred_demographics,
     preferred_of,
+    regrouped_since,
     resolve_replaced,
+    stands_for_itself,
 )
 from registry.identity.records import OwnRecord, find_own_record
 from registry.identity.registration import Outcome, VersionMismatch, register_source_record
@@ -41,5 +43,7 @@ __all__ = [
     "preferred_demographics",
     "preferred_of",
     "register_source_record",
+    "regrouped_since",
     "resolve_replaced",
+    "stands_for_itself",
 ]

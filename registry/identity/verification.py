@@ -22,8 +22,9 @@ from registry.identity.agreement import names_agree
 from registry.identity.candidates import LoadedMember, LoadedPerson, find_persons, lock_persons
 from registry.identity.cases import Question, ask
 from registry.identity.engine import blind_keys
-from registry.identity.membership import CHANGED, Move, apply_move
+from registry.identity.membership import Move, apply_move
 from registry.identity.models import NAMES_DIFFER, Person, SourceRecord, Verification
+from registry.identity.notices import CHANGED
 from registry.identity.placement import Home, Placement
 from registry.identity.rulings import list_rulings
 from registry.identity.search import find_by_source_record
@@ -176,10 +177,8 @@ def _set_apart(session: Session, person: LoadedPerson, member: LoadedMember, rea
         return
     home = Home(person.person_id, member.normalised, alone=False, verified=member.verified)
     placement = Placement("review", None, Resolution("review", None, None, reason), same_human=False)
-    own = apply_move(session, Move(member.record_id, member.version, home, placement, model_hash=None))
+    apply_move(session, Move(member.record_id, member.version, home, placement, model_hash=None))
     ask(session, _question(member, reason, {person.person_id}), both=True)
-    ids = {"person_id": str(own), "source_record_id": str(member.record_id)}
-    outbox.publish(session, CHANGED, f"{own}:{member.record_id}:{member.version}:apart", ids)
     audit(
         session,
         Event(

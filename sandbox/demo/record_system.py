@@ -10,6 +10,7 @@ import httpx
 from sandbox.demo.telling import Teller
 from sandbox.establishment.registry_client import Client
 from sandbox.openid import s256
+from sandbox.possession import Possession
 
 Json = dict[str, Any]
 
@@ -33,13 +34,13 @@ class RecordSystem:
         self._redirect_uri = known["redirect_uris"][0]
         self._client = Client(known["client_id"], known["private_jwk"])
         self._teller = teller
-        self._http = httpx.Client(timeout=30, event_hooks={"response": [teller.heard]})
+        self._http = httpx.Client(timeout=30, event_hooks={"response": [teller.heard]}, auth=Possession())
 
     def token(self, scope: str) -> dict[str, str]:
         """Return the headers that carry a token of the system's own (client credentials, private_key_jwt)."""
         form = {"grant_type": "client_credentials", "scope": scope} | self._client.authentication(self._base_url)
         answer = self._teller.check_status(self._http.post(f"{self._base_url}/oauth/token", data=form), 200)
-        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        return {"Authorization": f"DPoP {answer.json()['access_token']}"}
 
     def register(self, token: dict[str, str], local_number: str, patient: Json) -> httpx.Response:
         """Send a patient under a local number (ITI-104)."""
@@ -70,9 +71,9 @@ class RecordSystem:
         return self._http.post(f"{self._base_url}/api/v1/access-requests", json=wanted, headers=token)
 
     def authorization(self, launch: str, scope: str) -> Authorization:
-        """Return a new authorization (RFC 6749 §4.1, PKCE S256) launched from an access request."""
+        """Push an authorization launched from an access request, and return where the browser goes (RFC 9126, 7636)."""
         state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
-        query = {
+        form = {
             "response_type": "code",
             "client_id": self._client.client_id,
             "redirect_uri": self._redirect_uri,
@@ -82,6 +83,11 @@ class RecordSystem:
             "code_challenge_method": "S256",
             "launch": launch,
         }
+        authentication = self._client.authentication(self._base_url)
+        pushed = self._teller.check_status(
+            self._http.post(f"{self._base_url}/oauth/par", data=form | authentication), 201
+        )
+        query = {"client_id": self._client.client_id, "request_uri": pushed.json()["request_uri"]}
         return Authorization(f"{self._base_url}/oauth/authorize?{urlencode(query)}", state, verifier)
 
     def redeem(self, code: str, verifier: str) -> httpx.Response:

@@ -154,7 +154,9 @@ class Tale:
         teller.check(answer.get("iss") == self._base_url, "the registry's iss (RFC 9207)", answer.get("iss"))
         redeemed = teller.check_status(self._a.redeem(answer["code"], authorization.verifier), 200).json()
         teller.check(redeemed["expires_in"] <= 300, "a token of at most 300 s", redeemed["expires_in"])
-        self._memory.grant = {"Authorization": f"Bearer {redeemed['access_token']}"}
+        bound = redeemed["token_type"]
+        teller.check(bound == "DPoP", "a token bound to A's key", bound)
+        self._memory.grant = {"Authorization": f"DPoP {redeemed['access_token']}"}
         teller.shows(f"She granted it. A holds a token for {redeemed['expires_in']} s, for: {redeemed['scope']}.")
 
     def fetch(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import click
 import httpx
 
-SECRETS = re.compile(r"\b(code|state|code_challenge|nonce|launch|iss|redirect_uri|client_id)=[^&]*")
+SECRETS = re.compile(r"\b(code|state|code_challenge|nonce|launch|iss|redirect_uri|client_id|request_uri)=[^&]*")
 WIDTH = 150
 
 

@@ -1,4 +1,4 @@
-"""The establishment's side of the registry: OAuth client credentials (RFC 7523) and the Patient feed (ITI-104)."""
+"""The establishment's side of the registry: tokens of its own (RFC 7523, 9449) and the Patient feed (ITI-104)."""
 
 import time
 import uuid
@@ -10,6 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from sandbox.establishment.store import Registered
+from sandbox.possession import Possession
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SCOPE = "system/Patient.cu system/Patient.rs"
@@ -59,7 +60,7 @@ class Registry:
     def __init__(self, base_url: str, client: Client, http: httpx.Client | None = None) -> None:
         self._base_url = base_url
         self._client = client
-        self._http = http or httpx.Client(timeout=15, follow_redirects=False)
+        self._http = http or httpx.Client(timeout=15, follow_redirects=False, auth=Possession())
         self._token, self._token_ends = "", 0.0
 
     def register(self, identifier: str, resource: dict[str, Any]) -> Registered:
@@ -72,7 +73,7 @@ class Registry:
                 f"{self._base_url}/fhir/Patient",
                 params={"identifier": identifier},
                 json=resource,
-                headers={"Authorization": f"Bearer {self._access_token()}", "Content-Type": "application/fhir+json"},
+                headers={"Authorization": f"DPoP {self._access_token()}", "Content-Type": "application/fhir+json"},
             )
             if response.status_code == 401:
                 self._token_ends = 0.0

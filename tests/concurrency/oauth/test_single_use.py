@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -12,9 +13,10 @@ from consent_broker.consents.access_requests import grant_request
 from consent_broker.oauth import authorizations
 from consent_broker.oauth.clients import DEVICE_CODE
 from consent_broker.oauth.models import AccessToken, OAuthGrant
-from consent_broker.oauth.rfc6749_authorize import MAX_WAITING_OF_LAUNCH
+from consent_broker.oauth.rfc6749_authorization_request import MAX_WAITING_OF_LAUNCH
+from registry.database import new_id
 from registry.errors import Conflict
-from tests.functional.oauth.world import RECORDS, Party, World, answer_of, bearer, claims_of, pkce
+from tests.functional.oauth.world import RECORDS, Party, World, answer_of, claims_of, pkce
 
 MANY = 50
 
@@ -24,15 +26,20 @@ def all_at_once(act: Callable[[int], int]) -> Counter[int]:
         return Counter(pool.map(act, range(MANY)))
 
 
-def party(world: World) -> Party:
-    """The same record system with an HTTP client of its own."""
-    asking = world.asking
-    return Party(asking.client_id, asking.establishment_id, asking.endpoint, world.app.test_client(), asking.key)
+def party(world: World, known: Party | None = None) -> Party:
+    """The same record system (or app) with an HTTP client of its own, and the nonce it has."""
+    known = known or world.asking
+    return replace(known, http=world.app.test_client(), prover=replace(known.prover))
 
 
 def tokens_of_grants(world: World) -> int:
     count = select(func.count()).select_from(AccessToken).where(AccessToken.grant_id.is_not(None))
     return world.transact(lambda session: session.scalar(count)) or 0
+
+
+def newest_grant_ended_by(world: World) -> str | None:
+    newest = select(OAuthGrant.revoked_because).order_by(OAuthGrant.created_at.desc()).limit(1)
+    return world.transact(lambda session: session.scalar(newest))
 
 
 def test_one_code_redeemed_by_fifty_gives_one_token(world: World) -> None:
@@ -41,13 +48,46 @@ def test_one_code_redeemed_by_fifty_gives_one_token(world: World) -> None:
     answers = all_at_once(lambda _: party(world).redeem(code, verifier).status_code)
     assert answers == {200: 1, 400: MANY - 1}
     assert tokens_of_grants(world) == before + 1
-    newest = select(OAuthGrant.revoked_because).order_by(OAuthGrant.created_at.desc()).limit(1)
-    assert world.transact(lambda session: session.scalar(newest)) == "code-replayed"
+    assert newest_grant_ended_by(world) == "code-replayed"
 
 
 def test_one_refresh_token_used_by_fifty_gives_one_successor(world: World) -> None:
-    token = world.grant(scope=f"{RECORDS[0]} offline_access")["refresh_token"]
-    assert all_at_once(lambda _: party(world).refresh(token).status_code) == {200: 1, 400: MANY - 1}
+    app = world.app_client
+    token = world.grant(app, scope=f"{RECORDS[0]} offline_access")["refresh_token"]
+    assert all_at_once(lambda _: party(world, app).refresh(token).status_code) == {200: 1, 400: MANY - 1}
+    assert newest_grant_ended_by(world) == "refresh-token-replayed"
+
+
+def test_one_pushed_request_opened_and_granted_by_fifty_gives_one_code(world: World) -> None:
+    verifier, code_challenge = pkce()
+    reference = world.push(code_challenge=code_challenge).json["request_uri"]
+    query = {"client_id": world.asking.client_id, "request_uri": reference}
+    urls: list[str] = []
+
+    def open_and_accept(_: int) -> int:
+        page = world.app.test_client().get("/oauth/authorize", query_string=query)
+        if page.status_code != 303:
+            return page.status_code
+        try:
+            with world.renhice.database.unit_of_work() as session:
+                challenge = page.location.rpartition("/")[2]
+                urls.append(authorizations.accept(session, world.broker, challenge, world.evidence()))
+        except Conflict:
+            return 409
+        return 200
+
+    answers = all_at_once(open_and_accept)
+    assert answers[200] == 1
+    assert answers.keys() <= {200, 400, 409}
+    assert world.asking.redeem(answer_of(urls[0])["code"], verifier).status_code == 200
+
+
+def test_one_proof_used_by_fifty_counts_once(world: World) -> None:
+    token = world.asking.client_token("access-request")
+    url = f"/api/v1/access-requests/{new_id()}"
+    proof = {"Authorization": f"DPoP {token}", "DPoP": world.asking.proof("GET", url, token)}
+    answers = all_at_once(lambda _: world.app.test_client().get(url, headers=proof).status_code)
+    assert answers == {404: 1, 401: MANY - 1}
 
 
 def test_one_device_code_redeemed_by_fifty_gives_one_token(world: World) -> None:
@@ -112,7 +152,7 @@ def test_one_question_asked_by_fifty_at_once_is_one_request(world: World) -> Non
     ids: set[str] = set()
 
     def ask(_: int) -> int:
-        answer = party(world).http.post("/api/v1/access-requests", json=wanted, headers=bearer(token))
+        answer = party(world).call("POST", "/api/v1/access-requests", token, json=wanted)
         ids.add(answer.json["id"])
         return answer.status_code
 

@@ -16,12 +16,12 @@ from registry.audit.models import AuditEvent
 from registry.calendar import LIMA
 from registry.directory.models import Affiliation, Professional
 from registry.identity.models import Person
-from tests.functional.oauth.world import World, bearer
+from tests.functional.oauth.world import Party, World
 
 URL = "/api/v1/access-requests"
 
 
-def ask(world: World, token: str | None = None, **changes: Any) -> TestResponse:
+def ask(world: World, token: str | None = None, party: Party | None = None, **changes: Any) -> TestResponse:
     wanted = {
         "person": str(world.person_id),
         "professional": {"college": "CMP", "number": "012345"},
@@ -29,9 +29,8 @@ def ask(world: World, token: str | None = None, **changes: Any) -> TestResponse:
         "categories": ["allergies"],
     } | changes
     wanted = {name: value for name, value in wanted.items() if value is not None}
-    return world.asking.http.post(
-        URL, json=wanted, headers=bearer(token or world.asking.client_token("access-request"))
-    )
+    party = party or world.asking
+    return party.call("POST", URL, token or party.client_token("access-request"), json=wanted)
 
 
 def days(count: int) -> str:
@@ -42,10 +41,10 @@ def test_a_request_is_created_and_read_back_by_its_establishment_alone(world: Wo
     made = ask(world, until=days(3))
     assert made.status_code == 201
     url = f"{URL}/{made.json['id']}"
-    mine = world.asking.http.get(url, headers=bearer(world.asking.client_token("access-request")))
+    mine = world.asking.get(url, world.asking.client_token("access-request"))
     assert mine.json == made.json
-    other = world.holding.http.get(url, headers=bearer(world.holding.client_token("access-request")))
-    unknown = world.holding.http.get(f"{URL}/{uuid4()}", headers=bearer(world.holding.client_token("access-request")))
+    other = world.holding.get(url, world.holding.client_token("access-request"))
+    unknown = world.holding.get(f"{URL}/{uuid4()}", world.holding.client_token("access-request"))
     assert other.status_code == unknown.status_code == 404
     assert {**other.json, "correlation_id": ""} == {**unknown.json, "correlation_id": ""}
 
@@ -105,8 +104,8 @@ def test_what_does_not_fit_the_schema_is_422_and_says_where(world: World, change
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"person":' * 1000, b"x" * 2_000_000])
 def test_garbage_is_a_clear_4xx(world: World, body: bytes) -> None:
-    headers = bearer(world.asking.client_token("access-request"))
-    answer = world.asking.http.post(URL, data=body, content_type="application/json", headers=headers)
+    token = world.asking.client_token("access-request")
+    answer = world.asking.call("POST", URL, token, data=body, content_type="application/json")
     assert answer.status_code in {400, 413, 422}
     assert answer.mimetype == "application/problem+json"
 
@@ -153,8 +152,7 @@ def test_a_professional_who_may_not_act_there_is_refused_and_it_is_logged(world:
 
 
 def test_a_professional_of_another_establishment_can_not_be_named(world: World) -> None:
-    token = world.holding.client_token("access-request")
-    assert ask(world, token).json["code"] == "not-affiliated"
+    assert ask(world, party=world.holding).json["code"] == "not-affiliated"
 
 
 def test_nobody_answers_in_time(world: World) -> None:
@@ -162,9 +160,9 @@ def test_nobody_answers_in_time(world: World) -> None:
     old = update(AccessRequest).where(AccessRequest.id == UUID(made["id"]))
     long_ago = datetime.now(UTC) - timedelta(days=4)
     world.transact(lambda session: session.execute(old.values(created_at=long_ago)))
-    headers = bearer(world.asking.client_token("access-request"))
-    assert world.asking.http.get(f"{URL}/{made['id']}", headers=headers).json["status"] == "expired"
-    assert "error=invalid_request" in world.authorize(launch=made["id"]).location
+    token = world.asking.client_token("access-request")
+    assert world.asking.get(f"{URL}/{made['id']}", token).json["status"] == "expired"
+    assert world.push(launch=made["id"]).json["error"] == "invalid_request"
 
 
 def test_asking_again_while_it_waits_finds_the_same_request(world: World) -> None:

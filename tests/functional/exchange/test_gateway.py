@@ -21,12 +21,12 @@ from registry.directory.models import Establishment, Professional
 from registry.errors import Forbidden
 from registry.identity.models import Person, PossibleMatch, SourceRecord, Verification
 from tests.functional.exchange.holder import FhirServer, allergy, bundle, drip
-from tests.functional.oauth.world import RECORDS, World, bearer
+from tests.functional.oauth.world import RECORDS, World
 
 
 def read(world: World, token: str, kind: str = "AllergyIntolerance", **query: Any) -> TestResponse:
     parameters = {"patient": str(world.person_id)} | query
-    return world.asking.http.get(f"/exchange/fhir/{kind}", query_string=parameters, headers=bearer(token))
+    return world.asking.get(f"/exchange/fhir/{kind}", token, query_string=parameters)
 
 
 def grant(world: World, scope: str = " ".join(RECORDS)) -> str:
@@ -126,10 +126,10 @@ def test_what_is_not_understood_is_refused(world: World, query: dict[str, str]) 
 
 
 def test_a_search_may_be_posted(world: World) -> None:
-    headers, form = bearer(grant(world)), {"patient": f"Patient/{world.person_id}"}
-    http = world.asking.http
-    assert http.post("/exchange/fhir/AllergyIntolerance/_search", data=form, headers=headers).json["total"] == 1
-    split = http.post("/exchange/fhir/AllergyIntolerance/_search?patient=1", data=form, headers=headers)
+    token, form = grant(world), {"patient": f"Patient/{world.person_id}"}
+    found = world.asking.call("POST", "/exchange/fhir/AllergyIntolerance/_search", token, data=form)
+    assert found.json["total"] == 1
+    split = world.asking.call("POST", "/exchange/fhir/AllergyIntolerance/_search?patient=1", token, data=form)
     assert split.status_code == 400
 
 

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from registry.access import Caller
+from registry.access import Caller, Presented
 from registry.app import Renhice
 from registry.database import new_id, now
 from registry.directory.models import Establishment
@@ -28,9 +28,9 @@ SCOPES = {"": frozenset({"system/Patient.cu", "system/Patient.rs"}), "-reader": 
 MOTHERS_FAMILY = "http://hl7.org/fhir/StructureDefinition/humanname-mothers-family"
 
 
-def authenticate(authorization: str | None, audience: str) -> Caller:
+def authenticate(presented: Presented, audience: str) -> Caller:
     """Tokens `a`, `b` with both scopes, `a-reader` with one."""
-    name, dash, rest = (authorization or "").removeprefix("Bearer ").partition("-")
+    name, dash, rest = (presented.authorization or "").removeprefix("Bearer ").partition("-")
     if name not in IDS:
         raise Unauthenticated("This call needs an access token.")
     return Caller(

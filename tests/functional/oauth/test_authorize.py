@@ -1,4 +1,4 @@
-"""The authorization endpoint and the patient's answer: no open redirect, nothing from the browser believed twice."""
+"""Asking for an authorization, by an app's link or pushed, and the patient's answer: the browser is not believed."""
 
 import uuid
 from typing import Any
@@ -12,7 +12,7 @@ from consent_broker.oauth.models import AuthorizationRequest
 from registry.database import now
 from registry.directory.models import RecordSystem
 from registry.errors import Conflict, Forbidden, NotFound
-from tests.functional.oauth.world import ISSUER, RECORDS, World, answer_of, pkce
+from tests.functional.oauth.world import ISSUER, RECORDS, World, answer_of
 
 
 @pytest.mark.parametrize(
@@ -37,15 +37,18 @@ from tests.functional.oauth.world import ISSUER, RECORDS, World, answer_of, pkce
 def test_nobody_is_sent_to_an_address_that_is_not_registered(
     world: World, redirect_uri: str | None, more: dict[str, str]
 ) -> None:
-    answer = world.authorize(redirect_uri=redirect_uri, **more)
-    assert answer.status_code == 400
-    assert "Location" not in answer.headers
-    assert "evil" not in answer.text
+    for address in (redirect_uri, redirect_uri and redirect_uri.replace("sihce.example", "app.example")):
+        answer = world.authorize(world.app_client, redirect_uri=address, **more)
+        assert answer.status_code == 400
+        assert "Location" not in answer.headers
+        assert "evil" not in answer.text
+    pushed = world.push(redirect_uri=redirect_uri, **more)
+    assert (pushed.status_code, pushed.json["error"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("client_id", [None, "nobody", "x" * 5000, "sihce-a ", "ñ"])
 def test_an_unknown_client_is_never_redirected(world: World, client_id: str | None) -> None:
-    answer = world.authorize(client_id=client_id)
+    answer = world.authorize(world.app_client, client_id=client_id)
     assert (answer.status_code, "Location" in answer.headers) == (400, False)
     assert answer.mimetype == "text/html"
     assert "No se compartió nada" in answer.text
@@ -53,47 +56,58 @@ def test_an_unknown_client_is_never_redirected(world: World, client_id: str | No
 
 @pytest.mark.parametrize("registered", ["http://evil.example/cb", "javascript:alert(1)", "https://u:p@a.example/cb"])
 def test_even_a_registered_address_must_be_one_codes_may_go_to(world: World, registered: str) -> None:
-    mine = update(RecordSystem).where(RecordSystem.client_id == "sihce-a")
-    world.transact(lambda session: session.execute(mine.values(redirect_uris=[registered])))
-    try:
-        assert world.authorize(redirect_uri=registered).status_code == 400
-    finally:
-        good = mine.values(redirect_uris=[world.asking.redirect_uri])
-        world.transact(lambda session: session.execute(good))
+    for party in (world.app_client, world.asking):
+        mine = update(RecordSystem).where(RecordSystem.client_id == party.client_id)
+        world.transact(lambda session, mine=mine: session.execute(mine.values(redirect_uris=[registered])))
+        try:
+            ask = world.push if party is world.asking else world.authorize
+            assert ask(party, redirect_uri=registered).status_code == 400
+        finally:
+            good = mine.values(redirect_uris=[party.redirect_uri])
+            world.transact(lambda session, good=good: session.execute(good))
+
+
+BAD_REQUESTS = [
+    ({"response_type": "token"}, "unsupported_response_type"),
+    ({"response_type": "code id_token"}, "unsupported_response_type"),
+    ({"response_type": None}, "unsupported_response_type"),
+    ({"response_mode": "form_post"}, "invalid_request"),
+    ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
+    ({"code_challenge_method": None}, "invalid_request"),
+    ({"code_challenge_method": "plain"}, "invalid_request"),
+    ({"code_challenge": "short"}, "invalid_request"),
+    ({"code_challenge": "x" * 44}, "invalid_request"),
+    ({"request": "eyJ"}, "request_not_supported"),
+    ({"scope": None}, "invalid_scope"),
+    ({"scope": "openid"}, "invalid_scope"),
+    ({"scope": "patient/*.rs"}, "invalid_scope"),
+    ({"scope": "patient/Condition.rs"}, "invalid_scope"),
+    ({"scope": "offline_access"}, "invalid_scope"),
+    ({"scope": f"{RECORDS[0]} system/Patient.rs"}, "invalid_scope"),
+    ({"aud": "https://evil.example"}, "invalid_request"),
+    ({"resource": f"{ISSUER}/fhir"}, "invalid_target"),
+    ({"launch": "x"}, "invalid_request"),
+    ({"launch": "01920000-0000-7000-8000-000000000000"}, "invalid_request"),
+    ({"state": "s" * 3000}, "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("changes", "error"), BAD_REQUESTS, ids=lambda value: str(value)[:60])
+def test_a_record_system_is_told_at_once(world: World, changes: dict[str, Any], error: str) -> None:
+    answer = world.push(**changes)
+    assert (answer.status_code, answer.json["error"]) == (400, error)
+    assert "request_uri" not in answer.json
 
 
 @pytest.mark.parametrize(
     ("changes", "error"),
-    [
-        ({"response_type": "token"}, "unsupported_response_type"),
-        ({"response_type": "code id_token"}, "unsupported_response_type"),
-        ({"response_type": None}, "unsupported_response_type"),
-        ({"response_mode": "form_post"}, "invalid_request"),
-        ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
-        ({"code_challenge_method": None}, "invalid_request"),
-        ({"code_challenge_method": "plain"}, "invalid_request"),
-        ({"code_challenge": "short"}, "invalid_request"),
-        ({"code_challenge": "x" * 44}, "invalid_request"),
-        ({"request": "eyJ"}, "request_not_supported"),
-        ({"request_uri": "https://evil.example"}, "request_uri_not_supported"),
-        ({"scope": None}, "invalid_scope"),
-        ({"scope": "openid"}, "invalid_scope"),
-        ({"scope": "patient/*.rs"}, "invalid_scope"),
-        ({"scope": "patient/Condition.rs"}, "invalid_scope"),
-        ({"scope": "offline_access"}, "invalid_scope"),
-        ({"scope": f"{RECORDS[0]} system/Patient.rs"}, "invalid_scope"),
-        ({"aud": "https://evil.example"}, "invalid_request"),
-        ({"resource": f"{ISSUER}/fhir"}, "invalid_target"),
-        ({"launch": "x"}, "invalid_request"),
-        ({"launch": "01920000-0000-7000-8000-000000000000"}, "invalid_request"),
-        ({"state": "s" * 3000}, "invalid_request"),
-    ],
+    [*BAD_REQUESTS, ({"request_uri": "https://evil.example"}, "request_uri_not_supported")],
     ids=lambda value: str(value)[:60],
 )
-def test_errors_go_back_by_303_with_issuer_and_state(world: World, changes: dict[str, Any], error: str) -> None:
-    answer = world.authorize(**changes)
+def test_an_app_is_told_by_303_with_issuer_and_state(world: World, changes: dict[str, Any], error: str) -> None:
+    answer = world.authorize(world.app_client, **changes)
     assert answer.status_code == 303
-    assert answer.location.startswith(f"{world.asking.redirect_uri}?")
+    assert answer.location.startswith(f"{world.app_client.redirect_uri}?")
     parameters = answer_of(answer.location)
     assert (parameters["error"], parameters["iss"]) == (error, ISSUER)
     assert parameters["state"] in {"xyz", "s" * 2048}
@@ -105,9 +119,7 @@ def test_a_long_state_and_smart_aud_come_through(world: World) -> None:
 
 
 def test_a_request_may_be_posted_but_not_split_or_repeated(world: World) -> None:
-    form = {"response_type": "code", "client_id": "sihce-a", "redirect_uri": world.asking.redirect_uri,
-            "scope": RECORDS[0], "code_challenge": pkce()[1], "code_challenge_method": "S256"}  # fmt: skip
-    http = world.asking.http
+    form, http = world.asked(world.app_client), world.app_client.http
     assert http.post("/oauth/authorize", data=form).status_code == 303
     assert http.post("/oauth/authorize?state=1", data=form).status_code == 400
     twice = http.get("/oauth/authorize", query_string=[*form.items(), ("redirect_uri", "https://evil.example")])
@@ -116,8 +128,9 @@ def test_a_request_may_be_posted_but_not_split_or_repeated(world: World) -> None
 
 def test_the_launch_of_another_establishment_or_person_is_unknown(world: World) -> None:
     request = world.request_access()
-    foreign = world.authorize(client_id="sihce-b", redirect_uri=world.holding.redirect_uri, launch=request["id"])
+    foreign = world.authorize(world.app_client, launch=request["id"])
     assert answer_of(foreign.location)["error"] == "invalid_request"
+    assert world.push(world.holding, launch=request["id"]).json["error"] == "invalid_request"
     challenge = world.challenge(launch=request["id"])
     with pytest.raises(NotFound):
         world.accept(challenge, world.other_person_id)
@@ -132,8 +145,7 @@ def look(world: World, challenge: str, person_id: uuid.UUID) -> authorizations.A
 
 def test_the_scope_may_not_exceed_the_launch(world: World) -> None:
     request = world.request_access(categories=["allergies"])
-    answer = world.authorize(launch=request["id"], scope=" ".join(RECORDS))
-    assert answer_of(answer.location)["error"] == "invalid_scope"
+    assert world.push(launch=request["id"], scope=" ".join(RECORDS)).json["error"] == "invalid_scope"
     challenge = world.challenge(launch=request["id"], scope=None)
     assert look(world, challenge, world.person_id).categories == {"allergies"}
 

@@ -183,7 +183,8 @@ def test_each_profile_takes_its_own_algorithms_and_no_others(world: World, algor
     key = made.get(algorithm) or RSAKey.generate_key(2048)
     register(world, key.as_dict(private=False) | {"kid": "k"}, profile)
     mine = algorithm in {"ES384", "RS384"} if profile == "smart" else algorithm not in {"ES384", "RS384"}
-    answer = world.holding.post("/oauth/token", FORM | sign(world, key, algorithm, profile))
+    form = FORM | sign(world, key, algorithm, profile)
+    answer = world.holding.post("/oauth/token", form, proved=profile == "fapi2")
     assert answer.status_code == (200 if mine else 401)
 
 
@@ -237,9 +238,7 @@ def test_accreditation_is_checked_on_every_call_and_its_lack_is_in_the_log(
     world.transact(lambda session: session.execute(update(RecordSystem).where(mine).values(**values)))
     try:
         refused(world, world.asking.credentials())
-        call = world.asking.http.get(
-            f"/api/v1/access-requests/{uuid.uuid4()}", headers={"Authorization": f"Bearer {token}"}
-        )
+        call = world.asking.get(f"/api/v1/access-requests/{uuid.uuid4()}", token)
         assert (call.status_code, call.json["code"]) == (403, reason)
     finally:
         world.transact(lambda session: session.execute(update(RecordSystem).where(mine).values(**before)))

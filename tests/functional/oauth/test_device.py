@@ -16,7 +16,7 @@ from consent_broker.oauth.clients import DEVICE_CODE
 from consent_broker.oauth.models import DeviceAuthorization
 from consent_broker.oauth.opaque import digest
 from registry.database import now
-from tests.functional.oauth.world import ISSUER, RECORDS, Party, World, bearer, claims_of
+from tests.functional.oauth.world import ISSUER, RECORDS, Party, World, claims_of
 
 
 def start(party: Party, launch: str | None, **more: str) -> TestResponse:
@@ -88,9 +88,7 @@ def test_pending_then_granted_then_once(world: World, launch: str) -> None:
     assert claims["act"] == {"sub": str(world.professional_id)}
     again = poll(world.asking, code)
     assert (again.status_code, again.json["error"]) == (400, "invalid_grant")
-    fetched = world.asking.http.get(
-        f"/exchange/fhir/Encounter?patient={world.person_id}", headers=bearer(token.json["access_token"])
-    )
+    fetched = world.asking.get(f"/exchange/fhir/Encounter?patient={world.person_id}", token.json["access_token"])
     assert fetched.status_code == 401, "the replay ended what was granted"
 
 

@@ -19,7 +19,7 @@ def test_a_launch_becomes_a_token_for_the_gateway(world: World) -> None:
 def test_the_token_says_what_it_is_for_and_nothing_about_the_human(world: World) -> None:
     request = world.request_access()
     token = world.grant(launch=request["id"], scope=" ".join(RECORDS))
-    assert token["token_type"] == "Bearer"
+    assert token["token_type"] == "DPoP"
     assert token["expires_in"] <= 300
     assert token["patient"] == str(world.person_id)
     assert "refresh_token" not in token
@@ -27,7 +27,8 @@ def test_the_token_says_what_it_is_for_and_nothing_about_the_human(world: World)
     assert claims["aud"] == f"{ISSUER}/exchange"
     assert claims["exp"] - claims["iat"] <= 300
     assert claims["act"] == {"sub": str(world.professional_id)}
-    assert set(claims) == {"iss", "aud", "sub", "client_id", "scope", "iat", "exp", "jti", "patient", "act"}
+    assert claims["cnf"] == {"jkt": world.asking.prover.thumbprint}
+    assert set(claims) == {"iss", "aud", "sub", "client_id", "scope", "iat", "exp", "jti", "patient", "act", "cnf"}
 
 
 def test_without_launch_the_grant_is_the_establishments_for_seven_days(world: World) -> None:
@@ -46,8 +47,8 @@ def test_refresh_follows_the_consent_and_ends_with_it(world: World) -> None:
     first = world.grant(launch=request["id"], scope=scope)
     second = world.asking.refresh(first["refresh_token"])
     assert second.status_code == 200
-    assert second.json["refresh_token"] != first["refresh_token"]
-    narrower = world.asking.refresh(second.json["refresh_token"], scope=RECORDS[0])
+    assert "refresh_token" not in second.json
+    narrower = world.asking.refresh(first["refresh_token"], scope=RECORDS[0])
     assert narrower.json["scope"] == f"offline_access {RECORDS[0]}"
     consent = next(
         one
@@ -55,7 +56,7 @@ def test_refresh_follows_the_consent_and_ends_with_it(world: World) -> None:
         if one.status == "active" and one.terms.professional_id
     )
     world.transact(lambda session: revoke_consent(session, consent.id, world.evidence()))
-    dead = world.asking.refresh(narrower.json["refresh_token"])
+    dead = world.asking.refresh(first["refresh_token"])
     assert (dead.status_code, dead.json["error"]) == (400, "invalid_grant")
 
 

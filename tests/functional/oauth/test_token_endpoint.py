@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, func, select, update
 from consent_broker.oauth.models import AccessToken, AuthorizationCode, OAuthGrant
 from registry.audit.models import AuditEvent
 from registry.database import now
-from tests.functional.oauth.world import ISSUER, RECORDS, World, bearer, claims_of, pkce
+from tests.functional.oauth.world import ISSUER, RECORDS, World, claims_of, pkce
 
 CREDENTIALS = {"grant_type": "client_credentials", "scope": "system/Patient.rs"}
 
@@ -112,17 +112,16 @@ def test_replaying_a_code_kills_what_it_gave(world: World) -> None:
     token = world.asking.redeem(code, verifier).json
     assert error(world.asking.redeem(code, verifier)) == (400, "invalid_grant")
     assert error(world.asking.refresh(token["refresh_token"])) == (400, "invalid_grant")
-    read = world.asking.http.get(
-        f"/exchange/fhir/AllergyIntolerance?patient={world.person_id}", headers=bearer(token["access_token"])
-    )
+    read = world.asking.get(f"/exchange/fhir/AllergyIntolerance?patient={world.person_id}", token["access_token"])
     assert read.status_code == 401
 
 
-def test_replaying_a_refresh_token_kills_its_successor(world: World) -> None:
-    first = world.grant(scope=f"{RECORDS[0]} offline_access")
-    second = world.asking.refresh(first["refresh_token"]).json
-    assert error(world.asking.refresh(first["refresh_token"])) == (400, "invalid_grant")
-    assert error(world.asking.refresh(second["refresh_token"])) == (400, "invalid_grant")
+def test_replaying_an_apps_refresh_token_kills_its_successor(world: World) -> None:
+    app = world.app_client
+    first = world.grant(app, scope=f"{RECORDS[0]} offline_access")
+    second = app.refresh(first["refresh_token"]).json
+    assert error(app.refresh(first["refresh_token"])) == (400, "invalid_grant")
+    assert error(app.refresh(second["refresh_token"])) == (400, "invalid_grant")
     query = select(OAuthGrant.revoked_because).order_by(OAuthGrant.created_at.desc()).limit(1)
     assert world.transact(lambda session: session.scalar(query)) == "refresh-token-replayed"
 

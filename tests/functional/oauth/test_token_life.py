@@ -18,7 +18,7 @@ from consent_broker.oauth.grants import decide_reading
 from consent_broker.oauth.models import AccessToken
 from registry.database import now
 from registry.identity.models import Membership
-from tests.functional.oauth.world import ISSUER, RECORDS, World, bearer, claims_of
+from tests.functional.oauth.world import ISSUER, RECORDS, World, claims_of
 
 SYSTEM_READ = "system/Patient.rs"
 
@@ -107,19 +107,19 @@ def test_revoking_anything_ends_the_whole_grant(world: World, what: str) -> None
     tokens = world.grant(scope=f"{RECORDS[0]} offline_access")
     assert world.holding.post("/oauth/revoke", {"token": tokens[what]}).status_code == 200
     read = f"/exchange/fhir/AllergyIntolerance?patient={world.person_id}"
-    assert world.asking.http.get(read, headers=bearer(tokens["access_token"])).status_code == 200
+    assert world.asking.get(read, tokens["access_token"]).status_code == 200
     assert world.asking.post("/oauth/revoke", {"token": tokens[what]}).status_code == 200
-    assert world.asking.http.get(read, headers=bearer(tokens["access_token"])).status_code == 401
+    assert world.asking.get(read, tokens["access_token"]).status_code == 401
     assert world.asking.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
 def test_revoking_a_client_token_ends_it(world: World) -> None:
     token = world.asking.client_token("access-request")
     url = f"/api/v1/access-requests/{uuid.uuid4()}"
-    assert world.asking.http.get(url, headers=bearer(token)).status_code == 404
+    assert world.asking.get(url, token).status_code == 404
     assert world.asking.post("/oauth/revoke", {"token": token}).status_code == 200
     assert world.asking.post("/oauth/revoke", {"token": "garbage"}).status_code == 200
-    assert world.asking.http.get(url, headers=bearer(token)).status_code == 401
+    assert world.asking.get(url, token).status_code == 401
 
 
 def _resign(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable[[World, str], str]:
@@ -180,22 +180,22 @@ FORGERIES: dict[str, Callable[[World, str], str]] = {
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_forged_token_opens_nothing(world: World, name: str) -> None:
     forged = FORGERIES[name](world, world.asking.client_token("access-request"))
-    answer = world.asking.http.get(f"/api/v1/access-requests/{uuid.uuid4()}", headers=bearer(forged))
+    answer = world.asking.get(f"/api/v1/access-requests/{uuid.uuid4()}", forged)
     assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answer.headers["WWW-Authenticate"].startswith(("Bearer", "DPoP"))
 
 
 def test_a_token_for_one_surface_does_not_open_another(world: World) -> None:
     token = world.asking.client_token(SYSTEM_READ)
     for path in (f"/api/v1/access-requests/{uuid.uuid4()}", f"/exchange/fhir/Encounter?patient={world.person_id}"):
-        assert world.asking.http.get(path, headers=bearer(token)).status_code == 401
+        assert world.asking.get(path, token).status_code == 401
 
 
 def test_a_token_travels_in_the_header_only(world: World) -> None:
     token = world.asking.client_token("access-request")
     url = f"/api/v1/access-requests/{uuid.uuid4()}"
     assert world.asking.http.get(f"{url}?access_token={token}").status_code == 401
-    both = world.asking.http.get(f"{url}?access_token={token}", headers=bearer(token))
+    both = world.asking.get(f"{url}?access_token={token}", token)
     assert both.status_code == 401
 
 
@@ -205,4 +205,4 @@ def test_a_token_ends_after_five_minutes(world: World) -> None:
     gone = update(AccessToken).where(AccessToken.id == claims_of(token)["jti"]).values(expires_at=now())
     world.transact(lambda session: session.execute(gone))
     url = f"/api/v1/access-requests/{uuid.uuid4()}"
-    assert world.asking.http.get(url, headers=bearer(token)).status_code == 401
+    assert world.asking.get(url, token).status_code == 401

@@ -83,5 +83,5 @@ def test_declining_counts_but_leads_to_no_withdrawn_address(world: World) -> Non
 def test_a_launch_without_a_scope_asks_for_no_more_than_is_registered(world: World) -> None:
     request = world.request_access()
     with registered(world, scopes=["access-request", RECORDS[0]]):
-        answer = world.authorize(launch=request["id"], scope=None)
-    assert answer_of(answer.location)["error"] == "invalid_scope"
+        answer = world.push(launch=request["id"], scope=None)
+    assert answer.json["error"] == "invalid_scope"

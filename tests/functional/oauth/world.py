@@ -28,6 +28,7 @@ from registry.app import Renhice
 from registry.database import new_id
 from registry.directory.models import Affiliation, Establishment, Professional, RecordSystem
 from registry.identity.models import Membership, Person, SourceRecord
+from tests.functional.oauth.proofs import Prover
 
 T = TypeVar("T")
 ISSUER = "http://127.0.0.1:8000"
@@ -48,6 +49,7 @@ class Party:
     redirect_uri: str = "https://sihce.example/callback"
     issuer: str = ISSUER
     profile: str = "fapi2"
+    prover: Prover = field(default_factory=Prover)
 
     @property
     def algorithm(self) -> str:
@@ -70,10 +72,40 @@ class Party:
     def credentials(self, **changes: Any) -> dict[str, str]:
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion(**changes)}
 
-    def post(self, path: str, form: dict[str, Any], **kwargs: Any) -> TestResponse:
-        """A form to the broker, authenticated unless the form says how."""
+    def post(self, path: str, form: dict[str, Any], *, proved: bool = True, **kwargs: Any) -> TestResponse:
+        """A form to the broker, authenticated unless the form says how, proved as the profile asks."""
         authenticated = form if "client_assertion" in form else form | self.credentials()
-        return self.http.post(path, data=authenticated, **kwargs)
+        headers = kwargs.pop("headers", {})
+        if not proved or path != "/oauth/token" or self.profile != "fapi2" or "DPoP" in headers:
+            return self.http.post(path, data=authenticated, headers=headers, **kwargs)
+        return self._proving("POST", path, headers, data=authenticated, **kwargs)
+
+    def call(self, method: str, path: str, token: str, **kwargs: Any) -> TestResponse:
+        """A call with an access token, presented as the profile asks."""
+        if self.profile != "fapi2":
+            return self.http.open(path, method=method, headers={"Authorization": f"Bearer {token}"}, **kwargs)
+        headers = {"Authorization": f"DPoP {token}"} | kwargs.pop("headers", {})
+        return self._proving(method, path, headers, token=token, **kwargs)
+
+    def get(self, path: str, token: str, **kwargs: Any) -> TestResponse:
+        return self.call("GET", path, token, **kwargs)
+
+    def proof(self, method: str, path: str, token: str | None = None, **claims: Any) -> str:
+        """A good proof for one request, or one changed for the worse; None removes a claim."""
+        return self.prover.proof(method, f"{self.issuer}{path.partition('?')[0]}", token, **claims)
+
+    def _proving(
+        self, method: str, path: str, headers: dict[str, str], token: str | None = None, **kwargs: Any
+    ) -> TestResponse:
+        """Prove, and once more when the server asks for its nonce (RFC 9449 §8)."""
+        answer = None
+        for _ in range(2):
+            proof = {"DPoP": self.proof(method, path, token)}
+            answer = self.http.open(path, method=method, headers=headers | proof, **kwargs)
+            if not self.prover.learn(answer):
+                break
+        assert answer is not None
+        return answer
 
     def client_token(self, scope: str) -> str:
         answer = self.post("/oauth/token", {"grant_type": "client_credentials", "scope": scope})
@@ -95,6 +127,7 @@ class Party:
 
 
 def bearer(token: str) -> dict[str, str]:
+    """A token as an app presents it; a record system's goes by `Party.call`, with a proof."""
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -146,25 +179,40 @@ class World:
             text="Autorizo",
         )
 
-    def request_access(self, **changes: Any) -> dict[str, Any]:
+    def request_access(self, party: Party | None = None, **changes: Any) -> dict[str, Any]:
         """A professional of the asking establishment asks."""
         wanted = {"person": str(self.person_id), "professional": {"college": "CMP", "number": "012345"},
                   "purpose": "TREAT", "categories": ["allergies", "medications", "encounters"]} | changes  # fmt: skip
-        token = self.asking.client_token("access-request")
-        answer = self.asking.http.post("/api/v1/access-requests", json=wanted, headers=bearer(token))
+        party = party or self.asking
+        token = party.client_token("access-request")
+        answer = party.call("POST", "/api/v1/access-requests", token, json=wanted)
         assert answer.status_code in {200, 201}, answer.text
         return dict(answer.json)
 
-    def authorize(self, **changes: Any) -> TestResponse:
-        """The browser arrives at the authorization endpoint."""
-        parameters = {"response_type": "code", "client_id": self.asking.client_id, "state": "xyz",
-                      "redirect_uri": self.asking.redirect_uri, "scope": " ".join(RECORDS),
-                      "code_challenge": pkce()[1], "code_challenge_method": "S256"} | changes  # fmt: skip
-        query = {name: value for name, value in parameters.items() if value is not None}
-        return self.asking.http.get("/oauth/authorize", query_string=query)
+    def push(self, party: Party | None = None, /, **changes: Any) -> TestResponse:
+        """The record system pushes an authorization request (RFC 9126)."""
+        party = party or self.asking
+        return party.post("/oauth/par", self.asked(party, **changes))
 
-    def challenge(self, **changes: Any) -> str:
-        answer = self.authorize(**changes)
+    def asked(self, party: Party, **changes: Any) -> dict[str, Any]:
+        """A good authorization request, or one changed for the worse; None removes a parameter."""
+        parameters = {"response_type": "code", "client_id": party.client_id, "state": "xyz",
+                      "redirect_uri": party.redirect_uri, "scope": " ".join(RECORDS),
+                      "code_challenge": pkce()[1], "code_challenge_method": "S256"} | changes  # fmt: skip
+        return {name: value for name, value in parameters.items() if value is not None}
+
+    def authorize(self, party: Party | None = None, /, **changes: Any) -> TestResponse:
+        """The browser arrives at the authorization endpoint: with a pushed request, or an app's link."""
+        party = party or self.asking
+        query = self.asked(party, **changes)
+        if party.profile == "fapi2":
+            pushed = self.push(party, **changes)
+            assert pushed.status_code == 201, pushed.text
+            query = {"client_id": party.client_id, "request_uri": pushed.json["request_uri"]}
+        return party.http.get("/oauth/authorize", query_string=query)
+
+    def challenge(self, party: Party | None = None, /, **changes: Any) -> str:
+        answer = self.authorize(party, **changes)
         assert answer.status_code == 303, answer.text
         assert answer.location.startswith(f"{self.broker.issuer}/autorizar/"), answer.location
         return answer.location.rpartition("/")[2]
@@ -173,15 +221,15 @@ class World:
         evidence = self.evidence(person_id)
         return self.transact(lambda session: authorizations.accept(session, self.broker, challenge, evidence))
 
-    def code(self, **changes: Any) -> tuple[str, str]:
+    def code(self, party: Party | None = None, /, **changes: Any) -> tuple[str, str]:
         """A code and its verifier, granted by the patient."""
         verifier, code_challenge = pkce()
-        url = self.accept(self.challenge(code_challenge=code_challenge, **changes))
+        url = self.accept(self.challenge(party, code_challenge=code_challenge, **changes))
         return answer_of(url)["code"], verifier
 
-    def grant(self, **changes: Any) -> dict[str, Any]:
+    def grant(self, party: Party | None = None, /, **changes: Any) -> dict[str, Any]:
         """The token response of a whole authorization."""
-        answer = self.asking.redeem(*self.code(**changes))
+        answer = (party or self.asking).redeem(*self.code(party, **changes))
         assert answer.status_code == 200, answer.text
         return dict(answer.json)
 

@@ -21,6 +21,7 @@ from joserfc.jwk import ECKey
 
 from sandbox.files import read_json
 from sandbox.layout import HOST, Layout
+from sandbox.possession import Possession
 from sandbox.prepare import Plan, prepare
 from sandbox.serving import bind
 
@@ -53,6 +54,7 @@ class FakeRegistry:
     """Takes registrations and vouches for the tokens it made; `broken` makes it answer 503."""
 
     key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": "r1", "use": "sig"}, private=True))
+    gateway: Possession = field(default_factory=Possession)
     patients: dict[str, Json] = field(default_factory=dict)
     received: int = 0
     broken: bool = False
@@ -72,7 +74,8 @@ class FakeRegistry:
             return jsonify(error="temporarily_unavailable"), 503
         assertion = request.form["client_assertion"]
         assert assertion.count(".") == 2
-        return jsonify(access_token="opaque", token_type="Bearer", expires_in=300)
+        assert request.headers["DPoP"].count(".") == 2
+        return jsonify(access_token="opaque", token_type="DPoP", expires_in=300)
 
     def jwks(self) -> ResponseReturnValue:
         return jsonify(keys=[self.key.as_dict(private=False)])
@@ -83,6 +86,7 @@ class FakeRegistry:
 
     def put(self) -> ResponseReturnValue:
         self.received += 1
+        assert request.headers["Authorization"] == "DPoP opaque"
         if self.broken:
             return jsonify(resourceType="OperationOutcome"), 503, {"Retry-After": "0"}
         identifier = request.args["identifier"]
@@ -93,13 +97,14 @@ class FakeRegistry:
         return jsonify(id=f"sr-{number}"), 200 if known else 201, headers
 
     def grant(self, audience: str, patient: str, scope: str = "patient/AllergyIntolerance.rs", **changes: Any) -> Json:
-        """The headers of a holder token."""
+        """The headers of a holder token, bound to the gateway's key."""
         now = int(time.time())
         claims = {"iss": self.url, "aud": audience, "iat": now, "exp": now + 300, "jti": os.urandom(8).hex()} | {
             "client_id": "sihce-x", "sub": patient, "patient": patient, "scope": scope,
+            "cnf": {"jkt": self.gateway.thumbprint},
         }  # fmt: skip
         header = {"alg": "ES256", "kid": "r1", "typ": "at+jwt"}
-        return {"Authorization": f"Bearer {jwt.encode(header, claims | changes, self.key)}"}
+        return {"Authorization": f"DPoP {jwt.encode(header, claims | changes, self.key)}"}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from sandbox.layout import Layout
 from sandbox.places import REGISTRO
 from tests.functional.sandbox.conftest import FakeRegistry, Json, Start, free_port, serving
 
+Search = Callable[..., httpx.Response]
 CODE = story.HOLDING.renipress
 
 
@@ -55,37 +56,56 @@ def patient(registry: FakeRegistry, place: str) -> str:
     return f"sr-{list(registry.patients).index(identifier)}"
 
 
-def search(place: str, headers: Json, kind: str = "AllergyIntolerance", **query: str) -> httpx.Response:
-    return httpx.get(f"{place}/{kind}", params=query, headers=headers)
+@pytest.fixture(scope="module")
+def http(registry: FakeRegistry) -> Iterator[httpx.Client]:
+    """The gateway: it proves the key its tokens are bound to."""
+    with httpx.Client(auth=registry.gateway) as client:
+        yield client
 
 
-def test_a_granted_search_gives_a_valid_bundle(registry: FakeRegistry, place: str, patient: str) -> None:
+@pytest.fixture(scope="module")
+def search(place: str, http: httpx.Client) -> Search:
+    def ask(headers: Json, kind: str = "AllergyIntolerance", **query: str) -> httpx.Response:
+        return http.get(f"{place}/{kind}", params=query, headers=headers)
+
+    return ask
+
+
+def test_a_granted_search_gives_a_valid_bundle(
+    registry: FakeRegistry, place: str, patient: str, http: httpx.Client, search: Search
+) -> None:
     named = {"patient.identifier": f"{REGISTRO}|{patient}"}
     for kind, count in (("AllergyIntolerance", 2), ("MedicationStatement", 2), ("Encounter", 3), ("Condition", 0)):
         headers = registry.grant(place, patient, f"patient/{kind}.rs")
-        bundle = search(place, headers, kind, **named).raise_for_status().json()
+        bundle = search(headers, kind, **named).raise_for_status().json()
         get_fhir_model_class("Bundle").model_validate(bundle)
         assert bundle["total"] == count
-        by_form = httpx.post(f"{place}/{kind}/_search", data=named, headers=headers).json()
+        by_form = http.post(f"{place}/{kind}/_search", data=named, headers=headers).json()
         assert by_form["total"] == count
         assert story.HOLDING_NUMBER not in str(bundle)
 
 
-def test_a_resource_is_read_by_its_id_and_only_by_its_patient(registry: FakeRegistry, place: str, patient: str) -> None:
-    bundle = search(place, registry.grant(place, patient), patient=patient).json()
+def test_a_resource_is_read_by_its_id_and_only_by_its_patient(
+    registry: FakeRegistry, place: str, patient: str, http: httpx.Client, search: Search
+) -> None:
+    bundle = search(registry.grant(place, patient), patient=patient).json()
     url = bundle["entry"][0]["fullUrl"]
-    assert httpx.get(url, headers=registry.grant(place, patient)).json() == bundle["entry"][0]["resource"]
-    assert httpx.get(url, headers=registry.grant(place, "sr-77")).status_code == 404
+    assert http.get(url, headers=registry.grant(place, patient)).json() == bundle["entry"][0]["resource"]
+    assert http.get(url, headers=registry.grant(place, "sr-77")).status_code == 404
 
 
-def test_no_other_right_opens_it(registry: FakeRegistry, place: str, patient: str) -> None:
-    assert search(place, {}, patient=patient).status_code == 401
-    assert search(place, registry.grant("http://other/fhir", patient), patient=patient).status_code == 401
-    assert search(place, registry.grant(place, patient, exp=1), patient=patient).status_code == 401
-    assert search(place, registry.grant(place, patient), "Encounter", patient=patient).status_code == 403
-    assert search(place, registry.grant(place, "sr-77"), patient=patient).status_code == 403
+def test_no_other_right_opens_it(registry: FakeRegistry, place: str, patient: str, search: Search) -> None:
+    assert search({}, patient=patient).status_code == 401
+    assert search(registry.grant("http://other/fhir", patient), patient=patient).status_code == 401
+    assert search(registry.grant(place, patient, exp=1), patient=patient).status_code == 401
+    assert search(registry.grant(place, patient), "Encounter", patient=patient).status_code == 403
+    assert search(registry.grant(place, "sr-77"), patient=patient).status_code == 403
+    stolen = httpx.get(
+        f"{place}/AllergyIntolerance", params={"patient": patient}, headers=registry.grant(place, patient)
+    )
+    assert stolen.status_code == 401
     registry.revoked = True
-    assert search(place, registry.grant(place, patient), patient=patient).status_code == 401
+    assert search(registry.grant(place, patient), patient=patient).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -93,9 +113,9 @@ def test_no_other_right_opens_it(registry: FakeRegistry, place: str, patient: st
     [{}, {"patient.identifier": "sr-0"}, {"patient.identifier": "http://x|sr-0"}, {"patient": "sr-0", "_count": "٣"}],
 )
 def test_a_search_it_can_not_understand_is_refused(
-    registry: FakeRegistry, place: str, patient: str, query: Json
+    registry: FakeRegistry, place: str, patient: str, search: Search, query: Json
 ) -> None:
-    response = search(place, registry.grant(place, patient), **query)
+    response = search(registry.grant(place, patient), **query)
     assert 400 <= response.status_code < 500
     assert response.json()["resourceType"] == "OperationOutcome"
 

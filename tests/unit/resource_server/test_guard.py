@@ -13,12 +13,17 @@ from joserfc.jwk import ECKey
 
 from consent_broker.oauth.token_status_list import compress
 from consent_broker.resource_server import Grant, Guard, Refusal
+from consent_broker.resource_server.nonces import NONCE_SECONDS
 from tests.functional.oauth.moments import After, resolve
+from tests.functional.oauth.proofs import Prover
 
 ISSUER, AUDIENCE, PATIENT = "https://renhice.example", "https://b.example/fhir", "0198-patient"
 KEY = ECKey.generate_key("P-256", {"kid": "one"})
+GATEWAY = Prover()
 OWN = ECKey.generate_key("P-256", {"kid": "b"})
 SYSTEM = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/registro"
+
+Headers = dict[str, str]
 
 
 class Issuer:
@@ -61,7 +66,7 @@ def token(*, header: dict[str, Any] | None = None, key: ECKey = KEY, **changes: 
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 200, "jti": uuid.uuid4().hex, "sub": PATIENT,
               "client_id": "sihce-a", "scope": "patient/AllergyIntolerance.rs patient/Encounter.r",
-              "patient": PATIENT} | changes  # fmt: skip
+              "patient": PATIENT, "cnf": {"jkt": GATEWAY.thumbprint}} | changes  # fmt: skip
     head = {"alg": "ES256", "kid": "one", "typ": "at+jwt"} | (header or {})
     head = {name: value for name, value in head.items() if value is not None}
     claims = {name: value for name, value in claims.items() if value is not None}
@@ -78,10 +83,16 @@ def guard_of(issuer: Callable[[httpx.Request], httpx.Response], **settings: Any)
     return Guard(ISSUER, AUDIENCE, "sihce-b", OWN.as_dict(private=True), http=http, **settings)
 
 
+def shown(guard: Guard, value: str, method: str = "GET", path: str = "/AllergyIntolerance", **claims: Any) -> Headers:
+    """The headers of a token with a good proof, or with one changed for the worse."""
+    proof = GATEWAY.proof(method, AUDIENCE + path, value, **({"nonce": guard._proofs.nonce} | claims))
+    return {"authorization": f"DPoP {value}", "dpop": proof}
+
+
 def ask(
     guard: Guard, value: str, query: str = f"patient={PATIENT}", path: str = "/AllergyIntolerance"
 ) -> Grant | Refusal:
-    return guard.check("GET", path, query, {"authorization": f"Bearer {value}"})
+    return guard.check("GET", path, query, shown(guard, value, path=path))
 
 
 def refusal(answer: Grant | Refusal) -> tuple[int, str | None]:
@@ -106,10 +117,12 @@ def test_a_read_by_id_is_granted_for_the_type(issuer: Issuer) -> None:
 
 def test_a_search_in_the_body_is_read_like_a_query(issuer: Issuer) -> None:
     guard, path = guard_of(issuer), "/AllergyIntolerance/_search"
-    headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-    assert isinstance(guard.check("POST", path, "", headers, f"patient={PATIENT}"), Grant)
-    assert refusal(guard.check("POST", path, f"patient={PATIENT}", headers, "patient=other"))[0] == 403
-    multipart = headers | {"Content-Type": "multipart/form-data; boundary=x"}
+    kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    value = token()
+    first, second = (shown(guard, value, "POST", path) | kind for _ in range(2))
+    assert isinstance(guard.check("POST", path, "", first, f"patient={PATIENT}"), Grant)
+    assert refusal(guard.check("POST", path, f"patient={PATIENT}", second, "patient=other"))[0] == 403
+    multipart = first | {"Content-Type": "multipart/form-data; boundary=x"}
     assert refusal(guard.check("POST", path, f"patient={PATIENT}", multipart, ""))[0] == 400
 
 
@@ -147,8 +160,9 @@ def test_a_search_in_the_body_is_read_like_a_query(issuer: Issuer) -> None:
 def test_anything_that_reaches_further_is_refused(
     issuer: Issuer, method: str, path: str, query: str, status: int
 ) -> None:
-    headers = {"Authorization": f"Bearer {token()}", "content-type": "application/x-www-form-urlencoded"}
-    assert refusal(guard_of(issuer).check(method, path, query, headers))[0] == status
+    guard = guard_of(issuer)
+    headers = shown(guard, token(), method, path) | {"content-type": "application/x-www-form-urlencoded"}
+    assert refusal(guard.check(method, path, query, headers))[0] == status
 
 
 @pytest.mark.parametrize(
@@ -172,6 +186,9 @@ def test_anything_that_reaches_further_is_refused(
         {"patient": ["x"]},
         {"scope": None},
         {"client_id": None},
+        {"cnf": None},
+        {"cnf": {}},
+        {"cnf": "x"},
         {"header": {"typ": None}},
         {"header": {"typ": "JWT"}},
         {"header": {"kid": None}},
@@ -185,21 +202,21 @@ def test_a_token_that_is_not_right_is_refused(issuer: Issuer, changes: dict[str,
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "Bearer", "Bearer x", "Basic eDp5", "Bearer a.b", f"Bearer {'x' * 9000}.a.b", "bearer  "]
+    "header", [None, "", "DPoP", "DPoP x", "Basic eDp5", "DPoP a.b", f"DPoP {'x' * 9000}.a.b", "dpop  ", "Bearer a.b.c"]
 )
-def test_without_a_bearer_token_the_answer_is_401(issuer: Issuer, header: str | None) -> None:
+def test_without_a_token_the_answer_is_401(issuer: Issuer, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header}
     answer = guard_of(issuer).check("GET", "/AllergyIntolerance", f"patient={PATIENT}", headers)
     assert refusal(answer)[0] == 401
     assert isinstance(answer, Refusal)
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answer.headers["WWW-Authenticate"].startswith('DPoP algs="ES256 PS256')
     assert answer.body["resourceType"] == "OperationOutcome"
 
 
 @pytest.mark.parametrize(
     "lie",
     [{"active": False}, {"active": "true"}, {"active": 1}, {"active": None}, {"jti": "other"}, {"aud": "https://a.example"},
-     {"patient": "other"}, {"scope": "patient/*.rs"}, {"client_id": "other"}],
+     {"patient": "other"}, {"scope": "patient/*.rs"}, {"client_id": "other"}, {"cnf": {"jkt": "other"}}],
     ids=str,
 )  # fmt: skip
 def test_introspection_has_the_last_word(issuer: Issuer, lie: dict[str, Any]) -> None:
@@ -251,3 +268,52 @@ def test_unknown_keys_cost_one_fetch_and_a_new_key_is_found(issuer: Issuer, monk
     issuer.active = {"active": True} | json.loads(json.dumps(jwt.decode(made, new, algorithms=["ES256"]).claims))
     assert isinstance(ask(guard, made), Grant)
     assert issuer.calls.count("/oauth/jwks") == 2
+
+
+@pytest.mark.parametrize(
+    ("claims", "error"),
+    [
+        ({"nonce": None}, "use_dpop_nonce"),
+        ({"nonce": "x" * 22}, "use_dpop_nonce"),
+        ({"htm": "POST"}, "invalid_dpop_proof"),
+        ({"htu": f"{AUDIENCE}/Encounter"}, "invalid_dpop_proof"),
+        ({"htu": "https://a.example/fhir/AllergyIntolerance"}, "invalid_dpop_proof"),
+        ({"ath": "x" * 43}, "invalid_dpop_proof"),
+        ({"ath": None}, "invalid_dpop_proof"),
+        ({"jti": None}, "invalid_dpop_proof"),
+        ({"iat": After(-62)}, "invalid_dpop_proof"),
+        ({"iat": After(30)}, "invalid_dpop_proof"),
+    ],
+    ids=str,
+)
+def test_a_proof_that_is_not_right_is_refused(issuer: Issuer, claims: dict[str, Any], error: str) -> None:
+    guard, value = guard_of(issuer), token()
+    answer = guard.check("GET", "/AllergyIntolerance", f"patient={PATIENT}", shown(guard, value, **resolve(claims)))
+    assert refusal(answer) == (401, error)
+    assert isinstance(answer, Refusal)
+    assert answer.headers["DPoP-Nonce"] == guard._proofs.nonce
+    assert "/oauth/introspect" not in issuer.calls
+
+
+def test_a_stolen_token_is_refused_with_no_proof_another_key_or_a_used_proof(issuer: Issuer) -> None:
+    guard, value = guard_of(issuer), token()
+    query, good = f"patient={PATIENT}", shown(guard, value)
+    thief = Prover()
+    stolen = thief.proof("GET", f"{AUDIENCE}/AllergyIntolerance", value, nonce=guard._proofs.nonce)
+    for proof in ({}, {"dpop": stolen}, {"dpop": f"{good['dpop']},{good['dpop']}"}):
+        shown_by_thief = {"authorization": f"DPoP {value}"} | proof
+        assert refusal(guard.check("GET", "/AllergyIntolerance", query, shown_by_thief)) == (401, "invalid_dpop_proof")
+    assert isinstance(guard.check("GET", "/AllergyIntolerance", query, good), Grant)
+    assert refusal(guard.check("GET", "/AllergyIntolerance", query, good)) == (401, "invalid_dpop_proof")
+
+
+def test_a_nonce_is_good_for_two_periods_in_every_process_of_the_holder(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, value = guard_of(issuer), guard_of(issuer), token()
+    nonce = one._proofs.nonce
+    for later, status in ((0, None), (NONCE_SECONDS, None), (2 * NONCE_SECONDS + 1, 401)):
+        moment = time.time() + later
+        monkeypatch.setattr(other._proofs._nonces, "_clock", lambda moment=moment: moment)
+        answer = other.check("GET", "/AllergyIntolerance", f"patient={PATIENT}", shown(one, value, nonce=nonce))
+        assert (refusal(answer)[0] if status else isinstance(answer, Grant)) == (status or True)

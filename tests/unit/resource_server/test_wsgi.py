@@ -9,7 +9,8 @@ from werkzeug.wrappers import Request, Response
 
 from consent_broker.resource_server import Grant, Guard, GuardMiddleware, Refusal
 
-GRANT = Grant(token_id="t", client_id="c", patient="p", scopes=frozenset(), expires_at=0, claims={})
+GRANT = Grant(token_id="t", client_id="c", patient="p", scopes=frozenset(), expires_at=0, claims={}, nonce="next")
+SHOWN = {"Authorization": "DPoP x", "DPoP": "proof"}
 
 
 class Recorder(Guard):
@@ -36,19 +37,21 @@ def client(answer: Grant | Refusal) -> tuple[Client, Recorder]:
 
 def test_the_grant_reaches_the_application_with_the_body() -> None:
     http, guard = client(GRANT)
-    answer = http.post("/fhir/Encounter/_search?a=1", data={"patient": "p"}, headers={"Authorization": "Bearer x"})
+    answer = http.post("/fhir/Encounter/_search?a=1", data={"patient": "p"}, headers=SHOWN)
     assert answer.text == "p p"
     method, path, query, headers, form = guard.asked[0]
     assert (method, path, query, form) == ("POST", "/Encounter/_search", "a=1", "patient=p")
-    assert headers["Authorization"] == "Bearer x"
+    assert (headers["Authorization"], headers["DPoP"]) == ("DPoP x", "proof")
+    assert answer.headers["DPoP-Nonce"] == "next"
 
 
 def test_a_refusal_is_answered_in_fhir() -> None:
-    http, _ = client(Refusal(401, "invalid_token", "no"))
+    http, _ = client(Refusal(401, "use_dpop_nonce", "no", "fresh"))
     answer = http.get("/fhir/Encounter?patient=p")
     assert answer.status_code == 401
     assert answer.mimetype == "application/fhir+json"
-    assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token", error_description="no"'
+    assert answer.headers["WWW-Authenticate"].endswith('error="use_dpop_nonce", error_description="no"')
+    assert answer.headers["DPoP-Nonce"] == "fresh"
     assert answer.get_json()["resourceType"] == "OperationOutcome"
 
 

@@ -1,0 +1,46 @@
+"""Proofs of possession as a client makes them, good ones and others (RFC 9449)."""
+
+import base64
+import hashlib
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from joserfc import jwt
+from joserfc.jwk import ECKey, Key
+from werkzeug.test import TestResponse
+
+ALGORITHMS = ["ES256", "PS256", "EdDSA", "Ed25519", "ES384", "RS256", "HS256"]
+
+
+@dataclass
+class Prover:
+    """A key, and the nonce the server last offered."""
+
+    key: Key = field(default_factory=lambda: ECKey.generate_key("P-256"))
+    algorithm: str = "ES256"
+    nonce: str | None = None
+
+    @property
+    def thumbprint(self) -> str:
+        return self.key.thumbprint()
+
+    def proof(
+        self, method: str, url: str, token: str | None = None, header: dict[str, Any] | None = None, **changes: Any
+    ) -> str:
+        """A proof, changed as a test wants; None removes a claim or a header."""
+        claims = {"jti": uuid.uuid4().hex, "htm": method, "htu": url, "iat": int(time.time()), "nonce": self.nonce}
+        if token is not None:
+            digest = hashlib.sha256(token.encode()).digest()
+            claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        head = {"alg": self.algorithm, "typ": "dpop+jwt", "jwk": self.key.as_dict(private=False)} | (header or {})
+        claims = {name: value for name, value in (claims | changes).items() if value is not None}
+        head = {name: value for name, value in head.items() if value is not None}
+        return jwt.encode(head, claims, self.key, algorithms=ALGORITHMS, default_type=None)
+
+    def learn(self, answer: TestResponse) -> bool:
+        """Keep the nonce an answer offers; whether it asks for another proof with it."""
+        self.nonce = answer.headers.get("DPoP-Nonce", self.nonce)
+        asked = answer.headers.get("WWW-Authenticate", "") if answer.status_code == 401 else answer.text
+        return answer.status_code in {400, 401} and "use_dpop_nonce" in asked
