@@ -48,11 +48,20 @@ def _forbidden(decision: Decision, category: str, source: UUID) -> dict[Period, 
     """For each longest run of days: the labels that do not flow on any of them."""
     segments = _segments(decision)
     found: defaultdict[Period, set[str]] = defaultdict(set)
-    for label in ALL_LABELS:
+    for alike in _told_apart(decision):
+        label = min(alike)
         closed = [one for one in segments if not prevailing(decision.directives, category, label, one[0], source)]
         for run in _joined(closed):
-            found[run].add(label)
+            found[run] |= alike
     return {period: frozenset(labels) for period, labels in found.items()}
+
+
+def _told_apart(decision: Decision) -> Iterable[set[str]]:
+    """The labels in groups within which no directive tells them apart."""
+    groups: defaultdict[tuple[bool, ...], set[str]] = defaultdict(set)
+    for label in ALL_LABELS:
+        groups[tuple(one.covers_label(label) for one in decision.directives)].add(label)
+    return groups.values()
 
 
 def _segments(decision: Decision) -> list[Period]:

@@ -12,6 +12,7 @@ import httpx
 
 from consent_broker.broker import Broker
 from consent_broker.exchange.holders import Holder, Ticket
+from consent_broker.resource_server.residual import flows
 from registry.fhir.systems import SOURCE_RECORD
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -47,11 +48,13 @@ class Answer:
     resource_type: str
     resources: Sequence[dict[str, Any]] = field(default_factory=list)
     fault: Fault | None = None
+    withheld: int = 0
+    """Resources the holder should have withheld and sent; they end here."""
 
 
-def ask_holders(broker: Broker, tickets: Sequence[Ticket], types: Sequence[str]) -> list[Answer]:
-    """Ask each ticket's holder for each type, in parallel; always as many answers as questions."""
-    questions = [(ticket, resource_type) for ticket in tickets for resource_type in types]
+def ask_holders(broker: Broker, tickets: Sequence[Ticket]) -> list[Answer]:
+    """Ask each ticket's holder for each of its types, in parallel; always as many answers as questions."""
+    questions = [(ticket, resource_type) for ticket in tickets for resource_type in ticket.types]
     if not questions:
         return []
     with ThreadPoolExecutor(min(MAX_THREADS, len(questions)), thread_name_prefix="holder") as pool:
@@ -70,7 +73,9 @@ def _ask(broker: Broker, ticket: Ticket, resource_type: str) -> Answer:
         broker.breakers.report(endpoint, success=error.fault is Fault.REFUSED)
         return Answer(holder, resource_type, fault=error.fault)
     broker.breakers.report(endpoint, success=True)
-    return Answer(holder, resource_type, resources, Fault.TOO_LARGE if cut else None)
+    released = [one for one in resources if flows(one, ticket.residual)]
+    fault = Fault.TOO_LARGE if cut else None
+    return Answer(holder, resource_type, released, fault, len(resources) - len(released))
 
 
 def _get(broker: Broker, ticket: Ticket, resource_type: str) -> Any:

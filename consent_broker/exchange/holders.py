@@ -1,6 +1,5 @@
 """Who holds records of a person, and the token each of them is shown: one a holder, for its own patient id only."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
 from consent_broker.consents.decision import Decision
-from consent_broker.consents.vocabulary import scope_of
+from consent_broker.consents.residual import as_claim, residual
+from consent_broker.consents.vocabulary import FHIR_TYPES, scope_of
 from consent_broker.oauth.grants import Reader
 from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token
 from consent_broker.oauth.standing import PORTAL_CLIENT
@@ -37,10 +37,12 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A holder and the token it will be shown."""
+    """A holder, the token it will be shown, the FHIR types it is asked for, and what of them is to be withheld."""
 
     holder: Holder
     token: IssuedToken
+    types: tuple[str, ...]
+    residual: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +80,24 @@ def find_holders(session: Session, person_id: UUID) -> list[Holder]:
 
 
 def issue_ticket(session: Session, broker: Broker, access: Access, decision: Decision, holder: Holder) -> Ticket:
-    """A holder token: aud its FHIR base, patient its source record, scopes what is permitted, act who reads (IUA)."""
+    """A holder token: aud its FHIR base, patient its source record, scopes what is permitted of it, act who reads."""
     reading = get_establishment(session, access.establishment_id)
     professional = get_professional(session, access.professional_id) if access.professional_id else None
     patient = str(holder.source_record_id)
+    categories = decision.categories_at(holder.establishment_id)
+    forbidden = as_claim(residual(decision, holder.establishment_id), categories)
+    claims = _claims(access, reading, professional, patient)
+    claims["extensions"]["ihe_pcf"] = {
+        "patient_id": patient,
+        "doc_id": [str(one) for one in decision.consent_ids],
+        "residual": forbidden,
+    }
     spec = TokenSpec(
         kind="holder",
         client_id=access.client_id or PORTAL_CLIENT,
         establishment_id=access.establishment_id,
         audience=holder.endpoint or "",
-        scopes=frozenset(scope_of(category) for category in decision.categories),
+        scopes=frozenset(map(scope_of, categories)),
         subject=patient,
         jkt=broker.prover.thumbprint,
         grant_id=access.grant_id,
@@ -98,14 +108,14 @@ def issue_ticket(session: Session, broker: Broker, access: Access, decision: Dec
         holder_id=holder.establishment_id,
         consent_id=decision.consent_ids[0],
         source_record_id=holder.source_record_id,
-        claims=_claims(access, reading, professional, patient, decision.consent_ids),
+        residual=forbidden,
+        claims=claims,
     )
-    return Ticket(holder, issue_token(session, broker, spec))
+    types = tuple(sorted(FHIR_TYPES[category] for category in categories))
+    return Ticket(holder, issue_token(session, broker, spec), types, tuple(forbidden))
 
 
-def _claims(
-    access: Access, reading: Establishment, professional: Professional | None, patient: str, consents: Sequence[UUID]
-) -> dict[str, Any]:
+def _claims(access: Access, reading: Establishment, professional: Professional | None, patient: str) -> dict[str, Any]:
     organisation = f"{RENIPRESS}|{reading.renipress}"
     registration = f"{professional.college} {professional.number}" if professional else None
     iua: dict[str, Any] = {
@@ -119,5 +129,5 @@ def _claims(
     return {
         "patient": patient,
         "act": {"sub": registration or organisation},
-        "extensions": {"ihe_iua": iua, "ihe_pcf": {"patient_id": patient, "doc_id": [str(one) for one in consents]}},
+        "extensions": {"ihe_iua": iua},
     }

@@ -1,6 +1,6 @@
 """Fetching a person's records from whoever holds them: decide, audit, mint, ask, audit what came."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,19 +57,33 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
     if unknown or not types:
         raise InvalidInput(f"Records are read as {', '.join(sorted(CATEGORIES))}.", code="unknown-type")
     decision = _decide(session, access, types)
-    permitted = sorted(FHIR_TYPES[category] for category in decision.categories)
-    holders = find_holders(session, access.person_id)
+    holders = [one for one in find_holders(session, access.person_id) if decision.categories_at(one.establishment_id)]
     faults = {holder: _fault(holder) for holder in holders}
     connected = [holder for holder in holders if faults[holder] is None]
     tickets = [issue_ticket(session, broker, access, decision, holder) for holder in connected]
     session.commit()
     with broker.slots.hold(access.client_id):
-        answers = ask_holders(broker, tickets, permitted)
+        answers = ask_holders(broker, tickets)
     for ticket in tickets:
         record(session, _read_event(access, decision, ticket, [one for one in answers if one.holder == ticket.holder]))
     session.flush()
-    unasked = [Missing(one, holder, fault) for holder, fault in faults.items() if fault for one in permitted]
-    return _result(answers, types, permitted, unasked)
+    restricted = [Missing(one, None, "suppressed") for one in types if _is_restricted(decision, CATEGORIES[one])]
+    return _result(answers, [*sorted(restricted, key=lambda one: one.resource_type), *_unasked(decision, faults)])
+
+
+def _is_restricted(decision: Decision, category: str) -> bool:
+    """Whether the reader is told that the patient restricts a type: all of it, or something of it."""
+    return category not in decision.categories or decision.restricts(category)
+
+
+def _unasked(decision: Decision, faults: Mapping[Holder, Fault | None]) -> list[Missing]:
+    """What can't be had of holders that aren't asked; a holder of which nothing is permitted is not named."""
+    return [
+        Missing(FHIR_TYPES[category], holder, fault)
+        for holder, fault in faults.items()
+        if fault
+        for category in sorted(decision.categories_at(holder.establishment_id))
+    ]
 
 
 def _fault(holder: Holder) -> Fault | None:
@@ -101,19 +115,10 @@ def _replaced(session: Session, access: Access) -> str | None:
     return None if stands_for_itself(session, access.person_id) else "patient-replaced"
 
 
-def _result(
-    answers: Sequence[Answer], types: Sequence[str], permitted: Sequence[str], unasked: Sequence[Missing]
-) -> ExchangeResult:
+def _result(answers: Sequence[Answer], missing: Sequence[Missing]) -> ExchangeResult:
     records = [Record(one.holder, one.resource_type, resource) for one in answers for resource in one.resources]
-    return ExchangeResult(records, list(_missing(answers, types, permitted, unasked)))
-
-
-def _missing(
-    answers: Sequence[Answer], types: Sequence[str], permitted: Sequence[str], unasked: Sequence[Missing]
-) -> Iterator[Missing]:
-    yield from (Missing(one, None, "suppressed") for one in sorted(set(types) - set(permitted)))
-    yield from unasked
-    yield from (Missing(one.resource_type, one.holder, one.fault) for one in answers if one.fault)
+    faults = [Missing(one.resource_type, one.holder, one.fault) for one in answers if one.fault]
+    return ExchangeResult(records, [*missing, *faults])
 
 
 def _read_event(access: Access, decision: Decision, ticket: Ticket, answers: Sequence[Answer]) -> Event:
@@ -133,7 +138,12 @@ def _read_event(access: Access, decision: Decision, ticket: Ticket, answers: Seq
         purpose=access.purpose,
         consent_id=decision.consent_ids[0],
         token_id=str(ticket.token.id),
-        detail={"categories": sorted(decision.categories), "counts": counts, "faults": faults},
+        detail={
+            "categories": sorted(CATEGORIES[one] for one in ticket.types),
+            "counts": counts,
+            "faults": faults,
+            "withheld": sum(one.withheld for one in answers),
+        },
     )
 
 

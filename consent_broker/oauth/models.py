@@ -1,10 +1,11 @@
 """Tables of the authorization server; of every secret only its SHA-256."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
@@ -107,6 +108,8 @@ class AccessToken(Base):
     purpose: Mapped[str | None]
     patient: Mapped[str | None]
     """The source record id a holder knows the patient by (holder tokens)."""
+    residual: Mapped[list[Any] | None] = mapped_column(JSONB)
+    """What a holder's token says is to be withheld; when that changes the token no longer stands."""
     status_index: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     """Its place in the status lists."""
 

@@ -1,7 +1,7 @@
 """Access tokens (RFC 9068): audited, recorded, then signed; verified with everything the RFC asks of a server."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
@@ -52,6 +52,7 @@ class TokenSpec:
     holder_id: UUID | None = None
     consent_id: UUID | None = None
     source_record_id: UUID | None = None
+    residual: Sequence[Any] | None = None
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -85,6 +86,7 @@ def issue_token(session: Session, broker: Broker, spec: TokenSpec) -> IssuedToke
         professional_id=spec.professional_id,
         purpose=spec.purpose,
         patient=spec.patient,
+        residual=spec.residual,
     )
     session.add(token)
     session.flush()

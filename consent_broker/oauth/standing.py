@@ -4,13 +4,15 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from consent_broker.consents.decision import Decision
+from consent_broker.consents.residual import as_claim, residual
 from consent_broker.consents.vocabulary import categories_of
 from consent_broker.oauth.clients import find_client
 from consent_broker.oauth.grants import Reader, decide_reading, find_grant, unable_professional
 from consent_broker.oauth.models import AccessToken, OAuthGrant
 from registry.database import made_at, now
 from registry.identity.service import regrouped_since
-from registry.locator.service import locate
+from registry.locator.service import Holder, locate
 
 PORTAL_CLIENT = "renhice-portal"
 """The client of tokens the portal reads with: the product itself, so it has no accreditation to lose."""
@@ -41,15 +43,25 @@ def _is_permitted(session: Session, row: AccessToken, person_id: UUID, grant: OA
     )
     if regrouped_since(session, person_id, made_at(row.id)) or unable_professional(session, reader, now()):
         return False
-    if not _is_still_theirs(session, row.patient, person_id):
+    holder = _holder(session, row.patient, person_id) if row.patient else None
+    if row.patient and holder is None:
         return False
+    decision = decide_reading(session, reader, person_id, categories_of(row.scopes))
+    return _permits_as_much(decision, row, holder)
+
+
+def _permits_as_much(decision: Decision, row: AccessToken, holder: Holder | None) -> bool:
+    """Every category of the token is still permitted, and of a holder's token no more is to be withheld, nor less."""
     categories = categories_of(row.scopes)
-    return decide_reading(session, reader, person_id, categories).categories == categories
-
-
-def _is_still_theirs(session: Session, source_record_id: str | None, person_id: UUID) -> bool:
-    """A record that was unlinked, split off, merged away or contested since is not served under the old consent."""
-    return source_record_id is None or any(
-        str(holder.source_record_id) == source_record_id and not holder.contested
-        for holder in locate(session, person_id)
+    if holder is None:
+        return decision.categories == categories
+    source = holder.establishment_id
+    return decision.categories_at(source) == categories and as_claim(residual(decision, source), categories) == (
+        row.residual or []
     )
+
+
+def _holder(session: Session, source_record_id: str, person_id: UUID) -> Holder | None:
+    """The record's holder; a record unlinked, split off, merged away or contested since has none under the consent."""
+    found = (one for one in locate(session, person_id) if str(one.source_record_id) == source_record_id)
+    return next((one for one in found if not one.contested), None)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consent_broker.resource_server.proofs import ALGORITHMS
+from consent_broker.resource_server.residual import flows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +29,23 @@ class Grant:
         return act.get("sub") if isinstance(act, dict) else None
 
     @property
+    def residual(self) -> list[Any]:
+        """What is to be withheld of what the scopes cover (IHE PCF `extensions.ihe_pcf.residual`)."""
+        residual = self._extension("ihe_pcf").get("residual", [])
+        return residual if isinstance(residual, list) else [residual]
+
+    def releases(self, resource: Mapping[str, Any]) -> bool:
+        """Whether a resource may leave: nothing in the residual forbids it."""
+        return flows(resource, self.residual)
+
+    @property
     def purpose(self) -> str | None:
         """The HL7 PurposeOfUse code the token was issued for (IUA `extensions.ihe_iua.purpose_of_use`)."""
-        iua = (self.claims.get("extensions") or {}).get("ihe_iua") or {}
-        return next((coding.get("code") for coding in iua.get("purpose_of_use") or []), None)
+        return next((coding.get("code") for coding in self._extension("ihe_iua").get("purpose_of_use") or []), None)
+
+    def _extension(self, name: str) -> dict[str, Any]:
+        extension = (self.claims.get("extensions") or {}).get(name)
+        return extension if isinstance(extension, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +82,15 @@ class Refusal:
     @property
     def body(self) -> dict[str, Any]:
         """A FHIR R4 OperationOutcome."""
-        codes = {400: "invalid", 401: "login", 403: "forbidden", 413: "too-long", 503: "transient"}
+        codes = {
+            400: "invalid",
+            401: "login",
+            403: "forbidden",
+            404: "not-found",
+            413: "too-long",
+            500: "exception",
+            503: "transient",
+        }
         issue = {
             "severity": "error",
             "code": codes.get(self.status, "security"),

@@ -112,7 +112,7 @@ def _authorise(interaction: Interaction, claims: dict[str, Any]) -> Grant | Refu
         return Refusal(403, "insufficient_scope", "Name the patient of the search")
     if not names_only(interaction.patients, claims["patient"]):
         return Refusal(403, "insufficient_scope", "The token is for another patient")
-    return Grant(
+    grant = Grant(
         token_id=claims["jti"],
         client_id=claims["client_id"],
         patient=claims["patient"],
@@ -120,3 +120,6 @@ def _authorise(interaction: Interaction, claims: dict[str, Any]) -> Grant | Refu
         expires_at=claims["exp"],
         claims=claims,
     )
+    if grant.residual and interaction.partial:
+        return Refusal(400, "invalid_request", "Whole resources only: parts of them do not say how sensitive they are")
+    return grant

@@ -9,6 +9,7 @@ from consent_broker.resource_server.answers import Refusal
 _PATH = re.compile(r"/(?P<type>[A-Z][A-Za-z]{2,39})(?:/(?P<id>[A-Za-z0-9\-.]{1,64}))?")
 _PATIENT_PARAMETERS = {"patient", "subject", "patient.identifier", "subject.identifier"}
 _REACHING = ("_include", "_revinclude", "_has", "_contained", "_filter", "_query", "_list", "_graph")
+_PARTIAL = {"_elements", "_summary"}
 MAX_PARAMETERS = 40
 
 
@@ -19,6 +20,8 @@ class Interaction:
     resource_type: str
     resource_id: str | None
     patients: tuple[str, ...]
+    partial: bool = False
+    """Whether it asks for parts of resources, without the labels that say how sensitive they are."""
 
 
 def read_interaction(method: str, path: str, query: str, form: str = "") -> Interaction | Refusal:
@@ -52,7 +55,8 @@ def _inspect(resource_type: str, resource_id: str | None, parameters: list[tuple
             patients.append(value)
         elif plain.split(".")[0] in {"patient", "subject"}:
             return Refusal(400, "invalid_request", "Name the patient by reference or identifier")
-    return Interaction(resource_type, resource_id, tuple(patients))
+    partial = any(name.split(":")[0] in _PARTIAL for name, _ in parameters)
+    return Interaction(resource_type, resource_id, tuple(patients), partial)
 
 
 def names_only(patients: tuple[str, ...], patient: str) -> bool:

@@ -1,4 +1,7 @@
-"""The guard as WSGI middleware: refuses by itself, or leaves the grant at `environ["renhice.grant"]`."""
+"""The guard as WSGI middleware: refuses by itself, or leaves the grant at `environ["renhice.grant"]`.
+
+What the token's residual forbids is taken out of the application's answer.
+"""
 
 import io
 import json
@@ -10,6 +13,7 @@ from consent_broker.resource_server.answers import Grant, Refusal
 from consent_broker.resource_server.guard import Guard
 from consent_broker.resource_server.jwks import KeysUnavailable
 from consent_broker.resource_server.revocations import UnusableStatement
+from consent_broker.resource_server.withholding import respond
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -50,7 +54,9 @@ class GuardMiddleware:
         if isinstance(answer, Refusal):
             return _refuse(answer, start_response)
         environ["renhice.grant"] = answer
-        return self._application(environ, _offering(answer.nonce, start_response))
+        offering = _offering(answer.nonce, start_response)
+        response = respond(self._application, environ, offering, answer)
+        return _refuse(response, offering) if isinstance(response, Refusal) else response
 
     def _receive(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """RFC 8935 §2.2: 202 with no body, or 400 with a code."""

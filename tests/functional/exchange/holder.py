@@ -31,6 +31,7 @@ class FhirServer:
     def __init__(self) -> None:
         self.answer: Callable[[Request], Response] = self.searchset
         self.requests: list[Request] = []
+        self.guard: Any = None
         self.guarded: Any = None
 
     def protect(self, world: World, *, cache_seconds: float = 0) -> None:
@@ -38,11 +39,15 @@ class FhirServer:
         party = world.holding
         key = party.key.as_dict(private=True)
         guard = Guard(party.issuer, party.endpoint, party.client_id, key, cache_seconds=cache_seconds)
-        self.guarded = GuardMiddleware(self.respond, guard, prefix="/fhir", events_path="/events")
+        self.guard = self.guarded = GuardMiddleware(self.respond, guard, prefix="/fhir", events_path="/events")
 
     def behave(self) -> None:
-        self.answer = self.searchset
+        self.answer, self.guarded = self.searchset, self.guard
         self.requests.clear()
+
+    def go_careless(self) -> None:
+        """Answer as the application does, with no guard to check or withhold anything."""
+        self.guarded = self.respond
 
     def searchset(self, request: Request) -> Response:
         kind = request.path.rpartition("/")[2]

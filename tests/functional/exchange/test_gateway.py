@@ -158,6 +158,7 @@ MISBEHAVIOUR: dict[str, tuple[Callable[[Request], Response], str]] = {
 
 @pytest.mark.parametrize("name", MISBEHAVIOUR)
 def test_a_misbehaving_holder_is_named_and_harms_nobody(world: World, holder: FhirServer, name: str) -> None:
+    holder.go_careless()
     holder.answer, code = MISBEHAVIOUR[name]
     answer = read(world, grant(world))
     assert answer.status_code == 200

@@ -1,0 +1,80 @@
+"""The last step before a FHIR answer leaves: what the token's residual forbids is taken out of it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from consent_broker.resource_server.answers import Grant, Refusal
+from consent_broker.resource_server.residual import flows
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    Headers = list[tuple[str, str]]
+
+
+def respond(
+    application: "WSGIApplication", environ: "WSGIEnvironment", start_response: "StartResponse", grant: Grant
+) -> "Iterable[bytes] | Refusal":
+    """The application's answer without what is forbidden; as it is where nothing is.
+
+    An answer that can't be read as FHIR JSON is not released: a Refusal to send instead.
+    """
+    if not grant.residual:
+        return application(environ, start_response)
+    status, headers, body = _collect(application, environ)
+    if status.startswith("200") and environ["REQUEST_METHOD"] != "HEAD":
+        released = _release(body, grant.residual)
+        if isinstance(released, Refusal):
+            return released
+        body = released
+    kept = [(name, value) for name, value in headers if name.lower() not in {"content-length", "etag"}]
+    start_response(status, [*kept, ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> "tuple[str, Headers, bytes]":
+    answer: list[tuple[str, Headers]] = []
+    written: list[bytes] = []
+
+    def start(status: str, headers: "Headers", _exc_info: Any = None) -> Any:
+        answer[:] = [(status, headers)]
+        return written.append
+
+    chunks = application(environ, start)
+    try:
+        written.extend(chunks)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close:
+            close()
+    status, headers = answer[0]
+    return status, headers, b"".join(written)
+
+
+def _release(body: bytes, residual: Sequence[Any]) -> bytes | Refusal:
+    try:
+        resource = json.loads(body)
+    except (ValueError, RecursionError):
+        resource = None
+    if not isinstance(resource, dict):
+        return Refusal(500, "server_error", "The answer can not be checked against what the patient restricts")
+    if resource.get("resourceType") == "Bundle":
+        return json.dumps(_without(resource, residual), ensure_ascii=False, separators=(",", ":")).encode()
+    released = resource.get("resourceType") == "OperationOutcome" or flows(resource, residual)
+    return body if released else Refusal(404, None, "There is no such resource")
+
+
+def _without(bundle: dict[str, Any], residual: Sequence[Any]) -> dict[str, Any]:
+    """The Bundle without the forbidden entries, and with no count that would tell how many there were."""
+    entries = bundle.get("entry")
+    kept = [one for one in entries if _is_released(one, residual)] if isinstance(entries, list) else []
+    counted = {name: value for name, value in bundle.items() if name not in {"entry", "total"}}
+    return counted | ({"entry": kept} if kept else {})
+
+
+def _is_released(entry: Any, residual: Sequence[Any]) -> bool:
+    resource = entry.get("resource") if isinstance(entry, dict) else None
+    if not isinstance(resource, dict) or resource.get("resourceType") == "Bundle":
+        return False
+    return resource.get("resourceType") == "OperationOutcome" or flows(resource, residual)

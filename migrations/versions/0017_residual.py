@@ -1,0 +1,16 @@
+"""What a holder's token says is to be withheld, so that a token falls when that changes."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0017_residual"
+down_revision = "0016_directives"
+
+
+def upgrade() -> None:
+    op.add_column("access_tokens", sa.Column("residual", JSONB))
+
+
+def downgrade() -> None:
+    op.drop_column("access_tokens", "residual")

@@ -1,0 +1,152 @@
+"""What the patient restricts stays away: at the holder's guard, at the gateway, and from what the reader is told."""
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+from werkzeug.wrappers import Request, Response
+
+from consent_broker.consents.directives import Kind
+from consent_broker.consents.service import Terms, list_consents, record_objection, revoke_consent
+from tests.functional.exchange.holder import FhirServer, bundle
+from tests.functional.oauth.world import World, bearer, claims_of
+
+PSY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}
+UNHEARD = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SURPRISE"}
+
+
+def item(identifier: str, day: str = "2026-03-05", *security: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "AllergyIntolerance", "id": identifier, "recordedDate": day, "meta": {"security": [*security]},
+    }  # fmt: skip
+
+
+HELD = [
+    item("plain"),
+    item("old", "2019-01-01"),
+    item("year", "2019"),
+    item("mind", "2026-03-05", PSY),
+    item("unheard", "2026-03-05", UNHEARD),
+    {"resourceType": "AllergyIntolerance", "id": "undated"},
+]
+
+
+@pytest.fixture(autouse=True)
+def _holding(world: World, holder: FhirServer) -> None:
+    """The holder has all of it and filters nothing by itself; each test starts without any directive."""
+
+    def answer(request: Request) -> Response:
+        kind = request.path.rpartition("/")[2]
+        held = HELD if kind == "AllergyIntolerance" else []
+        return Response(json.dumps(bundle(*held, total=len(held))), mimetype="application/fhir+json")
+
+    holder.answer = answer
+    world.transact(lambda session: _end_all(session, world))
+
+
+def _end_all(session: Any, world: World) -> None:
+    for one in list_consents(session, [world.person_id]):
+        if one.status == "active":
+            revoke_consent(session, one.id, world.evidence())
+
+
+def objection(world: World, **changes: Any) -> Terms:
+    said: dict[str, Any] = {"establishment_id": None, "categories": None, "purposes": None, "ends_at": None} | changes
+    return Terms(person_id=world.person_id, kind=Kind.OBJECTION, **said)
+
+
+def object_to(world: World, **changes: Any) -> None:
+    world.transact(lambda session: record_objection(session, objection(world, **changes), world.evidence()))
+
+
+def token(world: World) -> str:
+    request = world.request_access()
+    return str(world.grant(launch=request["id"])["access_token"])
+
+
+def read(world: World, access_token: str, kind: str = "AllergyIntolerance") -> TestResponse:
+    query = {"patient": str(world.person_id)}
+    return world.asking.http.get(f"/exchange/fhir/{kind}", query_string=query, headers=bearer(access_token))
+
+
+def names(answer: TestResponse) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    resources = [entry["resource"] for entry in answer.json.get("entry", [])]
+    return [one["id"] for one in resources if one["resourceType"] == "AllergyIntolerance"]
+
+
+def told(answer: TestResponse) -> list[str]:
+    resources = [entry["resource"] for entry in answer.json.get("entry", [])]
+    return [one["issue"][0]["code"] for one in resources if one["resourceType"] == "OperationOutcome"]
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "careless-holder"])
+def test_what_is_sensitive_does_not_flow_unless_it_was_named(world: World, holder: FhirServer, guarded: bool) -> None:
+    if not guarded:
+        holder.go_careless()
+    answer = read(world, token(world))
+    assert names(answer) == ["plain", "old", "year", "undated"]
+    assert told(answer) == []
+    assert "PSY" not in answer.text
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "careless-holder"])
+def test_a_period_withholds_what_is_of_it_or_may_be(world: World, holder: FhirServer, guarded: bool) -> None:
+    if not guarded:
+        holder.go_careless()
+    object_to(world, data_until=date(2019, 6, 30))
+    answer = read(world, token(world))
+    assert names(answer) == ["plain"]
+    assert told(answer) == ["suppressed"]
+
+
+def test_the_reader_is_told_the_same_whether_or_not_something_was_withheld(world: World, holder: FhirServer) -> None:
+    object_to(world, data_until=date(1990, 1, 1))
+    assert told(read(world, token(world))) == ["suppressed"]
+    holder.answer = holder.searchset
+    assert told(read(world, token(world))) == ["suppressed"]
+
+
+def test_a_source_objected_to_is_neither_asked_nor_named(world: World, holder: FhirServer) -> None:
+    object_to(world, sources=frozenset({world.holding.establishment_id}))
+    access = token(world)
+    holder.requests.clear()
+    answer = read(world, access)
+    assert holder.requests == []
+    assert (names(answer), told(answer)) == ([], ["suppressed"])
+    assert "Hospital 00000002" not in answer.text
+    assert world.holding.endpoint not in answer.text
+
+
+def test_a_hidden_source_leaves_no_trace_at_all(world: World, holder: FhirServer) -> None:
+    object_to(world, sources=frozenset({world.holding.establishment_id}), hides=True)
+    answer = read(world, token(world))
+    assert answer.json.get("entry", []) == []
+
+
+def test_a_hidden_item_is_withheld_and_nothing_is_said(world: World) -> None:
+    sources = frozenset({world.holding.establishment_id})
+    object_to(world, sources=sources, items=frozenset({"AllergyIntolerance/plain"}), hides=True)
+    answer = read(world, token(world))
+    assert names(answer) == ["old", "year", "undated"]
+    assert told(answer) == []
+
+
+def test_a_restriction_that_comes_later_ends_the_tokens_that_do_not_know_it(world: World, holder: FhirServer) -> None:
+    read(world, token(world))
+    kept = holder.requests[-1].headers["Authorization"].partition(" ")[2]
+    assert world.holding.introspect(kept)["active"] is True
+    rules = claims_of(kept)["extensions"]["ihe_pcf"]["residual"]
+    assert [rule["type"] for rule in rules] == ["forbid"]
+    object_to(world, data_until=date(2000, 1, 1))
+    assert world.holding.introspect(kept) == {"active": False}
+
+
+def test_a_restriction_of_a_category_narrows_only_that_one(world: World, holder: FhirServer) -> None:
+    object_to(world, categories=frozenset({"encounters"}), data_until=date(2000, 1, 1))
+    access = token(world)
+    answer = read(world, access)
+    assert (len(names(answer)), told(answer)) == (4, [])
+    assert told(read(world, access, "Encounter")) == ["suppressed"]

@@ -1,0 +1,142 @@
+"""What leaves a holder's server: nothing the residual forbids, and nothing that can't be checked against it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from werkzeug.test import Client, TestResponse
+from werkzeug.wrappers import Response
+
+from consent_broker.resource_server import GuardMiddleware
+from consent_broker.resource_server.residual import days_of, flows, labels_of
+from tests.unit.resource_server.test_wsgi import GRANT, Recorder
+
+ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+NO_PSY = {"type": "forbid", "securityLabel": [{"system": ACT, "code": "PSY"}]}
+
+
+def encounter(identifier: str, *labels: str, **more: Any) -> dict[str, Any]:
+    security = [{"system": ACT, "code": label} for label in labels]
+    return {"resourceType": "Encounter", "id": identifier, "meta": {"security": security}} | more
+
+
+def served(body: Any, residual: Any = (NO_PSY,), method: str = "GET", **answer: Any) -> TestResponse:
+    claims = {"extensions": {"ihe_pcf": {"residual": list(residual)}}}
+    text = body if isinstance(body, str | bytes) else json.dumps(body)
+    application = Response(text, mimetype="application/fhir+json", **answer)
+    guarded = GuardMiddleware(application, Recorder(replace(GRANT, claims=claims)), prefix="/fhir")
+    return Client(guarded).open("/fhir/Encounter?patient=p", method=method)
+
+
+def test_forbidden_entries_leave_the_bundle_and_so_does_their_count() -> None:
+    held = [encounter("a"), encounter("b", "PSY"), {"resourceType": "OperationOutcome", "issue": []}]
+    smuggled = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": encounter("c", "PSY")}]}
+    body = {"resourceType": "Bundle", "total": 9, "entry": [{"resource": one} for one in [*held, smuggled, None]]}
+    answer = served(body, headers={"ETag": 'W/"1"', "X-Own": "kept"})
+    assert [entry["resource"].get("id") for entry in answer.json["entry"]] == ["a", None]
+    assert "total" not in answer.json
+    assert "ETag" not in answer.headers
+    assert answer.headers["X-Own"] == "kept"
+    assert answer.content_length == len(answer.data)
+
+
+def test_a_single_resource_is_there_or_is_not() -> None:
+    assert served(encounter("a")).json["id"] == "a"
+    refused = served(encounter("a", "PSY"))
+    assert (refused.status_code, refused.json["resourceType"]) == (404, "OperationOutcome")
+
+
+@pytest.mark.parametrize("body", [b"", b"<Bundle/>", b"[]", b"null", b"[" * 5000, b"\xff"])
+def test_what_can_not_be_checked_is_not_released(body: bytes) -> None:
+    assert served(body).status_code == 500
+    assert served(body, residual=[]).status_code == 200
+
+
+def test_other_answers_pass_as_they_are() -> None:
+    assert served({"resourceType": "OperationOutcome"}, status=404).status_code == 404
+    assert served(b"", method="HEAD").status_code == 200
+
+
+def test_an_application_that_writes_by_itself_is_checked_too_and_closed() -> None:
+    closed = []
+
+    class Written:
+        def __iter__(self) -> Any:
+            return iter([json.dumps(encounter("a", "PSY")).encode()])
+
+        def close(self) -> None:
+            closed.append(True)
+
+    def application(_environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return Written()
+
+    claims = {"extensions": {"ihe_pcf": {"residual": [NO_PSY]}}}
+    guarded = GuardMiddleware(application, Recorder(replace(GRANT, claims=claims)), prefix="/fhir")
+    assert Client(guarded).get("/fhir/Encounter/a").status_code == 404
+    assert closed == [True]
+
+
+@pytest.mark.parametrize(
+    ("security", "labels"),
+    [
+        (None, {"N"}),
+        ([], {"N"}),
+        ([{"system": CONFIDENTIALITY, "code": "N"}], {"N"}),
+        ([{"system": CONFIDENTIALITY, "code": "R"}], {"R"}),
+        ([{"system": CONFIDENTIALITY, "code": "V"}], {"R"}),
+        ([{"system": CONFIDENTIALITY, "code": "?"}], {"R"}),
+        ([{"system": ACT, "code": "PSY"}, {"system": CONFIDENTIALITY, "code": "R"}], {"PSY"}),
+        ([{"system": ACT, "code": "PSY"}, {"system": ACT, "code": "HIV"}], {"PSY", "HIV"}),
+        ([{"system": ACT, "code": "TABOO"}], {"R"}),
+        ([{"system": "http://example.org/workflow", "code": "x"}], {"N"}),
+        ("R", {"R"}),
+        ([5], {"R"}),
+    ],
+)
+def test_sensitivity_is_read_from_meta_security(security: Any, labels: set[str]) -> None:
+    meta = {} if security is None else {"meta": {"security": security}}
+    assert labels_of({"resourceType": "Encounter"} | meta) == labels
+
+
+@pytest.mark.parametrize(
+    ("when", "days"),
+    [
+        ({"start": "2026-03-05", "end": "2026-03-07"}, (date(2026, 3, 5), date(2026, 3, 7))),
+        ({"start": "2026-03-05"}, (date(2026, 3, 5), date(2026, 3, 5))),
+        ({"start": "2026-02"}, (date(2026, 2, 1), date(2026, 2, 28))),
+        ({"start": "2027", "end": "2028-02"}, (date(2027, 1, 1), date(2028, 2, 29))),
+        ({"start": "2026-03-06T03:00:00Z"}, (date(2026, 3, 5), date(2026, 3, 5))),
+        ({"start": "2026-03-05T23:59:59-05:00"}, (date(2026, 3, 5), date(2026, 3, 5))),
+        ({"start": "2026-12"}, (date(2026, 12, 1), date(2026, 12, 31))),
+        ({"start": "2026-03-07", "end": "2026-03-05"}, (date.min, date.max)),
+        ({"end": "2026-03-05"}, (date.min, date.max)),
+        ({"start": "ayer"}, (date.min, date.max)),
+        ({"start": "2026-13-01"}, (date.min, date.max)),
+        ({"start": "9999-12"}, (date.min, date.max)),
+        ("2026-03-05", (date(2026, 3, 5), date(2026, 3, 5))),
+        (5, (date.min, date.max)),
+    ],
+    ids=str,
+)
+def test_days_are_those_of_lima_and_unknown_ones_are_all(when: Any, days: tuple[date, date]) -> None:
+    assert days_of({"resourceType": "Encounter", "period": when}) == days
+
+
+def test_a_type_whose_date_nobody_taught_is_of_every_date() -> None:
+    rule = {"type": "forbid", "dataPeriod": {"end": "1990-01-01"}}
+    observation = {"resourceType": "Observation", "effectiveDateTime": "2026-01-01"}
+    assert not flows(observation, [rule])
+    assert flows(encounter("a", period={"start": "2026-01-01"}), [rule])
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"type": "permit"}, {}, {"type": "forbid", "surprise": 1}, {"type": "forbid", "data": [{"meaning": "related"}]}],
+)
+def test_a_rule_that_says_something_else_forbids(rule: Any) -> None:
+    assert not flows(encounter("a"), [rule])
