@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0017_residual"
-down_revision = "0016_directives"
+revision = "0018_residual"
+down_revision = "0017_sender_constrained"
 
 
 def upgrade() -> None:
