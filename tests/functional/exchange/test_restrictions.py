@@ -11,7 +11,7 @@ from werkzeug.wrappers import Request, Response
 from consent_broker.consents.directives import Kind
 from consent_broker.consents.service import Terms, list_consents, record_objection, revoke_consent
 from tests.functional.exchange.holder import FhirServer, bundle
-from tests.functional.oauth.world import World, bearer, claims_of
+from tests.functional.oauth.world import World, claims_of
 
 PSY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}
 UNHEARD = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SURPRISE"}
@@ -68,7 +68,7 @@ def token(world: World) -> str:
 
 def read(world: World, access_token: str, kind: str = "AllergyIntolerance") -> TestResponse:
     query = {"patient": str(world.person_id)}
-    return world.asking.http.get(f"/exchange/fhir/{kind}", query_string=query, headers=bearer(access_token))
+    return world.asking.get(f"/exchange/fhir/{kind}", access_token, query_string=query)
 
 
 def names(answer: TestResponse) -> list[str]:
