@@ -11,6 +11,7 @@ from consent_broker.oauth.profiles import FAPI2, SMART
 from consent_broker.oauth.rfc7636_pkce import METHOD
 from consent_broker.oauth.rfc9126_par import PATH as PAR_PATH
 from consent_broker.oauth.scopes import SUPPORTED
+from consent_broker.resource_server.proofs import ALGORITHMS as DPOP_ALGORITHMS
 
 CAPABILITIES = [
     "launch-ehr",
@@ -28,7 +29,10 @@ def metadata(broker: Broker) -> dict[str, Any]:
     document = (
         _document(broker)
         | _endpoint_auth([*FAPI2.algorithms, *SMART.algorithms])
-        | {"pushed_authorization_request_endpoint": f"{broker.issuer}{PAR_PATH}"}
+        | {
+            "pushed_authorization_request_endpoint": f"{broker.issuer}{PAR_PATH}",
+            "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
+        }
     )
     if broker.settings.secure:
         AuthorizationServerMetadata(document).validate()

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
+from joserfc.jws import JWSRegistry
 
 ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
 TYPE = "dpop+jwt"
@@ -35,6 +36,15 @@ _PORTS = {"http": 80, "https": 443}
 
 class InvalidProof(Exception):
     """The proof proves nothing; the message says why and holds nothing of it."""
+
+
+class _Roomy(JWSRegistry):
+    """joserfc's rules, with room in the header for the key that travels in it."""
+
+    max_header_length = MAX_PROOF
+
+
+_ROOMY = _Roomy(algorithms=ALGORITHMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +75,10 @@ def read_proof(proof: str, method: str, url: str, token: str | None = None) -> P
     if len(proof) > MAX_PROOF or not _COMPACT.fullmatch(proof):
         raise InvalidProof("one compact JWT in the DPoP header is needed")
     try:
-        header = jws.extract_compact(proof.encode()).headers()
-        algorithm, (key, thumbprint) = _algorithm(header), _key(_canonical(header))
-        claims = jwt.decode(proof, key, algorithms=[algorithm]).claims
+        header = jws.extract_compact(proof.encode(), registry=_ROOMY).headers()
+        _check_header(header)
+        key, thumbprint = _key(_canonical(header))
+        claims = jwt.decode(proof, key, registry=_ROOMY).claims
     except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InvalidProof(f"the proof can not be verified ({type(error).__name__})") from None
     if claims.get("htm") != method or not _same_address(claims.get("htu"), url):
@@ -77,11 +88,9 @@ def read_proof(proof: str, method: str, url: str, token: str | None = None) -> P
     return Proof(thumbprint, _jti(claims), _nonce(claims), _ends_at(claims))
 
 
-def _algorithm(header: Mapping[str, Any]) -> str:
-    algorithm = header.get("alg")
-    if header.get("typ") != TYPE or algorithm not in ALGORITHMS or header.keys() - _HEADER:
+def _check_header(header: Mapping[str, Any]) -> None:
+    if header.get("typ") != TYPE or header.get("alg") not in ALGORITHMS or header.keys() - _HEADER:
         raise InvalidProof("the proof's header holds what it may not")
-    return str(algorithm)
 
 
 def _canonical(header: Mapping[str, Any]) -> str:
