@@ -3,6 +3,7 @@
 from flask import Flask
 
 from consent_broker.broker import install_broker
+from consent_broker.consents.states import count_with_consent
 from consent_broker.oauth.rfc6750_tokens import AccessTokens
 from consent_broker.rooms import broker_rooms, schedule_broker_tasks
 from portal.layout import error_page
@@ -21,7 +22,7 @@ def create_app(settings: Settings | None = None, authenticate: Authenticator | N
     app = make_app(parts, error_page)
     broker = install_broker(app, parts.settings, parts.sealer)
     authenticate = authenticate or AccessTokens(broker)
-    schedule_registry_tasks(parts)
+    schedule_registry_tasks(parts, count_with_consent)
     schedule_broker_tasks(parts.celery, broker)
     schedule_portal_tasks(parts.celery)
     add_rooms(app, [*registry_rooms(authenticate), *broker_rooms(authenticate), *portal_rooms()])

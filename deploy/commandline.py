@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from consent_broker.consents.states import count_with_consent
 from consent_broker.rooms import broker_commands
 from deploy.checking import test
 from deploy.commands import down, ensure_running, status, up
@@ -13,8 +14,11 @@ from deploy.layout import Layout
 from deploy.vault import read_object
 from matching.cli.main import match
 from registry.cli import cli as registry
+from registry.identity.cli import identity
+from registry.identity.reresolution.cli import reresolve_command
 from sandbox.cli import demo as story
 
+identity.add_command(reresolve_command(count_with_consent))
 CONFIGURED: dict[str, click.Command] = {**registry.commands, "broker": broker_commands}
 
 

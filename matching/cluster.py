@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from matching.model import Model
+from matching.model import Model, Thresholds
 from matching.normalise import Normalised
 from matching.records import DocumentType
 from matching.score import Score, score, weigh
@@ -82,6 +82,21 @@ def resolve(
     return Resolution(kind, best.key, evidence, doubt or "strong-evidence", rivals, best.consistency)
 
 
+def hesitation(
+    limits: Thresholds, *, bits: float, mean: float, conflicts: frozenset[str], same_establishment: bool
+) -> str | None:
+    """Why evidence of this strength joins nobody without a human, rivals left aside; None when it does."""
+    if bits < limits.link:
+        return "possible-match"
+    if conflicts:
+        return f"{min(conflicts).replace('_', '-')}-conflict"
+    if mean < limits.consistency:
+        return "inconsistent-person"
+    if same_establishment and bits < limits.link + limits.same_establishment:
+        return "same-establishment"
+    return None
+
+
 def consistency(weights: Iterable[float]) -> float:
     """Mean weight of a record, or of one group of records, against all members of another."""
     bounded = [max(-MOST_BITS, min(MOST_BITS, weight)) for weight in weights]
@@ -116,17 +131,15 @@ def _standing(model: Model, arrival: Member, key: K, members: Sequence[Member]) 
 def _doubt(model: Model, best: Standing[K], evidence: Score, others: Sequence[Standing[K]]) -> str | None:
     """Why the best person may not be linked without a human; None when it may."""
     limits = model.thresholds
-    if best.bits < limits.link:
-        return "possible-match"
-    if others and others[0].bits >= max(limits.review, best.bits - limits.margin):
+    if best.bits >= limits.link and others and others[0].bits >= max(limits.review, best.bits - limits.margin):
         return "close-second"
-    if evidence.conflicts:
-        return f"{min(evidence.conflicts).replace('_', '-')}-conflict"
-    if best.consistency < limits.consistency:
-        return "inconsistent-person"
-    if best.same_establishment and best.bits < limits.link + limits.same_establishment:
-        return "same-establishment"
-    return None
+    return hesitation(
+        limits,
+        bits=best.bits,
+        mean=best.consistency,
+        conflicts=evidence.conflicts,
+        same_establishment=best.same_establishment,
+    )
 
 
 def _dnis(record: Normalised) -> frozenset[str]:

@@ -8,7 +8,8 @@ from registry.audit import models as audit
 from registry.database import Base
 from registry.directory import models as directory
 from registry.identity import models as identity
+from registry.identity.reresolution import models as reresolution
 from registry.statistics import models as statistics
 
-ROOMS = (sealing, audit, outbox, directory, identity, consents, oauth, portal, statistics)
+ROOMS = (sealing, audit, outbox, directory, identity, reresolution, consents, oauth, portal, statistics)
 metadata = Base.metadata

@@ -7,6 +7,8 @@ from registry.database import session
 from registry.fhir.capability import blueprint as capability
 from registry.fhir.routes import blueprint as fhir
 from registry.health import blueprint as health
+from registry.identity.reresolution.driving import EVERY, advance
+from registry.identity.reresolution.report import ConsentCount
 from registry.identity.verification import CHECK_EVERY, verify_due
 from registry.pide.reniec import make_identity_registry
 from registry.statistics.tasks import follow_identity
@@ -25,9 +27,14 @@ def rooms(authenticate: Authenticator) -> list[Room]:
     ]
 
 
-def schedule_registry_tasks(parts: Renhice) -> None:
+def schedule_registry_tasks(parts: Renhice, count_with_consent: ConsentCount) -> None:
     """Register the registry's periodic tasks and what follows its messages; nothing is verified without PIDE."""
     follow_identity(parts)
+
+    def reresolve() -> None:
+        advance(parts, count_with_consent)
+
+    schedule(parts.celery, "advance-reresolution", reresolve, EVERY)
     if parts.settings.pide_url is None:
         return
     identity_registry = make_identity_registry(parts.settings)

@@ -14,6 +14,7 @@ from consent_broker.consents.directives import Directive, Kind, Terms
 from consent_broker.consents.models import Consent, ConsentVersion
 from consent_broker.consents.terms import GRANTEE
 from consent_broker.consents.vocabulary import TRANSITIONS, Status
+from registry.database import now
 from registry.errors import NotFound
 
 SETS = ("categories", "purposes", "labels", "sources", "items")
@@ -61,6 +62,13 @@ def list_versions(session: Session, consent_id: UUID) -> Sequence[ConsentVersion
     """The whole history of a consent, oldest first."""
     query = select(ConsentVersion).where(ConsentVersion.consent_id == consent_id).order_by(ConsentVersion.version)
     return session.scalars(query).all()
+
+
+def count_with_consent(session: Session, person_ids: Collection[UUID]) -> int:
+    """How many of these persons have a permission or an objection in force."""
+    moment = now()
+    states = list_states(session, person_ids=person_ids)
+    return len({state.terms.person_id for state in states if state.in_force(moment)})
 
 
 def list_states(

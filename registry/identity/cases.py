@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session
 from matching.score import Score
 from registry.database import new_id, now
 from registry.identity.membership import Move, contributions_of
-from registry.identity.models import OPEN, SUPERSEDED, Contest, PossibleMatch, contests, possible_matches
+from registry.identity.models import (
+    OPEN,
+    SUPERSEDED,
+    Contest,
+    Membership,
+    PossibleMatch,
+    contests,
+    possible_matches,
+)
+from registry.identity.persons import list_person_ids
 
 CONTESTED = "contested"
 """The reason of a case that a citizen opened."""
@@ -86,6 +95,30 @@ def ask(session: Session, question: Question, *, is_new: bool = False, both: boo
     )
     made = session.scalar(statement.returning(PossibleMatch.id))
     return made or _renew(session, question, values, both=both)
+
+
+def close_answered(session: Session, person_id: UUID, status: str, closed_by: UUID | None = None) -> None:
+    """Close the cases that ask whether a record of this person is about this person, as after a merge.
+
+    One that a citizen opened stays a steward's to end.
+    """
+    query = (
+        select(PossibleMatch)
+        .join(Membership, Membership.source_record_id == PossibleMatch.source_record_id)
+        .where(
+            Membership.person_id == person_id,
+            PossibleMatch.status == OPEN,
+            PossibleMatch.rivals.contained_by(list_person_ids(session, person_id)),
+            PossibleMatch.rivals != [],
+            ~exists().where(Contest.possible_match_id == PossibleMatch.id, Contest.status == OPEN),
+        )
+        .order_by(PossibleMatch.id)
+        .with_for_update(of=PossibleMatch)
+    )
+    for case in session.scalars(query.execution_options(populate_existing=True)):
+        case.status, case.closed_at, case.closed_by = status, now(), closed_by
+        case.revision += 1
+    session.flush()
 
 
 def _renew(session: Session, question: Question, values: dict[str, Any], *, both: bool) -> UUID:

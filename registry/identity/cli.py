@@ -3,7 +3,9 @@
 import click
 
 from registry.audit.event import Event
+from registry.identity.engine import engine_of
 from registry.identity.rekeying import count_pending, drop_former, put_in_force, write_tokens
+from registry.identity.reresolution.listing import list_models
 from registry.operating import command_parts, operator
 
 
@@ -34,3 +36,18 @@ def rekey(*, drop: bool, without_unreadable: bool) -> None:
         )
         if drop:
             click.echo(f"{sum(drop_former(parts.database)):,} records have no other keys.")
+
+
+@identity.command()
+def models() -> None:
+    """The models decisions were made by: hash, version, how many membership events, and which is in force."""
+    with command_parts() as parts, parts.database.unit_of_work() as session:
+        in_force = engine_of(parts).model
+        for one in list_models(session, in_force):
+            mark = "in force" if one.hash == in_force.hash else ""
+            used = (
+                f"{one.first_used:%Y-%m-%d} to {one.last_used:%Y-%m-%d}"
+                if one.first_used and one.last_used
+                else "never used"
+            )
+            click.echo(f"{one.hash}  {one.version or '?':<14} {one.decisions:>9,} decisions, {used}  {mark}".rstrip())

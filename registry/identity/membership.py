@@ -26,13 +26,17 @@ REVISE_PERSON = update(persons).where(persons.c.id == bindparam("held_id")).valu
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A record, where it was (None for an unseen one), where it was placed, and the model that did, if any."""
+    """A record, where it was (None for an unseen one), where it was placed, and the model that did, if any.
+
+    `told` when the caller tells whoever is concerned, once for all the records of a change.
+    """
 
     record_id: UUID
     version: int
     home: Home | None
     placement: Placement
     model_hash: str | None
+    told: bool = False
 
 
 def apply_move(session: Session, move: Move) -> UUID:
@@ -53,7 +57,8 @@ def apply_move(session: Session, move: Move) -> UUID:
     if successor is not None:
         session.execute(REGROUP, {"persons": [home.person_id, successor], "regrouped_at": now()})
     topic, key = MERGED if successor else UNLINKED, f"{move.record_id}:{move.version}"
-    tell(session, topic, key, persons=(home.person_id, person_id), records=[move.record_id])
+    if not move.told:
+        tell(session, topic, key, persons=(home.person_id, person_id), records=[move.record_id])
     return person_id
 
 

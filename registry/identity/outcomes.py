@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.audit.service import record as audit
 from registry.database import now
+from registry.identity.cases import close_answered
 from registry.identity.contests import settle_contests
-from registry.identity.models import OPEN, SETTLED, Contest, Membership, PossibleMatch, StewardDecision
+from registry.identity.models import SETTLED, PossibleMatch, StewardDecision
 from registry.identity.notices import MERGED, SPLIT, UNLINKED, tell
 from registry.identity.persons import list_person_ids
 from registry.identity.plans import UNKNOWN, Plan
@@ -30,7 +30,7 @@ def apply_plan(session: Session, steward: Steward, row: StewardDecision, plan: P
     if row.possible_match_id is not None:
         _close(session, row, plan.verdict)
     if plan.merges and target is not None:
-        _close_moot(session, row, target)
+        close_answered(session, target, SETTLED, row.id)
 
 
 def _move(session: Session, steward: Steward, row: StewardDecision, plan: Plan) -> UUID | None:
@@ -72,25 +72,3 @@ def _close(session: Session, row: StewardDecision, verdict: str) -> None:
 def _rivals_left(session: Session, case: PossibleMatch, judged: Collection[UUID]) -> list[UUID]:
     former = {one for person_id in judged for one in list_person_ids(session, person_id)}
     return [one for one in case.rivals if one not in former]
-
-
-def _close_moot(session: Session, row: StewardDecision, target: UUID) -> None:
-    """Other cases that ask whether a record of this person is about this person have their answer now."""
-    one_person = list_person_ids(session, target)
-    query = (
-        select(PossibleMatch)
-        .join(Membership, Membership.source_record_id == PossibleMatch.source_record_id)
-        .where(
-            Membership.person_id == target,
-            PossibleMatch.status == OPEN,
-            PossibleMatch.rivals.contained_by(one_person),
-            PossibleMatch.rivals != [],
-            ~select(Contest.id).where(Contest.possible_match_id == PossibleMatch.id, Contest.status == OPEN).exists(),
-        )
-        .order_by(PossibleMatch.id)
-        .with_for_update(of=PossibleMatch)
-    )
-    for case in session.scalars(query.execution_options(populate_existing=True)):
-        case.status, case.closed_at, case.closed_by = SETTLED, now(), row.id
-        case.revision += 1
-    session.flush()
