@@ -7,8 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from deploy import __main__ as command_line
 from deploy import checking, commands, doctor, layout
+from deploy import commandline as command_line
 from deploy.findings import Finding, judge
 from deploy.vault import write_object
 
