@@ -95,11 +95,6 @@ class Decision:
         """The categories of which something may come from that holder."""
         return frozenset(one for one in self.categories if any(_reached(self.directives, one, source)))
 
-    def knows(self, source: UUID) -> bool:
-        """Whether the reader may know that this holder holds something: nobody hid it, or something may be read."""
-        hidden = any(one.hides and (one.sources is None or source in one.sources) for one in self.directives)
-        return not hidden or bool(self.categories_at(source))
-
     def restricts(self, category: str) -> bool:
         """Whether the reader is told that something of a permitted category is restricted.
 

@@ -64,7 +64,7 @@ class Terms:
     such as `II-1` or a level such as `II`), by the establishment, to whoever treats the person there (`treating`), or
     to a professional. `labels` None is everything for an objection, and the ordinary only for a permission: what is
     sensitive is permitted by name. `data_from` and `data_until` are days in Lima, both included. An objection that
-    `hides` is against the source's being known at all.
+    `hides` is to everybody, and against their being told that something is withheld.
     """
 
     person_id: UUID
@@ -92,6 +92,13 @@ class Terms:
         if self.establishment_id:
             return 4 if self.treating else 3
         return (self.establishment_category is not None) + (self.establishment_sector is not None)
+
+    @property
+    def hidden_links(self) -> frozenset[UUID]:
+        """The holders whose very link to the person is hidden: what `hides` says of holders and of nothing less."""
+        less = (self.categories, self.labels, self.items, self.data_from, self.data_until, self.purposes)
+        whole = self.hides and all(one is None for one in less)
+        return self.sources or frozenset() if whole else frozenset()
 
     def covers_label(self, label: str) -> bool:
         """Whether it is about items of that sensitivity."""

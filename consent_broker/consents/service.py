@@ -28,6 +28,7 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import new_id, now
 from registry.errors import Conflict, NotFound, Unprocessable
+from registry.locator.hiding import hide_links
 
 __all__ = [
     "ConsentState",
@@ -170,7 +171,15 @@ def _move(
         "reason": reason,
     }
     _append(session, values)
+    if state.terms.hides:
+        _project_hidden(session, state.terms.person_id)
     return get_consent(session, state.id)
+
+
+def _project_hidden(session: Session, person_id: UUID) -> None:
+    """Tell the locator which links the person's directives in force hide."""
+    active = (state.terms for state in list_consents(session, [person_id]) if state.status is Status.ACTIVE)
+    hide_links(session, person_id, {place for terms in active for place in terms.hidden_links})
 
 
 def _append(session: Session, values: dict[str, Any]) -> None:

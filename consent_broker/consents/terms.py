@@ -34,8 +34,8 @@ def check_terms(terms: Terms, moment: datetime) -> None:
         raise Unprocessable("The period of the data ends before it begins.", code="data-period")
     if terms.kind is Kind.PERMISSION:
         _check_permission(terms, moment)
-    elif terms.items is not None and (terms.sources is None or len(terms.sources) != 1):
-        raise Unprocessable("Items are named with the one establishment that holds them.", code="items-without-source")
+    else:
+        _check_objection(terms)
 
 
 def _check_words(terms: Terms) -> None:
@@ -65,6 +65,13 @@ def _check_grantee(terms: Terms) -> None:
         raise Unprocessable("Name a kind of establishment or one, not both.", code="grantee-twice")
     if terms.treating and (terms.establishment_id is None or terms.professional_id):
         raise Unprocessable("Whoever treats the person does so at an establishment.", code="grantee-twice")
+
+
+def _check_objection(terms: Terms) -> None:
+    if terms.items is not None and (terms.sources is None or len(terms.sources) != 1):
+        raise Unprocessable("Items are named with the one establishment that holds them.", code="items-without-source")
+    if terms.hides and (terms.breadth > 0 or terms.purposes or not (terms.sources or terms.categories)):
+        raise Unprocessable("What is hidden is named, and hidden from everybody.", code="hidden-from-some")
 
 
 def _check_permission(terms: Terms, moment: datetime) -> None:

@@ -26,7 +26,8 @@ from registry.identity.service import (
     load_person,
     match,
 )
-from registry.locator.service import locate
+from registry.locator.hiding import hidden_links
+from registry.locator.service import locate_for
 
 MATCHED = "identity:person:matched"
 LOCATED = "locator:person:located"
@@ -101,8 +102,8 @@ def cross_reference(caller: Caller, query: PixQuery) -> Json:
 
     Raises UnknownAuthority (400), UnknownTarget (403) and NotFound (404) with the texts of the profile. The source is
     the caller's own number, its record's id, or a person's: another establishment's number is as unknown as none.
-    Others' local numbers are told only to an establishment that holds a record of the person, and never one that is the
-    number of a document.
+    Others' local numbers are told only to an establishment that holds a record of the person, never one that is the
+    number of a document, and never one of an establishment whose link the person hides.
     """
     person = _source(caller, query)
     _check_targets(query.targets)
@@ -110,10 +111,12 @@ def cross_reference(caller: Caller, query: PixQuery) -> Json:
         raise unknown(caller, MATCHED, None, "sourceIdentifier Patient Identifier not found")
     account(caller, MATCHED, person.person_id)
     own = [one for one in person.members if one.establishment_id == caller.establishment_id]
+    hidden = hidden_links(session(), person.person_id) - {caller.establishment_id}
+    told = [one for one in person.members if own and one.active and one.establishment_id not in hidden]
     identifiers = [
         {"system": systems.PERSON, "value": str(person.person_id)},
         *({"system": systems.SOURCE_RECORD, "value": str(one.record_id)} for one in own),
-        *(_local(one) for one in person.members if one.active and own and _tellable(person, one, caller)),
+        *(_local(one) for one in told if _tellable(person, one, caller)),
     ]
     wanted = [one for one in identifiers if _is_target(one, query)]
     references = [str(person.person_id), *(str(one.record_id) for one in own)]
@@ -181,14 +184,14 @@ def _check_targets(targets: frozenset[str]) -> None:
 def locate_patient(caller: Caller, patient_id: UUID) -> Json:
     """Establishments that hold records of a person, given its id or that of one's own record.
 
-    Where somebody is treated is told only to an establishment that holds a record of the same person. Raises NotFound,
-    Forbidden (audited).
+    Where somebody is treated is told only to an establishment that holds a record of the same person, and never where
+    the person hides it. Raises NotFound, Forbidden (audited).
     """
     own = find_own_record(session(), parts().sealer, caller.establishment_id, patient_id)
     person = find_person(session(), own.person_id if own else patient_id)
     if person is None:
         raise unknown(caller, LOCATED, patient_id)
-    places = {holder.establishment_id for holder in locate(session(), person.id)}
+    places = {holder.establishment_id for holder in locate_for(session(), person.id, caller.establishment_id)}
     if own is None and caller.establishment_id not in places:
         raise _not_held(caller, person.id)
     account(caller, LOCATED, person.id)

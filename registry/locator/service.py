@@ -19,6 +19,7 @@ from registry.identity.models import (
 )
 from registry.identity.placement import DOCUMENT_CONFLICT
 from registry.identity.rulings import SAME
+from registry.locator.hiding import hidden_links
 
 REFUTED = exists().where(
     Verification.source_record_id == SourceRecord.id,
@@ -68,3 +69,9 @@ def locate(session: Session, person_id: UUID) -> list[Holder]:
         .order_by(SourceRecord.establishment_id, SourceRecord.id)
     )
     return [Holder(*row) for row in session.execute(query)]
+
+
+def locate_for(session: Session, person_id: UUID, establishment_id: UUID) -> list[Holder]:
+    """`locate`, as far as one establishment may know: without the links the person hides, its own apart."""
+    hidden = hidden_links(session, person_id) - {establishment_id}
+    return [one for one in locate(session, person_id) if one.establishment_id not in hidden]

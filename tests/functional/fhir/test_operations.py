@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -9,7 +10,8 @@ from werkzeug.test import TestResponse
 
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
-from tests.functional.fhir.conftest import SYSTEMS, Call, Json, misspelt, rosa
+from registry.locator.hiding import hide_links
+from tests.functional.fhir.conftest import IDS, SYSTEMS, Call, Json, misspelt, rosa
 from tests.functional.fhir.test_feed import issue
 
 Put = Callable[..., TestResponse]
@@ -196,6 +198,27 @@ def test_location_names_the_establishments(call: Call, two_records: dict[str, Js
             "00000001",
         }
     assert call("GET", f"/fhir/Patient/{two_records['b']['id']}/$patient-location").status_code == 404
+
+
+def test_a_hidden_link_is_known_to_the_hidden_establishment_alone(
+    call: Call, two_records: dict[str, Json], renhice: Renhice
+) -> None:
+    person = person_of(two_records["a"])
+    pix = {"sourceIdentifier": f"{PERSONA}|{person}"}
+    location = f"/fhir/Patient/{person}/$patient-location"
+    alone = {"sourceIdentifier": f"{SYSTEMS['a']}|A-77", "targetSystem": SYSTEMS["b"]}
+    with renhice.database.unit_of_work() as session:
+        hide_links(session, UUID(person), {IDS["b"]})
+    try:
+        seen = [call("GET", location).text, call("GET", PIX, query_string=pix).text]
+        assert not any(mark in text for text in seen for mark in ("00000001", "Hospital b", SYSTEMS["b"], "900"))
+        assert "valueIdentifier" not in call("GET", PIX, query_string=alone).text
+        assert all(mark in call("GET", location, token="b").text for mark in ("00000000", "00000001"))
+        assert "A-77" in call("GET", PIX, query_string=pix, token="b").text
+    finally:
+        with renhice.database.unit_of_work() as session:
+            hide_links(session, UUID(person), set())
+    assert "00000001" in call("GET", location).text
 
 
 def test_where_somebody_is_treated_is_told_only_to_who_holds_a_record(call: Call, put: Put, renhice: Renhice) -> None:

@@ -3,7 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +22,7 @@ from consent_broker.consents.service import (
     find_directives,
     get_consent,
     grant_consent,
+    list_consents,
     list_versions,
     propose_consent,
     record_objection,
@@ -30,8 +31,11 @@ from consent_broker.consents.service import (
 )
 from registry.audit.models import AuditEvent
 from registry.database import new_id, now
+from registry.directory.models import Affiliation
 from registry.errors import Conflict, Forbidden, NotFound, Unprocessable
-from registry.identity.models import Person
+from registry.identity.models import Person, SourceRecord
+from registry.locator.hiding import hidden_links
+from registry.locator.service import locate_for
 from registry.outbox import OutboxMessage
 from tests.functional.oauth.world import World
 
@@ -194,6 +198,101 @@ def test_a_merge_carries_objections_over_and_no_permission(session: Session, wor
     objection = terms(world, before, kind=Kind.OBJECTION, professional_id=None, ends_at=None)
     record_objection(session, objection, world.evidence(before))
     assert reason(session, world, after) is Reason.OBJECTION
+
+
+def object_to(session: Session, world: World, person_id: UUID, **said: Any) -> ConsentState:
+    everything: dict[str, Any] = {"establishment_id": None, "categories": None, "purposes": None, "ends_at": None}
+    objection = Terms(person_id=person_id, kind=Kind.OBJECTION, **everything | said)
+    return record_objection(session, objection, world.evidence(person_id))
+
+
+def test_an_objection_withdraws_what_it_is_the_later_word_about(session: Session, world: World) -> None:
+    person = uuid4()
+    to_all, to_one = granted(session, world, person, professional_id=None), granted(session, world, person)
+    other = granted(session, world, person, professional_id=None, categories=frozenset({"problems"}))
+    place = world.asking.establishment_id
+    objection = object_to(
+        session, world, person, establishment_id=place, categories=frozenset({"allergies", "encounters"})
+    )
+    states = {one.id: one for one in list_consents(session, [person])}
+    assert (states[to_all.id].status, states[to_all.id].reason) == ("revoked", str(objection.id))
+    assert [states[to_one.id].status, states[other.id].status] == ["active", "active"]
+    assert reason(session, world, person) is Reason.PERMITTED
+    assert reason(session, world, person, professional_id=None) is Reason.OBJECTION
+    granted(session, world, person, professional_id=None, categories=frozenset({"allergies"}))
+    assert reason(session, world, person, professional_id=uuid4()) is Reason.PERMITTED
+
+
+def test_hiding_a_link_tells_the_locator_until_it_is_taken_back(session: Session, world: World) -> None:
+    person, place = world.person_id, world.holding.establishment_id
+    hiding = object_to(session, world, person, sources=frozenset({place}), hides=True)
+    assert hidden_links(session, person) == {place}
+    assert locate_for(session, person, world.asking.establishment_id) == []
+    assert [one.establishment_id for one in locate_for(session, person, place)] == [place]
+    replaced = uuid4()
+    session.add(Person(id=replaced, status="replaced", replaced_by=person))
+    session.flush()
+    also = object_to(session, world, replaced, sources=frozenset({place}), hides=True)
+    revoke_consent(session, hiding.id, world.evidence(person))
+    assert hidden_links(session, person) == {place}
+    revoke_consent(session, also.id, world.evidence(replaced))
+    assert hidden_links(session, person) == set()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"sources": frozenset({UUID(int=1)}), "hides": True, "professional_id": UUID(int=2)},
+        {"hides": True},
+        {"items": frozenset({"Encounter/1"})},
+        {"items": frozenset({"Encounter/1"}), "sources": frozenset({UUID(int=1), UUID(int=2)})},
+        {"items": frozenset({"../x"}), "sources": frozenset({UUID(int=1)})},
+        {"labels": frozenset({"X"})},
+        {"labels": frozenset()},
+        {"sources": frozenset(map(UUID, (f"{n:032}" for n in range(51))))},
+        {"establishment_category": "IV"},
+        {"establishment_category": "II", "professional_id": UUID(int=2)},
+        {"treating": True},
+        {"data_from": date(2026, 2, 1), "data_until": date(2026, 1, 31)},
+    ],
+    ids=str,
+)
+def test_an_objection_that_makes_no_sense_is_refused(session: Session, world: World, said: dict[str, Any]) -> None:
+    with pytest.raises(Unprocessable):
+        object_to(session, world, uuid4(), **said)
+
+
+def test_whoever_treats_is_affiliated_where_the_person_is_attended(session: Session, world: World) -> None:
+    place = world.holding.establishment_id
+    state = granted(session, world, world.person_id, establishment_id=place, professional_id=None, treating=True)
+    asked: dict[str, Any] = {"establishment_id": place, "professional_id": world.professional_id}
+    assert reason(session, world, world.person_id, **asked) is Reason.NO_CONSENT
+    long_ago = now() - timedelta(days=1)
+    affiliation = Affiliation(
+        professional_id=world.professional_id, establishment_id=place, role="x", valid_from=long_ago
+    )
+    session.add(affiliation)
+    session.flush()
+    assert reason(session, world, world.person_id, **asked) is Reason.PERMITTED
+    assert reason(session, world, world.person_id, **asked | {"professional_id": None}) is Reason.NO_CONSENT
+    received = update(SourceRecord).where(SourceRecord.id == world.record_at_holder)
+    session.execute(received.values(received_at=now() - timedelta(days=91)))
+    assert reason(session, world, world.person_id, **asked) is Reason.NO_CONSENT
+    assert state.terms.treating
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [({"establishment_category": "III"}, Reason.PERMITTED), ({"establishment_category": "II"}, Reason.NO_CONSENT),
+     ({"establishment_sector": "MINSA"}, Reason.PERMITTED), ({"establishment_sector": "ESSALUD"}, Reason.NO_CONSENT)],
+    ids=str,
+)  # fmt: skip
+def test_a_kind_of_establishment_is_read_from_the_directory(
+    session: Session, world: World, kind: dict[str, str], expected: Reason
+) -> None:
+    person = uuid4()
+    granted(session, world, person, establishment_id=None, professional_id=None, **kind)
+    assert reason(session, world, person) is expected
 
 
 @pytest.mark.parametrize(

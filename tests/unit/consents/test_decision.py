@@ -205,9 +205,18 @@ def test_an_objection_by_source_or_by_date_withholds_only_that() -> None:
     assert decision.restricts("allergies")
 
 
-def test_a_hidden_holder_is_not_known_and_nothing_is_said_to_be_restricted() -> None:
+def test_of_a_hidden_holder_nothing_comes_and_nothing_is_said_to_be_restricted() -> None:
     hidden = replace(ANYONE, sources=frozenset({OTHER}), hides=True)
     decision = decide(QUERY, [PERMISSION, hidden], NOW)
-    assert [decision.knows(OTHER), decision.knows(HOSPITAL), decision.restricts("allergies")] == [False, True, False]
+    assert [decision.categories_at(OTHER), decision.restricts("allergies")] == [frozenset(), False]
+    assert decision.categories_at(HOSPITAL) == {"allergies"}
     by_name = replace(PERMISSION, sources=frozenset({OTHER}), consent_id=UUID(int=500))
-    assert decide(QUERY, [by_name, hidden], NOW).knows(OTHER)
+    assert decide(QUERY, [by_name, hidden], NOW).categories_at(OTHER) == {"allergies"}
+
+
+def test_a_link_is_hidden_by_what_hides_all_of_a_holder() -> None:
+    hidden = replace(ANYONE, sources=frozenset({OTHER}), hides=True)
+    assert hidden.hidden_links == {OTHER}
+    less = [{"hides": False}, {"categories": frozenset({"allergies"})}, {"items": frozenset({"Encounter/1"})},
+            {"data_from": date(2026, 1, 1)}, {"labels": frozenset({"PSY"})}]  # fmt: skip
+    assert not any(replace(hidden, **changes).hidden_links for changes in less)  # type: ignore[arg-type]
