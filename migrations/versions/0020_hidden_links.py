@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.guards import mutable
 
-revision = "0019_hidden_links"
-down_revision = "0018_residual"
+revision = "0020_hidden_links"
+down_revision = "0019_reresolution"
 
 
 def upgrade() -> None:
