@@ -8,6 +8,9 @@ from celery import Celery
 from consent_broker.broker import Broker
 from consent_broker.consents.routes import blueprint as access_requests
 from consent_broker.consents.tasks import EXPIRE_EVERY, expire_ended_consents
+from consent_broker.desk.routes import blueprint as desk
+from consent_broker.desk.tasks import PURGE_EVERY as PURGE_DESK_EVERY
+from consent_broker.desk.tasks import purge_desk_codes
 from consent_broker.exchange.routes import blueprint as exchange
 from consent_broker.oauth.cors import blueprint as cross_origin
 from consent_broker.oauth.rfc7517_keys import rotate_signing_key
@@ -31,6 +34,7 @@ def broker_rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=authorization, policy=self_authenticated, surface="page"),
         Room(blueprint=cross_origin, policy=public, surface="oauth"),
         Room(blueprint=access_requests, policy=bearer(authenticate, "/api/v1"), surface="problem"),
+        Room(blueprint=desk, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=exchange, policy=bearer(authenticate, "/exchange"), surface="fhir"),
     ]
 
@@ -39,6 +43,7 @@ def schedule_broker_tasks(celery: Celery, broker: Broker) -> None:
     """Register the broker's periodic tasks, and what follows its messages."""
     schedule(celery, "purge-credentials", purge_credentials, PURGE_EVERY)
     schedule(celery, "expire-consents", expire_ended_consents, EXPIRE_EVERY)
+    schedule(celery, "purge-desk-codes", purge_desk_codes, PURGE_DESK_EVERY)
     schedule(celery, "purge-signals", purge_signals, PURGE_SIGNALS_EVERY)
 
     def push_signals() -> None:

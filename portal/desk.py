@@ -3,20 +3,22 @@
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import Blueprint, Response, redirect
+from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as Answer
 
 from consent_broker.consents.access_requests import current_status
 from consent_broker.consents.models import AccessRequest
 from consent_broker.desk.short_codes import IssuedCode, count_codes, find_shown_code, issue_short_code, was_opened
-from portal import layout, people, present
+from consent_broker.desk.sms_codes import answer_code, find_sent, send_code
+from portal import layout, people, present, texts
 from portal.guard import signed_in
 from portal.practice import me, note
 from portal.qr import qr_code
 from portal.views import AccessRequestStatus
 from registry.app import parts
+from registry.audit.service import record
 from registry.database import now, session
-from registry.errors import NotFound
+from registry.errors import Conflict, DomainError, NotFound, TooManyRequests, Unprocessable
 
 desk = Blueprint("portal-desk", __name__, url_prefix="/profesional/pedidos")
 
@@ -25,19 +27,9 @@ desk = Blueprint("portal-desk", __name__, url_prefix="/profesional/pedidos")
 def wait(request_id: UUID) -> Answer:
     """The code and its QR while the request waits; once granted, the person's page."""
     asked = _mine(request_id)
-    status = request_status(asked)
-    if status.state == "granted":
+    if current_status(asked, now()) == "granted":
         return redirect(f"/profesional/persona/{asked.person_id}", 303)
-    note("portal:person:viewed", person_id=asked.person_id)
-    return layout.page(
-        "desk.html",
-        banner=people.banner(session(), parts(), asked.person_id),
-        asked=status,
-        waiting=status.state == "pending",
-        code=_shown(asked),
-        address=f"{urlsplit(parts().settings.base_url).netloc}/codigo",
-        qr=_qr(asked),
-    )
+    return _page(asked)
 
 
 @desk.get("/<uuid:request_id>/estado")
@@ -52,6 +44,28 @@ def new_code(request_id: UUID) -> Answer:
     """Another code, when the one shown has ended."""
     show_code(_mine(request_id))
     return redirect(f"/profesional/pedidos/{request_id}", 303)
+
+
+@desk.post("/<uuid:request_id>/sms")
+def send_text(request_id: UUID) -> Answer:
+    """A code to the telephone of somebody who has a simple one."""
+    asked = _mine(request_id)
+    try:
+        send_code(session(), parts().sealer, asked.id)
+    except (Unprocessable, TooManyRequests) as refusal:
+        return _explain(asked, refusal)
+    return redirect(f"/profesional/pedidos/{request_id}#sms", 303)
+
+
+@desk.post("/<uuid:request_id>/sms/respuesta")
+def read_text(request_id: UUID) -> Answer:
+    """The code as the person read it out."""
+    asked = _mine(request_id)
+    try:
+        answer_code(session(), parts().sealer, asked.id, "".join(request.form.get("codigo", "")[:20].split()))
+    except (Unprocessable, Conflict) as refusal:
+        return _explain(asked, refusal)
+    return redirect(f"/profesional/persona/{asked.person_id}", 303)
 
 
 def show_code(asked: AccessRequest) -> None:
@@ -69,6 +83,32 @@ def request_status(asked: AccessRequest) -> AccessRequestStatus:
         until=asked.ends_at,
         opened=was_opened(session(), asked.id),
     )
+
+
+def _page(asked: AccessRequest, problem: str | None = None, status: int = 200) -> Response:
+    stands = request_status(asked)
+    waiting, shared = stands.state == "pending", parts()
+    note("portal:person:viewed", person_id=asked.person_id)
+    return layout.page(
+        "desk.html",
+        status,
+        banner=people.banner(session(), shared, asked.person_id),
+        asked=stands,
+        waiting=waiting,
+        problem=problem,
+        code=_shown(asked),
+        address=f"{urlsplit(shared.settings.base_url).netloc}/codigo",
+        qr=_qr(asked),
+        texting=shared.settings.sms_url is not None,
+        sent=find_sent(session(), shared.sealer, asked) if waiting else None,
+    )
+
+
+def _explain(asked: AccessRequest, refusal: DomainError) -> Response:
+    """What was refused, on the page itself; audited as it would be on a page of its own."""
+    if refusal.audit:
+        record(session(), refusal.audit)
+    return _page(asked, texts.desk_problem(refusal.error_code), refusal.status)
 
 
 def _mine(request_id: UUID) -> AccessRequest:

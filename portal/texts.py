@@ -80,6 +80,15 @@ FAULTS = {
     "not-supported": "todavía no está conectado: pida la historia en papel.",
 }
 
+DESK_PROBLEMS = {
+    "no-telephone": "No hay un celular de la persona que se pueda usar: solo vale el que anotó otro establecimiento.",
+    "too-many-messages": "Ya se enviaron demasiados códigos. Use otro camino o espere.",
+    "wrong-code": "Ese no es el código. Pídale que lo lea otra vez; a la tercera hay que enviar uno nuevo.",
+    "no-code": "Ningún código vale ahora. Envíe uno nuevo.",
+    "request-answered": "El pedido ya fue respondido o venció.",
+}
+"""What went wrong at the desk, for the professional."""
+
 OUTCOMES = {True: "Permitido", False: "Rechazado"}
 
 
@@ -121,6 +130,11 @@ SEARCHED_TOO_OFTEN = ErrorText(
     "Espere un minuto y busque otra vez. Las personas que ya encontró siguen abiertas para usted.",
 )
 ERRORS_BY_CODE = {"search-budget-spent": SEARCHED_TOO_OFTEN}
+
+
+def desk_problem(code: str) -> str:
+    """What went wrong at the desk."""
+    return DESK_PROBLEMS.get(code, "No se pudo. Use otro camino.")
 
 
 def error_text(status: int, code: str = "") -> ErrorText:

@@ -10,6 +10,8 @@ from registry.health import blueprint as health
 from registry.identity.reresolution.driving import EVERY, advance
 from registry.identity.reresolution.report import ConsentCount
 from registry.identity.verification import CHECK_EVERY, verify_due
+from registry.messages.gateway import make_sms_gateway
+from registry.messages.service import DELIVER_EVERY, PURGE_EVERY, deliver_texts, purge_texts
 from registry.pide.reniec import make_identity_registry
 from registry.statistics.tasks import follow_identity
 from registry.worker import schedule
@@ -28,8 +30,12 @@ def rooms(authenticate: Authenticator) -> list[Room]:
 
 
 def schedule_registry_tasks(parts: Renhice, count_with_consent: ConsentCount) -> None:
-    """Register the registry's periodic tasks and what follows its messages; nothing is verified without PIDE."""
+    """Register the registry's periodic tasks and what follows its messages.
+
+    Nothing is verified without PIDE, nothing sent without a gateway.
+    """
     follow_identity(parts)
+    _schedule_texts(parts)
 
     def reresolve() -> None:
         advance(parts, count_with_consent)
@@ -43,3 +49,15 @@ def schedule_registry_tasks(parts: Renhice, count_with_consent: ConsentCount) ->
         verify_due(session(), parts.sealer, identity_registry)
 
     schedule(parts.celery, "verify-records", verify_records, CHECK_EVERY)
+
+
+def _schedule_texts(parts: Renhice) -> None:
+    schedule(parts.celery, "purge-texts", purge_texts, PURGE_EVERY)
+    gateway = make_sms_gateway(parts.settings)
+    if gateway is None:
+        return
+
+    def deliver() -> None:
+        deliver_texts(parts.sealer, gateway)
+
+    schedule(parts.celery, "deliver-texts", deliver, DELIVER_EVERY)

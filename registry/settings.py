@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     oidc_issuer: str | None = None
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
+    sms_url: str | None = None
+    sms_token: SecretStr | None = None
+    sms_sender: str = Field(default="RENHICE", min_length=3, max_length=15)
+    sms_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     pide_url: str | None = None
     pide_official_dni: SecretStr | None = None
     pide_entity_ruc: str | None = None

@@ -20,6 +20,7 @@ def load_keys(layout: Layout) -> dict[str, Any]:
         "clients": clients,
         "idperu": _made(kept.get("idperu")),
         "portal_secret": kept.get("portal_secret") or secrets.token_urlsafe(32),
+        "sms_token": kept.get("sms_token") or secrets.token_urlsafe(32),
         "control_token": kept.get("control_token") or secrets.token_urlsafe(32),
     }
     if keys != kept:

@@ -73,7 +73,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """ID Perú first, then PIDE, then the establishments in order."""
+    """ID Perú first, then PIDE, the establishments in order, and the operator of text messages."""
 
     base: int
 
@@ -91,3 +91,8 @@ class Ports:
         """Return an establishment's port."""
         codes = [place.renipress for place in ESTABLISHMENTS]
         return self.base + 2 + codes.index(renipress)
+
+    @property
+    def sms(self) -> int:
+        """Return the port of the operator of text messages."""
+        return self.base + 2 + len(ESTABLISHMENTS)

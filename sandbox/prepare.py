@@ -181,6 +181,8 @@ def _environment(plan: Plan, keys: Json) -> Json:
         "RENHICE_PIDE_OFFICIAL_DNI": OFFICIAL_DNI,
         "RENHICE_PIDE_ENTITY_RUC": ENTITY_RUC,
         "RENHICE_PIDE_PASSWORD": read_json(plan.layout.pide_password)["password"],
+        "RENHICE_SMS_URL": plan.address(plan.ports.sms),
+        "RENHICE_SMS_TOKEN": keys["sms_token"],
     }
 
 
@@ -192,6 +194,7 @@ def _programs(plan: Plan) -> list[Json]:
     return [
         program("idperu", plan.ports.idperu, "sandbox.idperu"),
         program("pide", plan.ports.pide, "sandbox.pide"),
+        program("sms", plan.ports.sms, "sandbox.sms"),
         *(
             program(
                 f"establishment-{place.renipress}",
@@ -216,6 +219,7 @@ def _summary(plan: Plan, keys: Json, people: list[Json]) -> Json:
             "redirect_uris": [f"{plan.base_url}/ingresar/retorno"],
         },
         "pide": {"url": plan.address(plan.ports.pide), "port": plan.ports.pide},
+        "sms": {"url": plan.address(plan.ports.sms), "port": plan.ports.sms},
         "control_token": keys["control_token"],
         "establishments": [_establishment_summary(plan, place, keys) for place in ESTABLISHMENTS],
         "people": people,

@@ -30,3 +30,24 @@ class WrongCode(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     subject: Mapped[bytes]
     at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SmsCode(Base):
+    """A code sent to a patient's telephone; the code itself derives from the id and a key of ours, and is in no row."""
+
+    __tablename__ = "sms_codes"
+    __table_args__ = (
+        Index("ix_sms_codes_person_id_created_at", "person_id", "created_at"),
+        Index("ix_sms_codes_establishment_id_created_at", "establishment_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    access_request_id: Mapped[UUID] = mapped_column(ForeignKey("access_requests.id"), index=True)
+    person_id: Mapped[UUID]
+    establishment_id: Mapped[UUID]
+    number_token: Mapped[bytes]
+    """Which telephone, as a blind token: the number is looked up again when the message leaves."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0)
+    used_at: Mapped[datetime | None]

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from sqlalchemy import delete
 
-from consent_broker.desk.short_codes import purge_codes
 from consent_broker.oauth.models import (
     AccessToken,
     AuthorizationCode,
@@ -30,6 +29,5 @@ def purge_credentials() -> None:
         session().execute(delete(table).where(table.expires_at < horizon))
     over = AuthorizationRequest.expires_at < now() - REQUEST_KEPT
     session().execute(delete(AuthorizationRequest).where(over))
-    purge_codes(session())
     for once in (ClientAssertion, UsedProof):
         session().execute(delete(once).where(once.expires_at < now()))

@@ -101,6 +101,17 @@ class RecordSystem:
         authentication = self._client.authentication(self._base_url)
         return self._http.post(f"{self._base_url}/oauth/token", data=form | authentication)
 
+    def wait(self, launch: str) -> httpx.Response:
+        """Ask for a device code and the short code that leads the patient to a request (RFC 8628)."""
+        form = {"launch": launch} | self._client.authentication(self._base_url)
+        return self._http.post(f"{self._base_url}/oauth/device_authorization", data=form)
+
+    def poll(self, device_code: str) -> httpx.Response:
+        """Ask once whether the patient has answered."""
+        form = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": device_code}
+        authentication = self._client.authentication(self._base_url)
+        return self._http.post(f"{self._base_url}/oauth/token", data=form | authentication)
+
     def fetch(self, token: dict[str, str], kind: str, person: str) -> httpx.Response:
         """Read one type of the person's records through the registry's gateway."""
         return self._http.get(f"{self._base_url}/exchange/fhir/{kind}", params={"patient": person}, headers=token)

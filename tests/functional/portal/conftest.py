@@ -66,6 +66,8 @@ def settings(
         pide_official_dni=environment["RENHICE_PIDE_OFFICIAL_DNI"],
         pide_entity_ruc=environment["RENHICE_PIDE_ENTITY_RUC"],
         pide_password=environment["RENHICE_PIDE_PASSWORD"],
+        sms_url=environment["RENHICE_SMS_URL"],
+        sms_token=environment["RENHICE_SMS_TOKEN"],
     )
 
 

@@ -117,9 +117,9 @@ def serve(application: Any, port: int = 0) -> Iterator[int]:
 
 @contextmanager
 def state_services(var: Path) -> Iterator[None]:
-    """ID Perú and RENIEC over PIDE, each as a process of its own."""
+    """ID Perú, RENIEC over PIDE and the operator of text messages, each as a process of its own."""
     programs = {one["name"]: one for one in read_json(Layout(var.resolve()).programs)}
-    started = [programs[name] for name in ("idperu", "pide")]
+    started = [programs[name] for name in ("idperu", "pide", "sms")]
     with ExitStack() as stack:
         for program in started:
             process = stack.enter_context(subprocess.Popen(program["argv"]))
@@ -148,6 +148,7 @@ def register(renhice: Renhice, record: Record, renipress: str) -> UUID:
         given_names=record.given_names,
         sex="F",
         birth_date=record.birth_date,
+        phone=record.phone or None,
     )
     with renhice.database.unit_of_work() as session:
         place = get_establishment(session, renipress)

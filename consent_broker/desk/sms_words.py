@@ -1,0 +1,30 @@
+"""The words of the code's message: to whom and for what, nothing clinical, in letters any old telephone shows."""
+
+import unicodedata
+from datetime import datetime
+
+from registry.calendar import LIMA
+
+PURPOSES = {"TREAT": "para atenderle", "CAREMGT": "para seguir su salud", "COC": "para coordinar su atencion"}
+LONGEST = 306
+"""Two segments of GSM 03.38; longer names are cut."""
+
+HIDDEN = "******"
+_LONGEST_NAME = 48
+
+
+def code_message(code: str, who: str, establishment: str, purpose: str, until: datetime, minutes: int) -> str:
+    """What the patient reads; with `HIDDEN` for the code it is the text kept as evidence."""
+    last = until.astimezone(LIMA)
+    return plain(
+        f"RENHICE: {who[:_LONGEST_NAME]}, de {establishment[:_LONGEST_NAME]}, pide leer su historia clinica "
+        f"{PURPOSES.get(purpose, 'para atenderle')}, hasta el {last:%d/%m} a las {last:%H:%M}. Si esta con usted y lo "
+        f"permite, digale el codigo {code}. Vale {minutes} minutos. Si no, no lo diga a nadie."
+    )[:LONGEST]
+
+
+def plain(text: str) -> str:
+    """The text in the letters of GSM 03.38 that Spanish needs: Ñ and ñ stay, other accents go."""
+    kept = text.replace("ñ", "\0").replace("Ñ", "\1")
+    bare = unicodedata.normalize("NFD", kept).encode("ascii", "ignore").decode()
+    return bare.replace("\0", "ñ").replace("\1", "Ñ")

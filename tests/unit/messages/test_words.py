@@ -1,0 +1,62 @@
+"""Telephone numbers as people write them, and the words of a message that any telephone shows."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent_broker.desk.sms_words import HIDDEN, LONGEST, code_message, plain
+from registry.messages.phones import mobile_number
+
+GSM = set("@$_ !\"#%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyzñÑ\n")
+
+
+@pytest.mark.parametrize(
+    "written", ["987654321", " 987 654 321", "+51987654321", "+51 987-654-321", "0051987654321", "51 987654321"]
+)
+def test_a_mobile_however_written(written: str) -> None:
+    assert mobile_number(written) == "+51987654321"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [None, "", "014567890", "98765432", "9876543210", "+1 987654321", "+5198765432", "x", "٩٨٧٦٥٤٣٢١", "9" * 99],
+)
+def test_no_other_number_is_used(written: str | None) -> None:
+    assert mobile_number(written) is None
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_mobile_or_none(written: str) -> None:
+    found = mobile_number(written)
+    assert found is None or (found.startswith("+519") and len(found) == 12 and found[1:].isdecimal())
+
+
+def test_the_message_says_who_for_what_until_when_and_the_code() -> None:
+    until = datetime(2026, 3, 6, 5, tzinfo=UTC)
+    text = code_message("482913", "JULIO CÉSAR NUÑEZ (CMP 990101)", "Hospital de Ñaña", "TREAT", until, 5)
+    for words in (
+        "JULIO CESAR NUÑEZ (CMP 990101)",
+        "Hospital de Ñaña",
+        "para atenderle",
+        "06/03",
+        "482913",
+        "5 minutos",
+    ):
+        assert words in text
+
+
+@given(who=st.text(max_size=400), place=st.text(max_size=400))
+def test_a_message_fits_two_segments_and_always_shows_its_code(who: str, place: str) -> None:
+    text = code_message("482913", who, place, "CAREMGT", datetime(2026, 3, 6, 5, tzinfo=UTC), 5)
+    assert len(text) <= LONGEST
+    assert "482913" in text
+    assert HIDDEN not in text
+
+
+@given(
+    st.text(st.characters(codec="latin-1", exclude_categories=("Cc", "So", "Sm", "Sk", "Sc", "Po", "Pi", "Pf", "No")))
+)
+def test_spanish_becomes_what_any_telephone_shows(text: str) -> None:
+    assert all(letter in GSM for letter in plain(text) if letter.isalpha())
