@@ -145,6 +145,7 @@ class DeviceAuthorization(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
     interval_seconds: Mapped[int]
+    jkt: Mapped[str | None]
     polled_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
     grant_id: Mapped[UUID | None] = mapped_column(ForeignKey("oauth_grants.id"))

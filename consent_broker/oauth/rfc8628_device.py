@@ -20,7 +20,7 @@ from consent_broker.consents.models import AccessRequest
 from consent_broker.consents.service import get_consent
 from consent_broker.consents.vocabulary import scope_of
 from consent_broker.desk.short_codes import LIFETIME, issue_short_code
-from consent_broker.oauth.clients import AUTH_METHOD, DEVICE_CODE, Client
+from consent_broker.oauth.clients import AUTH_METHOD, DEVICE_CODE, Client, Requester
 from consent_broker.oauth.grant_tokens import issue_grant_tokens
 from consent_broker.oauth.grants import Reader, open_grant, revoke_grant
 from consent_broker.oauth.launches import find_launch, scopes_asked
@@ -48,9 +48,13 @@ class WaitingTooMuch(OAuth2Error):  # type: ignore[misc]  # Authlib ships no typ
 
 
 def authorize_device(
-    session: Session, broker: Broker, sealer: Sealer, client: Client, form: dict[str, str]
+    session: Session, broker: Broker, sealer: Sealer, requester: Requester, form: dict[str, str]
 ) -> dict[str, Any]:
-    """The device authorization response (§3.2) for a launch of this client; raises OAuth2Error."""
+    """The device authorization response (§3.2) for a launch of this client; raises OAuth2Error.
+
+    The device code is bound to the key the client proved to hold, if it did, as a pushed request's code is.
+    """
+    client = requester.client
     if "launch" not in form:
         raise InvalidRequestError("launch, the id of an open access request, is required")
     launch = find_launch(session, client, form["launch"])
@@ -68,6 +72,7 @@ def authorize_device(
             created_at=moment,
             expires_at=code.expires_at,
             interval_seconds=INTERVAL,
+            jkt=requester.jkt,
         )
     )
     record(session, _event(launch))
@@ -132,6 +137,8 @@ class DeviceCodeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # A
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         server = self.server
+        if self._redeemed.jkt not in {None, server.requester.jkt}:
+            raise InvalidGrantError("The device code is bound to another key")
         grant = _open_grant(server.session, self._redeemed)
         self._redeemed.grant_id = grant.id
         body = issue_grant_tokens(server.session, server.broker, server.requester, grant, frozenset(grant.scopes))

@@ -92,7 +92,7 @@ def device_authorization() -> Response:
     server = _server()
     try:
         requester, form = server.authenticated(request)
-        return jsonify(authorize_device(session(), current_broker(), parts().sealer, requester.client, form))
+        return jsonify(authorize_device(session(), current_broker(), parts().sealer, requester, form))
     except OAuth2Error as error:
         return server.error(error)
 

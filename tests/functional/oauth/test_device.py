@@ -130,6 +130,19 @@ def test_another_client_can_not_redeem_it_and_costs_nothing(world: World, launch
     assert poll(world.asking, code).status_code == 200
 
 
+def test_a_code_bound_to_a_key_is_redeemed_with_that_key_only(world: World, launch: str) -> None:
+    mine = world.asking
+    form = {"launch": launch} | mine.credentials()
+    code = mine._proving("POST", "/oauth/device_authorization", {}, data=form).json["device_code"]
+    unbound = start(mine, launch).json["device_code"]
+    grant(world, launch)
+    thief = Party(mine.client_id, mine.establishment_id, mine.endpoint, mine.http, mine.key)
+    assert poll(thief, code).json["error"] == "invalid_grant"
+    assert poll(mine, code).json["error"] == "invalid_grant", "used up"
+    token = poll(mine, unbound).json["access_token"]
+    assert claims_of(token)["cnf"] == {"jkt": mine.prover.thumbprint}
+
+
 def test_the_patient_permits_less_than_the_scope(world: World, launch: str) -> None:
     code = start(world.asking, launch, scope=f"{' '.join(RECORDS)} offline_access").json["device_code"]
     grant(world, launch, Narrowing(categories=frozenset({"allergies"})))

@@ -260,24 +260,25 @@ class TestOverTheApi:
         }
         return asking.ask_access(headers, wanted).json()["id"], headers
 
-    def post(self, world: World, path: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
-        return httpx.post(f"{world.base_url}/api/v1/access-requests/{path}", json=body, headers=headers)
+    def post(self, asking: RecordSystem, path: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
+        url = f"{asking._base_url}/api/v1/access-requests/{path}"
+        return asking._http.post(url, json=body, headers=headers)
 
     def test_from_the_code_to_a_device_token(self, world: World, asking: RecordSystem, patient: Visitor) -> None:
         launch, headers = self.ask(asking, world, "immunizations")
         waiting = asking.wait(launch)
-        sent = self.post(world, f"{launch}/sms-code", headers)
+        sent = self.post(asking, f"{launch}/sms-code", headers)
         assert sent.status_code == 202, sent.text
         assert sent.json().keys() == {"expires_at", "ending", "outcome", "tries_left"}
         deliver(world)
         code = newest_code(world)
-        refused = self.post(world, f"{launch}/sms-code/answer", headers, {"code": wrong(code)})
+        refused = self.post(asking, f"{launch}/sms-code/answer", headers, {"code": wrong(code)})
         assert (refused.status_code, refused.json()["code"]) == (422, "wrong-code")
-        granted = self.post(world, f"{launch}/sms-code/answer", headers, {"code": code})
+        granted = self.post(asking, f"{launch}/sms-code/answer", headers, {"code": code})
         assert granted.status_code == 200, granted.text
         assert granted.json()["categories"] == ["immunizations"]
         assert asking.poll(waiting.json()["device_code"]).json()["scope"] == "patient/Immunization.rs"
-        again = self.post(world, f"{launch}/sms-code/answer", headers, {"code": code})
+        again = self.post(asking, f"{launch}/sms-code/answer", headers, {"code": code})
         assert again.status_code == 409
         patient.press(patient.open("/mi-historia/permisos"), "/retirar")
 
@@ -286,42 +287,43 @@ class TestOverTheApi:
     )
     def test_garbage_is_refused(self, world: World, asking: RecordSystem, body: Any) -> None:
         launch, headers = self.ask(asking, world, "immunizations")
-        assert self.post(world, f"{launch}/sms-code/answer", headers, body).status_code in {400, 422}
+        assert self.post(asking, f"{launch}/sms-code/answer", headers, body).status_code in {400, 422}
 
     def test_another_establishments_request_looks_unknown(self, world: World, asking: RecordSystem) -> None:
         launch, headers = self.ask(asking, world, "immunizations")
         known = next(e for e in world.sandbox["establishments"] if e["renipress"] == story.HOLDING.renipress)
-        other = RecordSystem(world.base_url, known, Teller()).token("access-request")
+        stranger = RecordSystem(world.base_url, known, Teller())
+        other = stranger.token("access-request")
         unknown = "6f1c7c1e-0c5e-4c53-9a53-6d3a6a2f9b10"
         answers = [
-            self.post(world, f"{one}/{path}", other, body)
+            self.post(stranger, f"{one}/{path}", other, body)
             for one in (launch, unknown)
             for path, body in (("sms-code", None), ("sms-code/answer", {"code": "123456"}))
         ]
         assert {answer.status_code for answer in answers} == {404}
         assert len({(answer.json()["title"], answer.json()["code"]) for answer in answers}) == 1
-        assert self.post(world, f"{launch}/sms-code", {}).status_code == 401
-        assert self.post(world, f"{launch}/sms-code", headers).status_code == 202
+        assert self.post(asking, f"{launch}/sms-code", {}).status_code == 401
+        assert self.post(asking, f"{launch}/sms-code", headers).status_code == 202
 
     def test_one_code_read_out_by_twenty_at_once_counts_once(
         self, world: World, asking: RecordSystem, patient: Visitor
     ) -> None:
         launch, headers = self.ask(asking, world, "problems")
-        assert self.post(world, f"{launch}/sms-code", headers).status_code == 202
+        assert self.post(asking, f"{launch}/sms-code", headers).status_code == 202
         deliver(world)
         body = {"code": newest_code(world)}
         with ThreadPoolExecutor(20) as pool:
-            answers = pool.map(lambda _: self.post(world, f"{launch}/sms-code/answer", headers, body), range(20))
+            answers = pool.map(lambda _: self.post(asking, f"{launch}/sms-code/answer", headers, body), range(20))
             assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 19}
         patient.press(patient.open("/mi-historia/permisos"), "/retirar")
 
     def test_twenty_guesses_at_once_are_three_tries(self, world: World, asking: RecordSystem) -> None:
         launch, headers = self.ask(asking, world, "encounters")
-        assert self.post(world, f"{launch}/sms-code", headers).status_code == 202
+        assert self.post(asking, f"{launch}/sms-code", headers).status_code == 202
         deliver(world)
         body = {"code": wrong(newest_code(world))}
         with ThreadPoolExecutor(20) as pool:
-            answers = pool.map(lambda _: self.post(world, f"{launch}/sms-code/answer", headers, body), range(20))
+            answers = pool.map(lambda _: self.post(asking, f"{launch}/sms-code/answer", headers, body), range(20))
             assert {answer.status_code for answer in answers} <= {409, 422}
-        right = self.post(world, f"{launch}/sms-code/answer", headers, {"code": newest_code(world)})
+        right = self.post(asking, f"{launch}/sms-code/answer", headers, {"code": newest_code(world)})
         assert right.status_code == 409
