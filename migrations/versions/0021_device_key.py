@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019_device_key"
-down_revision = "0018_text_messages"
+revision = "0021_device_key"
+down_revision = "0020_text_messages"
 
 
 def upgrade() -> None:

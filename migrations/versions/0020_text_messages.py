@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.guards import mutable
 
-revision = "0018_text_messages"
-down_revision = "0017_sender_constrained"
+revision = "0020_text_messages"
+down_revision = "0019_reresolution"
 
 MOMENT = sa.DateTime(timezone=True)
 
