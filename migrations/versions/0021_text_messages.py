@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.guards import mutable
 
-revision = "0020_text_messages"
-down_revision = "0019_reresolution"
+revision = "0021_text_messages"
+down_revision = "0020_hidden_links"
 
 MOMENT = sa.DateTime(timezone=True)
 

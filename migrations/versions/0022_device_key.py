@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021_device_key"
-down_revision = "0020_text_messages"
+revision = "0022_device_key"
+down_revision = "0021_text_messages"
 
 
 def upgrade() -> None:
