@@ -112,8 +112,9 @@ def status_list(number: int) -> Response:
 
 
 @blueprint.get("/.well-known/oauth-authorization-server")
+@blueprint.get("/.well-known/openid-configuration", endpoint="openid_configuration")
 def authorization_server_metadata() -> Response:
-    """RFC 8414 §3."""
+    """RFC 8414 §3, and the same where OAuth clients of OpenID descent look (§5): there is no OpenID Provider here."""
     return _cacheable(jsonify(metadata(current_broker())))
 
 

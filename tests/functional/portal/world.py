@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
 from matching.records import Demographics, Document, DocumentType
@@ -88,6 +88,8 @@ class Holder:
     resources: list[dict[str, Any]]
     broken: bool = False
     asked: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    """The Authorization headers it was shown."""
 
     def app(self) -> Flask:
         served = Flask("holder")
@@ -95,6 +97,7 @@ class Holder:
         @served.get("/fhir/<kind>")
         def search(kind: str) -> Response | tuple[str, int]:
             self.asked.append(kind)
+            self.shown.append(request.headers.get("Authorization", ""))
             if self.broken:
                 return "mantenimiento", 503
             found = [{"resource": one} for one in self.resources if one["resourceType"] == kind]
