@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from registry.access import Policy
 from registry.api import make_api
+from registry.bodies import WholeRequest
 from registry.database import Database, make_engine
 from registry.errors import Face, Forbidden, InvalidInput
 from registry.faces import install_faces
@@ -73,6 +74,7 @@ def make_parts(settings: Settings) -> Renhice:
 def make_app(parts: Renhice, page: Face | None = None) -> Flask:
     """An application without rooms; `page` renders errors for people (the portal's)."""
     app = Flask("renhice", static_folder=None)
+    app.request_class = WholeRequest
     app.config["MAX_CONTENT_LENGTH"] = parts.settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = parts.settings.max_body_bytes
     app.config["MAX_FORM_PARTS"] = 200

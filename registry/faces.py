@@ -165,11 +165,13 @@ def plain_page(shown: Problem) -> Response:
 
 
 def problem(shown: Problem) -> Response:
-    """RFC 9457 problem details."""
+    """RFC 9457 problem details: the title is the same for every problem of a type, the detail is this one's."""
     body = {
         "type": f"urn:renhice:problem:{shown.code}",
-        "title": shown.title,
+        "title": shown.code.replace("-", " ").capitalize(),
         "status": shown.status,
+        "detail": shown.title,
+        "instance": f"urn:renhice:request:{shown.correlation_id}",
         "code": shown.code,
         "hint": shown.hint,
         "correlation_id": shown.correlation_id,

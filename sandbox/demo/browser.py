@@ -24,7 +24,9 @@ class Form:
     buttons: list[tuple[str, str]] = field(default_factory=list)
 
 
-class _Reader(HTMLParser):
+class Reader(HTMLParser):
+    """Collects the forms, links and words of the page it is fed."""
+
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
@@ -116,7 +118,7 @@ class Browser:
 
 
 def _read(response: httpx.Response) -> Page:
-    reader = _Reader()
+    reader = Reader()
     reader.feed(response.text)
     return Page(
         url=response.url,

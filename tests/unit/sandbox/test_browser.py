@@ -10,7 +10,7 @@ PAGE = """<h1>Decidir</h1><style>p{color:red}</style><a href="/x.csv">csv</a>
 
 
 def test_forms_buttons_links_and_words() -> None:
-    reader = browser._Reader()
+    reader = browser.Reader()
     reader.feed(PAGE)
     first, second = reader.forms
     assert first.fields == {"csrf": "c0"}
