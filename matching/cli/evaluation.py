@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 from matching.cli.dedupe import link
 from matching.cli.options import model_for, reading_options
 from matching.cli.output import STANDARD
-from matching.cli.reading import load_records, opened
+from matching.cli.reading import Files, opened
 from matching.cli.telling import Teller, results
 from matching.evaluate import Estimate, Evaluation, Quality
 from matching.evaluate import evaluate as measure
@@ -84,9 +84,9 @@ def _predicted(
     """The clusters of a result, or of the records once they are linked."""
     if _is_result(paths[0]):
         return [labelled for path in paths for labelled in _labelled(path, (CLUSTER,))]
-    loaded = load_records(model, paths, teller, skip_bad_rows=options["skip_bad_rows"], jobs=options["jobs"])
+    loaded = Files(paths, model.schema, options["skip_bad_rows"], teller).records(model, options["jobs"])
     labels = link(model_for(model, options["population"], len(loaded)), loaded, teller)
-    identities = zip(loaded.establishments, loaded.local_ids, strict=True)
+    identities = zip(loaded.identities.establishments, loaded.identities.local_ids, strict=True)
     return list(zip(identities, map(str, labels), strict=True))
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from matching.cli.options import model_for, reading_options
-from matching.cli.reading import Records, load_records
+from matching.cli.reading import Files, Identities
 from matching.cli.telling import Teller, results
 from matching.cli.words import field_words, level_words
 from matching.files import Row, canonical
@@ -47,9 +47,9 @@ def explain(
         one, other = (_record(model, text) for text in written)
     else:
         teller = Teller(quiet=options["quiet"])
-        loaded = load_records(model, records, teller, skip_bad_rows=options["skip_bad_rows"], jobs=options["jobs"])
+        loaded = Files(records, model.schema, options["skip_bad_rows"], teller).records(model, options["jobs"])
         model = model_for(model, options["population"], len(loaded))
-        one, other = (loaded.table.record(_find(loaded, name)) for name in pair or ())
+        one, other = (loaded.table.record(_find(loaded.identities, name)) for name in pair or ())
     found = score(model, one, other)
     if form == "json":
         click.echo(json.dumps(as_json(found), indent=1))
@@ -109,12 +109,12 @@ def _words(field: str, level: str) -> str:
     return f"{field_words(field)}: {level_words(field, level)}" if level else field_words(field)
 
 
-def _find(loaded: Records, name: str) -> int:
+def _find(identities: Identities, name: str) -> int:
     """The first record with this establishment and local number."""
     establishment, slash, local_id = name.partition("/")
     if not slash:
         raise click.UsageError(f"{name}: write ESTABLISHMENT/LOCAL_ID")
-    for index, identity in enumerate(zip(loaded.establishments, loaded.local_ids, strict=True)):
+    for index, identity in enumerate(zip(identities.establishments, identities.local_ids, strict=True)):
         if identity == (establishment, local_id):
             return index
     raise click.ClickException(f"no record {name} in the files")

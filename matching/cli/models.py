@@ -7,7 +7,7 @@ from rich.table import Table as Grid
 
 from matching.cli.dedupe import link
 from matching.cli.options import ModelChoice, model_for, reading_options, shipped_models
-from matching.cli.reading import load_records
+from matching.cli.reading import Files
 from matching.cli.telling import Teller, results
 from matching.evaluate import evaluate
 from matching.model import Model
@@ -54,7 +54,7 @@ def compare(records: tuple[str, ...], model: Model, others: tuple[Model, ...], *
     grid = Grid("model", "persons", "joins more", "parts more", "pairs in common", box=None)
     reference: list[int] = []
     for chosen in (model, *others):
-        loaded = load_records(chosen, records, teller, skip_bad_rows=options["skip_bad_rows"], jobs=options["jobs"])
+        loaded = Files(records, chosen.schema, options["skip_bad_rows"], teller).records(chosen, options["jobs"])
         labels = link(model_for(chosen, options["population"], len(loaded)), loaded, teller)
         reference = reference or labels
         found = evaluate(labels, reference)

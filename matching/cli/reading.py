@@ -3,14 +3,14 @@
 import signal
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
@@ -20,8 +20,9 @@ from matching.files import BadRowError, FileError, Reading, Row, read_table
 from matching.intake import Intake
 from matching.model import Model
 from matching.schema import FileSchema
-from matching.table import Table, join_tables, tabulate
+from matching.table import Table, join_tables
 
+T = TypeVar("T")
 CHUNK = 10_000
 ALONE = 5
 """Chunks that one process has read sooner than others could be started."""
@@ -29,31 +30,64 @@ SHOWN = 20
 
 
 @dataclass(slots=True)
-class Records:
-    """The records of some files, in order: who wrote each and under which number, and what is compared."""
+class Identities:
+    """Who wrote each record of some files and under which number, in order."""
 
     establishments: list[str] = field(default_factory=list)
     local_ids: list[str] = field(default_factory=list)
-    table: Table = field(default_factory=lambda: tabulate(()))
 
     def __len__(self) -> int:
         return len(self.local_ids)
 
 
-def load_records(model: Model, paths: Sequence[str], teller: Teller, *, skip_bad_rows: bool, jobs: int) -> Records:
-    """Read and normalise all records. Raises `ClickException` naming the file and the line of what can't be read."""
-    readings: list[Reading] = []
-    records = Records()
-    with teller.stage(f"reading {', '.join(paths)}", _size(paths)) as advance:
-        rows = chain.from_iterable(_rows(path, model.schema, readings, advance, skip_bad_rows) for path in paths)
-        records.table = join_tables(list(_tables(model, _noted(rows, model.schema, records), jobs)))
-    for path, reading in zip(paths, readings, strict=True):
-        _tell(teller, path, reading, model.schema)
-    if not len(records):
-        raise click.ClickException("there are no records to link")
-    _tell_repeated(teller, records)
-    teller.say(f"{len(records):,} records")
-    return records
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of some files, in order: whose they are said to be, and what is compared of them."""
+
+    identities: Identities
+    table: Table
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Files of records, and how to read them."""
+
+    paths: Sequence[str]
+    schema: FileSchema
+    skip_bad_rows: bool
+    teller: Teller
+
+    def read(self, take: Callable[[Iterator[Row]], T]) -> tuple[Identities, T]:
+        """All rows, handed to `take`. Raises `ClickException` naming the file and the line of what can't be read."""
+        readings: list[Reading] = []
+        identities = Identities()
+        with self.teller.stage(f"reading {', '.join(self.paths)}", _size(self.paths)) as advance:
+            taken = take(self._noted(readings, identities, advance))
+        for path, reading in zip(self.paths, readings, strict=True):
+            _tell(self.teller, path, reading, self.schema)
+        if not len(identities):
+            raise click.ClickException("there are no records to link")
+        _tell_repeated(self.teller, identities)
+        self.teller.say(f"{len(identities):,} records")
+        return identities, taken
+
+    def records(self, model: Model, jobs: int) -> Records:
+        """The records as the model's population asks to read them, by up to `jobs` processes."""
+        return Records(*self.read(lambda rows: join_tables(list(_tables(model, rows, jobs)))))
+
+    def _noted(self, readings: list[Reading], identities: Identities, advance: Advance) -> Iterator[Row]:
+        """The rows as they pass, their identifiers kept."""
+        for path in self.paths:
+            reading = Reading(skip_bad_rows=self.skip_bad_rows)
+            readings.append(reading)
+            for row in _rows(path, self.schema, reading, advance):
+                establishment, local_id = self.schema.identifiers(row)
+                identities.establishments.append(sys.intern(establishment))
+                identities.local_ids.append(local_id)
+                yield row
 
 
 @contextmanager
@@ -75,11 +109,7 @@ def _size(paths: Sequence[str]) -> int | None:
     return None if STANDARD in paths else sum(Path(path).stat().st_size for path in paths)
 
 
-def _rows(
-    path: str, schema: FileSchema, readings: list[Reading], advance: Advance, skip_bad_rows: bool
-) -> Iterator[Row]:
-    reading = Reading(skip_bad_rows=skip_bad_rows)
-    readings.append(reading)
+def _rows(path: str, schema: FileSchema, reading: Reading, advance: Advance) -> Iterator[Row]:
     with opened(path) as source:
         measured = source.tell if source.seekable() else None
         done = 0
@@ -90,15 +120,6 @@ def _rows(
                 done, before = measured(), done
                 advance(done - before)
             yield row
-
-
-def _noted(rows: Iterable[Row], schema: FileSchema, records: Records) -> Iterator[Row]:
-    """The rows as they pass, their identifiers kept."""
-    for row in rows:
-        establishment, local_id = schema.identifiers(row)
-        records.establishments.append(sys.intern(establishment))
-        records.local_ids.append(local_id)
-        yield row
 
 
 def _tables(model: Model, rows: Iterator[Row], jobs: int) -> Iterator[Table]:
@@ -159,8 +180,8 @@ def _tell(teller: Teller, path: str, reading: Reading, schema: FileSchema) -> No
             teller.warn(f"  and {len(reading.left_out) - SHOWN:,} more")
 
 
-def _tell_repeated(teller: Teller, records: Records) -> None:
-    counts = Counter(zip(records.establishments, records.local_ids, strict=True))
+def _tell_repeated(teller: Teller, identities: Identities) -> None:
+    counts = Counter(zip(identities.establishments, identities.local_ids, strict=True))
     repeated = sum(count for count in counts.values() if count > 1)
     if repeated:
         teller.warn(

@@ -1,7 +1,7 @@
 """What the commands say while they work: a bar on a terminal, a line a stage elsewhere, always on standard error."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -39,6 +39,11 @@ class Teller:
     def warn(self, text: str) -> None:
         """Something that may need doing; said even when quiet."""
         self.console.print(f"[yellow]![/yellow] {escape(text)}")
+
+    def warn_skipped(self, skipped: Mapping[str, int]) -> None:
+        """Blocks too large to compare, which blocking reports and never cuts."""
+        for kind, count in sorted(skipped.items()):
+            self.warn(f"{count:,} blocks of kind {kind} hold too many records to compare, and were left out")
 
 
 def results() -> Console:

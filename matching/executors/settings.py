@@ -3,7 +3,7 @@
 Splink weighs a match against unrelated people, each field's levels independent. The engine also weighs it against
 relatives, and agreed names by their frequency; both are worked out from the levels Splink predicted, in the same SQL.
 Levels come from the engine's own comparisons, which a backend offers as functions `level_<field>(l, r)` and
-`name_bits_<field>(l, r)` over the columns of `COLUMNS`.
+`name_bits_<field>(l, r)` over `COLUMNS`, whatever it keeps in those.
 """
 
 from typing import Any
@@ -11,11 +11,10 @@ from typing import Any
 from splink import SettingsCreator
 
 from matching.compare import ASPECTS
+from matching.executors.values import COLUMNS
 from matching.levels import FIELDS, LEVELS
 from matching.model import CLASSES, KIN, Model
 
-COLUMNS = tuple(f"value_{aspect.fields[0]}" for aspect in ASPECTS)
-"""The columns of a record, one an aspect; what is in them is the backend's affair."""
 COLUMN_OF = {field: column for column, aspect in zip(COLUMNS, ASPECTS, strict=True) for field in aspect.fields}
 NAMED = tuple(aspect.fields[0] for aspect in ASPECTS if {"paternal", "given"} & set(aspect.fields))
 """First fields of the aspects that agree on names, which count by their frequency."""

@@ -15,7 +15,8 @@ from splink.backends.duckdb import DuckDBAPI
 
 from matching.batch import Pairs
 from matching.compare import ASPECTS
-from matching.executors.settings import COLUMNS, NAMED, function_name, splink_settings, weight_sql
+from matching.executors.settings import NAMED, function_name, splink_settings, weight_sql
+from matching.executors.values import COLUMNS
 from matching.model import Model
 from matching.table import Floats, Ints, Patterns, Table, compare_values
 

@@ -7,6 +7,8 @@ from pydantic import TypeAdapter
 from matching.compare import ASPECTS
 from matching.normalise import Normalised
 
+COLUMNS = tuple(f"value_{aspect.fields[0]}" for aspect in ASPECTS)
+"""Names of the columns that hold a record's values, one an aspect."""
 ADAPTER = TypeAdapter(Normalised)
 REMEMBERED = 262_144
 

@@ -1,0 +1,48 @@
+"""On Spark the same weights and the same persons. Needs Java 17 and PySpark; takes a minute at most."""
+
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.linkage.generate import write
+from matching.cli.main import match
+from matching.executors.java import java_missing
+from tests.unit.matching.executors.sample import Sample
+
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.skipif(bool(java_missing()), reason="no Java 17: docs/bulk-linkage.md"),
+    pytest.mark.filterwarnings("ignore"),  # what PySpark, py4j and Splink warn of is theirs to mend
+]
+pytest.importorskip("pyspark", reason="no PySpark: docs/bulk-linkage.md")
+
+TOLERANCE = 1e-9
+
+
+def test_every_pair_weighs_as_online(sample: Sample, tmp_path: Path) -> None:
+    command, engine = (import_module(f"matching.{room}.spark") for room in ("cli", "executors"))
+    pairs = [(int(one), int(other), "0") for one, other in zip(sample.pairs.one, sample.pairs.other, strict=True)]
+    with command.started(["spark.master=local[2]"], str(tmp_path)) as session:
+        rows = [(row.line, *row.cells.values()) for row in sample.rows]
+        prepared = engine.prepare(sample.model, session.createDataFrame(rows, ["record", *sample.rows[0].cells]))
+        blocked = session.createDataFrame(pairs, ["join_key_l", "join_key_r", "match_key"])
+        weighed = engine.weigh(session, sample.model, prepared, blocked).orderBy("one", "other").toPandas()
+    assert list(zip(weighed["one"], weighed["other"], strict=True)) == [pair[:2] for pair in pairs]
+    assert np.abs(weighed["weight"].to_numpy() - sample.weights).max() < TOLERANCE
+
+
+def test_the_command_finds_the_same_persons(tmp_path: Path) -> None:
+    write(13, 80, tmp_path)
+    found = {}
+    for engine in ("duckdb", "spark"):
+        out = tmp_path / f"{engine}.csv"
+        arguments = ["dedupe", str(tmp_path / "records.csv"), "--out", str(out), "--engine", engine]
+        settings = ["--spark", "spark.master=local[2]", "--work", str(tmp_path)]
+        result = CliRunner().invoke(match, [*arguments, *settings], catch_exceptions=False)
+        assert result.exit_code == 0, result.stderr
+        found[engine] = out.read_bytes()
+    assert found["spark"] == found["duckdb"]
+    assert not list(tmp_path.glob("renhice-match-*"))
