@@ -16,6 +16,7 @@ from pathlib import Path
 
 MISLEADING = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONHOME", "PYTHONPATH"}  # they lead pip elsewhere
 LOCKS = ("requirements.lock", "requirements-test.lock")
+EXTRAS = ("requirements-spark.lock",)
 
 
 class SetUpError(Exception):
@@ -41,6 +42,14 @@ def install(root: Path, lock: str) -> None:
         _run([*_installer(venv, uv), "--require-hashes", "-r", str(root / lock)], "Installing the packages failed.")
         for name in LOCKS[: LOCKS.index(lock) + 1]:
             shutil.copyfile(root / name, _stamp(venv, name))
+
+
+def add(root: Path, extra: str) -> None:
+    """Bring what few need, one of `EXTRAS`, into a `root/.venv` that is there. Raises SetUpError with what to do."""
+    venv = root / ".venv"
+    with _alone(root):
+        installer = _installer(venv, shutil.which("uv"))
+        _run([*installer, "--require-hashes", "-r", str(root / extra)], f"Installing {extra} failed.")
 
 
 def _stamp(venv: Path, lock: str) -> Path:
@@ -112,11 +121,12 @@ def _say(text: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Install the lock named by the first argument into the checkout this file belongs to."""
-    if len(arguments) != 1 or arguments[0] not in LOCKS:
-        _say(f"usage: bootstrap.py {' | '.join(LOCKS)}")
+    if len(arguments) != 1 or arguments[0] not in (*LOCKS, *EXTRAS):
+        _say(f"usage: bootstrap.py {' | '.join((*LOCKS, *EXTRAS))}")
         return 2
+    root, lock = Path(__file__).resolve().parent.parent, arguments[0]
     try:
-        install(Path(__file__).resolve().parent.parent, arguments[0])
+        (add if lock in EXTRAS else install)(root, lock)
     except KeyboardInterrupt:
         _say("Interrupted; the next call starts over.")
         return 130

@@ -4,12 +4,17 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib import invalidate_caches
+from importlib.util import find_spec
 
 import click
 
+from deploy.bootstrap import EXTRAS, SetUpError, add
 from deploy.browser import HOW, find_chromium, install_chromium
 from deploy.layout import ROOT
 from deploy.presentation import console
+from matching.executors.java import HOW as HOW_JAVA
+from matching.executors.java import java_missing
 
 ALONE = ("tests/concurrency", "tests/system")
 IMPORT_LINTER = "from importlinter.cli import lint_imports_command; lint_imports_command()"
@@ -28,7 +33,9 @@ class Step:
 def test(pytest_arguments: tuple[str, ...]) -> None:
     """Run lint, types, import contracts and all tests; with arguments, pytest alone with those."""
     steps = (
-        [Step("tests", ["-m", "pytest", *pytest_arguments])] if pytest_arguments else all_steps(browser=_has_browser())
+        [Step("tests", ["-m", "pytest", *pytest_arguments])]
+        if pytest_arguments
+        else all_steps(browser=_has_browser(), spark=_has_spark())
     )
     failed = [step.name for step in steps if not run(step)]
     if failed:
@@ -37,9 +44,10 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
     console.print("[green]all passed[/green]")
 
 
-def all_steps(*, browser: bool) -> list[Step]:
+def all_steps(*, browser: bool, spark: bool) -> list[Step]:
     """Everything, what fails fastest first; what races or starts a whole system has the machine to itself."""
-    marks = [] if browser else ["-m", "not browser"]
+    left_out = [f"not {mark}" for mark, there in (("browser", browser), ("spark", spark)) if not there]
+    marks = ["-m", " and ".join(left_out)] if left_out else []
     apart = [f"--ignore={directory}" for directory in ALONE]
     return [
         Step("lint", ["-m", "ruff", "check", "."]),
@@ -67,3 +75,23 @@ def _has_browser() -> bool:
         return True
     console.print(f"[yellow]The browser tests are left out: {HOW} to run them.[/yellow]")
     return False
+
+
+def _has_spark() -> bool:
+    missing = java_missing()
+    if not missing and find_spec("pyspark") is None:
+        console.print("PySpark is missing; installing it, which takes a minute or two ...")
+        missing = _install_spark()
+    if missing:
+        console.print(f"[yellow]The tests on Spark are left out, {missing}: {HOW_JAVA} to run them.[/yellow]")
+    return not missing
+
+
+def _install_spark() -> str:
+    """Why PySpark could not be installed; empty when it is there now."""
+    try:
+        add(ROOT, EXTRAS[0])
+    except (SetUpError, OSError) as error:
+        return str(error).splitlines()[0]
+    invalidate_caches()
+    return "" if find_spec("pyspark") else "PySpark did not arrive"

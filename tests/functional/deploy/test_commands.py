@@ -73,17 +73,30 @@ def test_the_product_sees_the_settings_it_was_started_with(
     assert seen == {"RENHICE_LOG_LEVEL": "DEBUG", "RENHICE_BASE_URL": "http://127.0.0.1:1"}
 
 
-def test_all_checks_run_and_only_a_missing_browser_leaves_tests_out() -> None:
-    with_it, without = (checking.all_steps(browser=browser) for browser in (True, False))
-    assert [step.name for step in with_it] == ["lint", "types", "imports", "tests", "tests alone"]
-    assert not any("not browser" in step.arguments for step in with_it)
-    assert [step.name for step in without if "not browser" in step.arguments] == ["tests", "tests alone"]
+@pytest.mark.parametrize(
+    ("browser", "spark", "marks"),
+    [
+        (True, True, None),
+        (False, True, "not browser"),
+        (True, False, "not spark"),
+        (False, False, "not browser and not spark"),
+    ],
+)
+def test_all_checks_run_and_only_what_is_missing_leaves_tests_out(
+    browser: bool, spark: bool, marks: str | None
+) -> None:
+    steps = checking.all_steps(browser=browser, spark=spark)
+    assert [step.name for step in steps] == ["lint", "types", "imports", "tests", "tests alone"]
+    chosen = [step.arguments[step.arguments.index("-m", 1) + 1] for step in steps if step.arguments.count("-m") == 2]
+    assert chosen == ([marks, marks] if marks else [])
 
 
 def test_a_failing_step_fails_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = [checking.Step("good", ["-c", "pass"]), checking.Step("bad", ["-c", "raise SystemExit(5)"])]
-    monkeypatch.setattr(checking, "all_steps", lambda browser: steps)
+    monkeypatch.setattr(checking, "all_steps", lambda browser, spark: steps)
+    monkeypatch.setattr(checking, "java_missing", lambda: "there is no Java")
     monkeypatch.setattr(checking, "find_chromium", lambda: "/usr/bin/chromium")
     done = CliRunner().invoke(command_line.main, ["test"])
     assert done.exit_code == 1
     assert "failed: bad" in done.output
+    assert "tests on Spark are left out, there is no Java" in done.output
