@@ -50,6 +50,7 @@ REFUSALS = {
     "consent-expired": "El permiso había vencido",
     "consent-not-yet-valid": "El permiso aún no empezaba",
     "objection": "Usted se opuso",
+    "patient-deceased": "La persona figura como fallecida",
     "not-affiliated": "No trabaja en ese establecimiento",
     "not-able-to-practise": "No está habilitado para ejercer",
     "establishment-inactive": "El establecimiento no está activo",

@@ -27,7 +27,7 @@ from registry.calendar import LIMA
 from registry.database import new_id, now
 from registry.directory.service import get_establishment, get_professional, professional_may_act
 from registry.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unprocessable
-from registry.identity.service import resolve_replaced
+from registry.identity.service import is_deceased, resolve_replaced
 
 ANSWER_WITHIN = timedelta(days=3)
 MAX_ASKED = 20
@@ -60,12 +60,14 @@ class Asked:
 def request_access(session: Session, asking: Asking) -> Asked:
     """Record a request and the consent it proposes; permits nothing yet. The same pending request is found, not made.
 
-    Raises Forbidden when the professional may not act at that establishment, NotFound for an unknown person,
+    Raises Forbidden when the professional may not act at that establishment, NotFound for an unknown person, Conflict
+    for one who has died,
     Unprocessable for terms nobody may ask for, TooManyRequests beyond 20 a day that the person did not grant.
     """
     moment = now()
     _require_able(session, asking, moment)
     asking = replace(asking, ends_at=_end(asking, moment), person_id=resolve_replaced(session, asking.person_id))
+    _require_alive(session, asking)
     _take_turns(session, asking)
     pending = _find_same(session, asking, moment)
     if pending is not None:
@@ -159,6 +161,12 @@ def _require_able(session: Session, asking: Asking, moment: datetime) -> None:
         return
     refusal = _refused(asking, reason)
     raise Forbidden("The professional may not act at this establishment.", code=reason, audit=refusal)
+
+
+def _require_alive(session: Session, asking: Asking) -> None:
+    if is_deceased(session, asking.person_id):
+        refusal = _refused(asking, "patient-deceased")
+        raise Conflict("The patient has died: nobody can permit this.", code="patient-deceased", audit=refusal)
 
 
 def _refused(asking: Asking, reason: str) -> Event:

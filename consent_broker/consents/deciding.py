@@ -13,7 +13,7 @@ from consent_broker.consents.states import ConsentState, list_consents
 from consent_broker.consents.vocabulary import Status
 from registry.database import now
 from registry.directory.service import get_establishment, get_professional, professional_may_act
-from registry.identity.service import list_person_ids
+from registry.identity.service import is_deceased, list_person_ids
 from registry.locator.service import locate
 
 CARE_LASTS = timedelta(days=90)
@@ -54,7 +54,9 @@ def decide_access(session: Session, query: AccessQuery, under: UUID | None = Non
 
 
 def _informed(session: Session, query: AccessQuery, directives: Sequence[Directive]) -> AccessQuery:
-    """The question with what directives turn on: the kind of establishment, and whether the professional treats."""
+    """The question with what the answer turns on: a death, the kind of establishment, whether somebody treats."""
+    if is_deceased(session, query.person_id):
+        return replace(query, deceased=True)
     if any(one.establishment_category or one.establishment_sector for one in directives):
         place = get_establishment(session, query.establishment_id)
         query = replace(query, establishment_category=place.category, establishment_sector=place.sector)

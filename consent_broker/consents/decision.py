@@ -23,6 +23,7 @@ class Reason(StrEnum):
     """Why a category was permitted or not; the most telling one is the decision's."""
 
     PERMITTED = "permitted"
+    DECEASED = "patient-deceased"
     OBJECTION = "objection"
     REVOKED = "consent-revoked"
     EXPIRED = "consent-expired"
@@ -30,7 +31,7 @@ class Reason(StrEnum):
     NO_CONSENT = "no-consent"
 
 
-_TELLING = [Reason.OBJECTION, Reason.REVOKED, Reason.EXPIRED, Reason.NOT_YET, Reason.NO_CONSENT]
+_TELLING = [Reason.DECEASED, Reason.OBJECTION, Reason.REVOKED, Reason.EXPIRED, Reason.NOT_YET, Reason.NO_CONSENT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ class Decision:
 
 def decide(query: AccessQuery, directives: Sequence[Directive], now: datetime) -> Decision:
     """Decide each asked category by the person's directives at `now` (aware, UTC); nothing asked, nothing permitted."""
+    if query.deceased:
+        return _closed(query)
     concerned = sorted((one for one in directives if concerns(one, query)), key=lambda one: one.consent_id)
     in_force = tuple(one for one in concerned if one.in_force(now))
     findings = tuple(_find(category, concerned, in_force, now) for category in sorted(query.categories))
@@ -122,6 +125,12 @@ def decide(query: AccessQuery, directives: Sequence[Directive], now: datetime) -
     return Decision(
         bool(permitted), permitted, reason, tuple(sorted(rests_on)), findings, POLICY_VERSION, tuple(in_force)
     )
+
+
+def _closed(query: AccessQuery) -> Decision:
+    """Of who has died nobody is permitted anything."""
+    findings = tuple(Finding(category, Reason.DECEASED, None) for category in sorted(query.categories))
+    return Decision(permit=False, categories=frozenset(), reason=Reason.DECEASED, consent_ids=(), findings=findings)
 
 
 def cuts(directives: Iterable[Directive]) -> list[date]:

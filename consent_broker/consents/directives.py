@@ -27,7 +27,8 @@ class AccessQuery:
     """What is asked: one person's categories, for one establishment and purpose, by a professional if named.
 
     `treats` is whether that professional is known to treat the person there. What isn't known of the establishment or
-    the professional is None or False: a permission that turns on it does not count, an objection does.
+    the professional is None or False: a permission that turns on it does not count, an objection does. Of who has died
+    nothing is permitted: a permission was given to be treated.
     """
 
     person_id: UUID
@@ -38,6 +39,7 @@ class AccessQuery:
     establishment_category: str | None = None
     establishment_sector: str | None = None
     treats: bool = False
+    deceased: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

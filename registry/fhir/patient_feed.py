@@ -4,13 +4,12 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from matching.records import Demographics
 from registry.access import Caller
 from registry.database import session
 from registry.directory.service import get_establishment
 from registry.errors import InvalidInput, Unprocessable
 from registry.fhir.patient_answers import unknown
-from registry.fhir.patient_reading import local_numbers, to_demographics
+from registry.fhir.patient_reading import local_numbers, to_deceased, to_demographics
 from registry.fhir.systems import is_document_system
 from registry.fhir.validation import validate_patient
 from registry.fhir.wire import Json, fail, is_text
@@ -69,7 +68,7 @@ def feed_by_identifier(
     """Add or revise the record of a local number; the body must carry the same identifier."""
     system = get_establishment(session(), caller.establishment_id).identifier_system
     number = parse_identifier(query, system)
-    return _register(engine, caller, Content(system, number, _facts(patient, system, number)), patient, preconditions)
+    return _register(engine, caller, _content(patient, system, number), patient, preconditions)
 
 
 def feed_by_id(engine: Engine, caller: Caller, record_id: UUID, patient: Json, preconditions: Preconditions) -> Outcome:
@@ -80,15 +79,15 @@ def feed_by_id(engine: Engine, caller: Caller, record_id: UUID, patient: Json, p
     if patient.get("id") != str(record_id):
         fail("Patient.id", "must be the id in the URL")
     system, number = own.member.content.local_system, own.member.content.local_number
-    return _register(engine, caller, Content(system, number, _facts(patient, system, number)), patient, preconditions)
+    return _register(engine, caller, _content(patient, system, number), patient, preconditions)
 
 
-def _facts(patient: Json, system: str, number: str) -> Demographics:
+def _content(patient: Json, system: str, number: str) -> Content:
     validate_patient(patient)
     _refuse_resolution(patient)
     if local_numbers(patient, system) != [number]:
         fail("Patient.identifier", "must hold the local number of the URL, once")
-    return to_demographics(patient, local_system=system)
+    return Content(system, number, to_demographics(patient, local_system=system), to_deceased(patient))
 
 
 def _refuse_resolution(patient: Json) -> None:

@@ -41,6 +41,14 @@ def to_demographics(patient: Json, root: str = "Patient", local_system: str | No
     )
 
 
+def to_deceased(patient: Json) -> str | None:
+    """What a valid Patient says of its death: a dateTime, `true`, or None."""
+    moment = patient.get("deceasedDateTime")
+    if isinstance(moment, str):
+        return moment
+    return "true" if patient.get("deceasedBoolean") is True else None
+
+
 def local_numbers(patient: Json, system: str) -> list[str]:
     """The values of a patient's identifiers of one system, without those no longer in use."""
     current = (one for one in _dicts(patient, "identifier") if one.get("use") != "old")

@@ -28,8 +28,15 @@ def own_record(member: LoadedMember, person_id: str) -> Json:
         **_facts(member.content.demographics),
         "identifier": [local, _registry_identifier(systems.SOURCE_RECORD, str(member.record_id)), *documents],
         "active": member.active,
+        **_deceased(member.content.deceased),
         "link": [{"other": {"reference": f"Patient/{person_id}"}, "type": "refer"}],
     }
+
+
+def _deceased(said: str | None) -> Json:
+    if said is None:
+        return {}
+    return {"deceasedBoolean": True} if said == "true" else {"deceasedDateTime": said}
 
 
 def recognisable(person: LoadedPerson, known: Collection[Document]) -> Json:

@@ -140,6 +140,7 @@ def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
         "scheme": key_scheme(),
         "active": arrival.registration.active,
         "verified": False,
+        "deceased_reported": arrival.registration.content.deceased is not None,
         "next_check_at": moment if _has_dni(arrival.normalised) else None,
         "received_at": moment,
     }

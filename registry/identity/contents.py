@@ -17,6 +17,8 @@ class Content:
     local_system: str
     local_number: str
     demographics: Demographics
+    deceased: str | None = None
+    """That the patient has died: the day or moment as FHIR writes it, or `true` where only that is known."""
 
 
 def seal_context(version: int) -> str:
@@ -48,6 +50,8 @@ def to_bytes(content: Content) -> bytes:
         "mother_document": _document(facts.mother_document) if facts.mother_document else None,
         "multiple_birth_order": facts.multiple_birth_order,
     }
+    if content.deceased is not None:
+        body["deceased"] = content.deceased
     return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -69,7 +73,7 @@ def from_bytes(plaintext: bytes) -> Content:
         mother_document=_read_document(mother) if mother else None,
         multiple_birth_order=body["multiple_birth_order"],
     )
-    return Content(body["system"], body["number"], demographics)
+    return Content(body["system"], body["number"], demographics, body.get("deceased"))
 
 
 def _document(document: Document) -> dict[str, str]:

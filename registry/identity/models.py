@@ -57,6 +57,10 @@ class SourceRecord(Base):
     scheme: Mapped[int] = mapped_column(index=True)
     active: Mapped[bool]
     verified: Mapped[bool] = mapped_column(default=False)
+    deceased_reported: Mapped[bool] = mapped_column(default=False)
+    """The record system says that the patient has died."""
+    deceased_confirmed: Mapped[bool] = mapped_column(default=False)
+    """RENIEC says that the holder of the record's DNI, whose names are the record's, has died."""
     next_check_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     received_at: Mapped[datetime] = mapped_column(default=now)

@@ -3,6 +3,7 @@
 from registry.identity.arrivals import Registration
 from registry.identity.candidates import LoadedMember, LoadedPerson
 from registry.identity.contents import Content
+from registry.identity.deaths import is_deceased
 from registry.identity.engine import Engine, engine_of
 from registry.identity.persons import (
     find_citizen,
@@ -37,6 +38,7 @@ __all__ = [
     "find_own_record",
     "find_person",
     "get_person",
+    "is_deceased",
     "list_person_ids",
     "load_person",
     "match",

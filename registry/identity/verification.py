@@ -116,6 +116,8 @@ def _keep(session: Session, member: LoadedMember, check: IdentityCheck, status: 
     )
     again = now() + RETRY_AFTER if status == Status.UNVERIFIED else None
     values = {"next_check_at": again, "verified": status == Status.VERIFIED}
+    if status == Status.VERIFIED:
+        values["deceased_confirmed"] = check.deceased
     session.execute(update(SourceRecord).where(SourceRecord.id == member.record_id).values(**values))
 
 

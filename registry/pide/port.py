@@ -1,11 +1,14 @@
 """The port to the State's identity registry, and what an answer of it is worth."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from matching.records import Document
+
+_DEATH = re.compile(r"FALLEC|DEFUN|MUERT", re.IGNORECASE)
 
 
 class Status(StrEnum):
@@ -35,6 +38,11 @@ class IdentityCheck:
     names: Names | None = None
     restriction: str | None = None
     reason: str | None = None
+
+    @property
+    def deceased(self) -> bool:
+        """Whether the restriction is a death."""
+        return self.found and self.restriction is not None and _DEATH.search(self.restriction) is not None
 
     @property
     def found(self) -> bool:
