@@ -109,6 +109,7 @@ def safe_return(path: str | None) -> str:
     """A path of this site to come back to, never another site (open redirect)."""
     parsed = urlsplit(path or "/")
     plain = parsed.path.startswith("/") and not parsed.path.startswith("//") and "\\" not in parsed.path
+    plain = plain and parsed.path.isprintable()
     return parsed.path if plain and not parsed.netloc and not parsed.scheme and len(parsed.path) < 500 else "/"
 
 
