@@ -61,8 +61,8 @@ def request_access(session: Session, asking: Asking) -> Asked:
     """Record a request and the consent it proposes; permits nothing yet. The same pending request is found, not made.
 
     Raises Forbidden when the professional may not act at that establishment, NotFound for an unknown person, Conflict
-    for one who has died, Unprocessable for terms nobody may ask for, TooManyRequests beyond 20 a day that the person did
-    not grant.
+    for one who has died, Unprocessable for terms nobody may ask for, TooManyRequests beyond 20 a day that the person
+    did not grant.
     """
     moment = now()
     _require_able(session, asking, moment)
