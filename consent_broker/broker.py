@@ -9,6 +9,8 @@ from threading import Lock
 import httpx
 from flask import Flask, current_app
 
+from consent_broker.oauth.guarded_fetch import GuardedFetcher
+from consent_broker.oauth.rfc7517_client_keys import ClientKeys
 from consent_broker.oauth.rfc7517_keys import SigningKeys, ensure_signing_key
 from consent_broker.oauth.rfc9449_client import Prover
 from consent_broker.oauth.rfc9449_dpop import make_nonces, offer_nonces
@@ -60,6 +62,7 @@ class Broker:
     breakers: Breakers
     slots: ExchangeSlots
     nonces: Nonces
+    client_keys: ClientKeys
     prover: Prover
 
     @property
@@ -86,6 +89,7 @@ def install_broker(app: Flask, settings: Settings, sealer: Sealer) -> Broker:
         breakers=Breakers(),
         slots=ExchangeSlots(settings.exchange_concurrency),
         nonces=make_nonces(sealer),
+        client_keys=ClientKeys(GuardedFetcher(loopback=settings.environment != "production").get),
         prover=Prover(),
     )
     app.extensions[EXTENSION] = broker

@@ -30,7 +30,8 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
     profile: Profile
     establishment_id: UUID
     fhir_endpoint: str | None
-    jwks: dict[str, Any]
+    jwks: dict[str, Any] | None
+    jwks_uri: str | None
     scopes: frozenset[str]
     redirect_uris: tuple[str, ...]
     unusable: str | None
@@ -91,6 +92,7 @@ def _client(system: RecordSystem, moment: datetime) -> Client:
         establishment_id=system.establishment_id,
         fhir_endpoint=system.establishment.fhir_endpoint,
         jwks=system.jwks,
+        jwks_uri=system.jwks_uri,
         scopes=normalise(system.scopes),
         redirect_uris=tuple(system.redirect_uris),
         unusable=system.unusable(moment),

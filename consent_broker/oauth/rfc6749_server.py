@@ -64,7 +64,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         self.requester: Requester | None = None
         """Who asks, once authenticated; what is issued is bound to the key they proved to hold."""
 
-        self.register_client_auth_method(AUTH_METHOD, PrivateKeyJwt(session, broker.issuer))
+        self.register_client_auth_method(AUTH_METHOD, PrivateKeyJwt(session, broker.issuer, broker.client_keys))
         self.register_grant(ClientCredentialsGrant)
         self.register_grant(AuthorizationCodeGrant, [S256Only(required=True)])
         self.register_grant(RefreshTokenGrant)

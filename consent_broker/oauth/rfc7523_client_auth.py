@@ -23,6 +23,7 @@ from consent_broker.oauth.clients import Client
 from consent_broker.oauth.models import ClientAssertion
 from consent_broker.oauth.opaque import digest
 from consent_broker.oauth.profiles import Profile
+from consent_broker.oauth.rfc7517_client_keys import ClientKeys, KeysUnavailable
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.directory.client_keys import fits
@@ -33,7 +34,7 @@ LEEWAY = 10
 MAX_ASSERTION = 8_192
 MAX_JTI = 255
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_TRAVELLING_KEYS = {"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"}
+_TRAVELLING_KEYS = {"jwk", "x5u", "x5c", "crit", "b64", "zip"}
 _TYPES = {None, "JWT", "client-authentication+jwt"}
 FindClient = Callable[[str], Client | None]
 
@@ -44,6 +45,7 @@ class PrivateKeyJwt:
 
     session: Session
     issuer: str
+    keys: ClientKeys
 
     def __call__(self, find_client: FindClient, request: Any) -> Client:
         """Authenticate; raises InvalidClientError, or InvalidRequestError for two methods at once (RFC 6749 §2.3)."""
@@ -77,7 +79,9 @@ class PrivateKeyJwt:
     def _verify(self, assertion: str, header: dict[str, Any], client: Client) -> None:
         if header.get("alg") not in client.profile.algorithms:
             raise _refusal(f"Sign the assertion with one of {' '.join(client.profile.algorithms)}")
-        key = _select_key(client.jwks, header)
+        if "jku" in header and header["jku"] != client.jwks_uri:
+            raise _refusal("The assertion names keys at another address than is registered")
+        key = self._select_key(client, header)
         try:
             claims = jwt.decode(assertion, key, algorithms=[header["alg"]]).claims
         except (JoseError, ValueError, TypeError):
@@ -86,6 +90,22 @@ class PrivateKeyJwt:
             raise _refusal(f"The assertion's audience must be {client.profile.audience(self.issuer)}, as one string")
         expires = _check_claims(claims, client.profile)
         self._use_once(client.client_id, claims["jti"], expires)
+
+    def _select_key(self, client: Client, header: dict[str, Any]) -> Key:
+        """The one key of the client's that fits (SMART Backend Services §4.1.2); never a weak or symmetric one."""
+        try:
+            members = self.keys.find(client, header.get("kid"), before_waiting=self.session.rollback)
+        except KeysUnavailable:
+            raise _refusal("The client's keys can not be had from its jwks_uri now") from None
+        if "kid" in header:
+            members = [member for member in members if member.get("kid") == header["kid"]]
+        fitting = [member for member in members if fits(member, header["alg"])]
+        if len(fitting) != 1:
+            raise _refusal("No single key of the client's fits the assertion")
+        try:
+            return import_key(dict(fitting[0]))
+        except (JoseError, ValueError, TypeError, KeyError):
+            raise _refusal("The client's key can not be used") from None
 
     def _use_once(self, client_id: str, jti: str, expires: int) -> None:
         until = datetime.fromtimestamp(expires + LEEWAY, UTC)
@@ -144,17 +164,3 @@ def _check_times(issued: object, expires: object, starts: object) -> int:
     if max(issued, starts) > now + LEEWAY:
         raise _refusal("The assertion is not valid yet")
     return expires
-
-
-def _select_key(jwks: dict[str, Any], header: dict[str, Any]) -> Key:
-    """The one registered key that fits (SMART Backend Services §4.1.2); never one of a weak or symmetric kind."""
-    members = [member for member in jwks.get("keys") or [] if isinstance(member, dict)]
-    if "kid" in header:
-        members = [member for member in members if member.get("kid") == header["kid"]]
-    fitting = [member for member in members if fits(member, header["alg"])]
-    if len(fitting) != 1:
-        raise _refusal("No single registered key fits the assertion")
-    try:
-        return import_key(fitting[0])
-    except (JoseError, ValueError, TypeError, KeyError):
-        raise _refusal("The registered key can not be used") from None

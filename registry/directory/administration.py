@@ -13,6 +13,7 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import Base, new_id, now
 from registry.directory.canonical import dump
+from registry.directory.client_keys import UnusableKeys, check_keys
 from registry.directory.documents import document_token
 from registry.directory.models import RecordSystem, StaffRole
 from registry.directory.service import STAFF_CONTEXT, get_record_system
@@ -34,6 +35,15 @@ class Desk:
         """Write the event with the operator's name, in the same transaction as the change."""
         detail = dict(event.detail) | {"operator": self.operator}
         record(self.session, replace(event, actor_role="operator", detail=detail))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What a client signs with: its keys or where it publishes them, and its profile (None: as it is)."""
+
+    jwks: dict[str, Any] | None = None
+    jwks_uri: str | None = None
+    profile: str | None = None
 
 
 def take_turn(session: Session) -> None:
@@ -80,6 +90,23 @@ def accredit(desk: Desk, client_id: str, until: datetime, authority: str | None 
     system.accredited_until = until
     system.authority = authority or system.authority
     desk.audit(_system_event("directory:record-system:accredited", system, f"until {until.isoformat()}"))
+    return system
+
+
+def register_keys(desk: Desk, client_id: str, keys: Keys) -> RecordSystem:
+    """Give a record system or app other keys, or its profile; raises NotFound, or Unprocessable for unusable keys.
+
+    With inline keys, give the old and the new ones together for as long as both sign.
+    """
+    take_turn(desk.session)
+    system = get_record_system(desk.session, client_id)
+    try:
+        check_keys(keys.jwks, keys.jwks_uri, keys.profile or system.profile)
+    except UnusableKeys as error:
+        raise Unprocessable(f"The keys can't be registered: {error}.", code="unusable-keys") from None
+    system.profile, system.jwks, system.jwks_uri = keys.profile or system.profile, keys.jwks, keys.jwks_uri
+    source = keys.jwks_uri or "inline"
+    desk.audit(_system_event("directory:record-system:keys-registered", system, f"{system.profile}, {source}"))
     return system
 
 

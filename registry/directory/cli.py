@@ -1,9 +1,11 @@
 """Commands that administer the directory; every change is audited with the operator's account."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TextIO
 
 import click
 from pydantic import TypeAdapter, ValidationError
@@ -11,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from matching.records import Document, DocumentType
 from registry.database import now
 from registry.directory import administration
-from registry.directory.administration import Desk
+from registry.directory.administration import Desk, Keys
 from registry.directory.loading import KINDS, MAX_BYTES, Report, load, parse
-from registry.directory.schemas import DocumentItem, Moment
+from registry.directory.schemas import Address, DocumentItem, Moment
 from registry.directory.service import list_establishments, list_record_systems
 from registry.operating import command_parts, operator
 
@@ -50,6 +52,19 @@ class _Document(click.ParamType[Document]):
         except ValidationError:
             kinds = ", ".join(DocumentType)
             self.fail(f"write TYPE:NUMBER, such as DNI: and eight digits; types: {kinds}", param, ctx)
+
+
+class _Address(click.ParamType[str]):
+    """An https address (http on loopback)."""
+
+    name = "address"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            address: str = TypeAdapter(Address).validate_python(value)
+        except ValidationError as error:
+            self.fail(error.errors()[0]["msg"].removeprefix("Value error, "), param, ctx)
+        return address
 
 
 _until = click.option("--until", required=True, type=_Until(), help="A date (midnight in Lima) or a moment.")
@@ -132,6 +147,19 @@ def accredit(client_id: str, until: datetime, authority: str | None) -> None:
         click.echo(f"{client_id} is accredited until {until.isoformat()}; now: {system.unusable(now()) or 'usable'}.")
 
 
+@directory.command("register-keys")
+@click.argument("client_id")
+@click.option("--jwks", type=click.File(), help="A file with its public keys (a JWK Set).")
+@click.option("--jwks-uri", type=_Address(), help="Where it publishes them, over https.")
+@click.option("--profile", type=click.Choice(["fapi2", "smart"]), help="fapi2 for a record system, smart for an app.")
+def register_keys(client_id: str, jwks: TextIO | None, jwks_uri: str | None, profile: str | None) -> None:
+    """Give a record system or app other keys: a file, or the address where it publishes them."""
+    keys = Keys(jwks=_read_json(jwks) if jwks else None, jwks_uri=jwks_uri, profile=profile)
+    with _desk() as desk:
+        system = administration.register_keys(desk, client_id, keys)
+        click.echo(f"{client_id} signs as a {system.profile} client, with {system.jwks_uri or 'the keys registered'}.")
+
+
 @directory.command("grant-role")
 @click.argument("role", type=ROLES)
 @_document
@@ -159,6 +187,13 @@ def _desk() -> Iterator[Desk]:
     """A unit of work with the operator's account."""
     with command_parts() as parts, parts.database.unit_of_work() as session:
         yield Desk(session, parts.sealer, operator())
+
+
+def _read_json(file: TextIO) -> Any:
+    try:
+        return json.loads(file.read(MAX_BYTES))
+    except (ValueError, RecursionError):
+        raise click.ClickException("The file is not JSON in UTF-8.") from None
 
 
 def _content(file: Path) -> bytes:

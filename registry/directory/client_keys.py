@@ -11,6 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 MINIMUM_RSA_BITS = 2048
+MAX_PUBLISHED = 50
 ALGORITHMS: Mapping[str, tuple[str, ...]] = {
     "fapi2": ("PS256", "ES256", "EdDSA", "Ed25519"),
     "smart": ("RS384", "ES384"),
@@ -26,6 +27,17 @@ class UnusableKeys(ValueError):
     """The key set may not be used; the message says why and holds no key."""
 
 
+def check_keys(jwks: Any, jwks_uri: str | None, profile: str) -> None:
+    """Raise UnusableKeys unless a client has either a usable key set or the address of one."""
+    if (jwks is None) == (jwks_uri is None):
+        raise UnusableKeys("jwks or jwks_uri: a client has one of them, and not both")
+    if jwks_uri is None:
+        try:
+            check_key_set(jwks, profile)
+        except UnusableKeys as error:
+            raise UnusableKeys(f"jwks: {error}") from None
+
+
 def check_key_set(value: Any, profile: str) -> None:
     """Raise UnusableKeys unless every key is public, strong, named by a kid of its own, and one fits the profile."""
     members = _members(value)
@@ -38,6 +50,26 @@ def check_key_set(value: Any, profile: str) -> None:
         raise UnusableKeys(f"keys must be P-256, P-384, Ed25519, or RSA of at least {MINIMUM_RSA_BITS} bits")
     if not any(fits(member, algorithm) for member in members for algorithm in ALGORITHMS[profile]):
         raise UnusableKeys(f"none can sign as a {profile} client must: {', '.join(ALGORITHMS[profile])}")
+
+
+def published_keys(value: Any, profile: str) -> list[dict[str, Any]]:
+    """Of a key set a client publishes, those that fit its profile: it may hold others for other purposes.
+
+    Raises UnusableKeys when it is no key set, gives a secret away, or holds none that fits.
+    """
+    members = value.get("keys") if isinstance(value, dict) else None
+    if (
+        not isinstance(members, list)
+        or len(members) > MAX_PUBLISHED
+        or not all(isinstance(one, dict) for one in members)
+    ):
+        raise UnusableKeys("is not a JWK Set")
+    if any(_is_secret(member) for member in members):
+        raise UnusableKeys("holds a private or symmetric key")
+    fitting = [one for one in members if any(fits(one, algorithm) for algorithm in ALGORITHMS[profile])]
+    if not fitting:
+        raise UnusableKeys("holds no key that fits the profile")
+    return fitting
 
 
 def fits(member: Mapping[str, Any], algorithm: str) -> bool:

@@ -49,7 +49,10 @@ class RecordSystem(Base):
     suspension_reason: Mapped[str | None]
     profile: Mapped[str] = mapped_column(default="fapi2")
     """`fapi2` (record systems) or `smart` (apps): how it proves who it is and what its tokens are bound to."""
-    jwks: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    jwks: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    jwks_uri: Mapped[str | None]
+    """Where it publishes its keys, when they are not in `jwks`."""
+
     redirect_uris: Mapped[list[str]] = mapped_column(ARRAY(String))
     scopes: Mapped[list[str]] = mapped_column(ARRAY(String))
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)

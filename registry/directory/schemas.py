@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from matching.records import Document, DocumentType
 from registry.calendar import LIMA
-from registry.directory.client_keys import check_key_set
+from registry.directory.client_keys import check_keys
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 RESOURCE_TYPES = ("AllergyIntolerance", "MedicationStatement", "Encounter", "Condition", "Immunization")
@@ -120,7 +120,8 @@ class RecordSystemItem(Item):
     accredited_from: Moment
     accredited_until: Moment
     profile: Profile = "fapi2"
-    jwks: dict[str, Any]
+    jwks: dict[str, Any] | None = None
+    jwks_uri: Address | None = None
     redirect_uris: Annotated[list[Address], Field(max_length=10)] = []
     scopes: Annotated[list[Scope], Field(max_length=30)]
 
@@ -133,11 +134,7 @@ class RecordSystemItem(Item):
 
     @model_validator(mode="after")
     def _keys(self) -> Self:
-        try:
-            check_key_set(self.jwks, self.profile)
-        except ValueError as error:
-            msg = f"jwks: {error}"
-            raise ValueError(msg) from None
+        check_keys(self.jwks, self.jwks_uri, self.profile)
         return self
 
 

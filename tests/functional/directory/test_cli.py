@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from joserfc.jwk import ECKey
 from sqlalchemy import select
 
 from registry.app import Renhice
@@ -107,3 +108,26 @@ def test_the_audit_names_the_operator_and_no_document(renhice: Renhice) -> None:
     assert events
     assert all(event.detail["operator"] for event in events)
     assert not any("60606063" in str(event.detail) for event in events)
+
+
+def test_keys_are_registered_as_a_file_or_an_address_and_held_to_the_profile(
+    environment: dict[str, str], tmp_path: Path, renhice: Renhice
+) -> None:
+    run(environment, "import", write(tmp_path / "directory.json", directory_file()))
+    client = "sihce-00990001"
+    published = run(environment, "register-keys", client, "--jwks-uri", "https://uno.example/jwks.json")
+    assert "signs as a fapi2 client, with https://uno.example/jwks.json" in published.output
+    p384 = write(tmp_path / "p384.json", {"keys": [ECKey.generate_key("P-384", {"kid": "a"}).as_dict(private=False)]})
+    refused = run(environment, "register-keys", client, "--jwks", p384)
+    assert (refused.exit_code, "none can sign as a fapi2 client must" in refused.output) == (1, True)
+    app = run(environment, "register-keys", client, "--jwks", p384, "--profile", "smart")
+    assert "signs as a smart client, with the keys registered" in app.output
+    for words in ((), ("--jwks", p384, "--jwks-uri", "https://uno.example/jwks.json")):
+        assert "one of them, and not both" in run(environment, "register-keys", client, *words).output
+    assert "must use https" in run(environment, "register-keys", client, "--jwks-uri", "http://uno.example/").output
+    garbage = tmp_path / "garbage.json"
+    garbage.write_text("{")
+    assert "is not JSON" in run(environment, "register-keys", client, "--jwks", str(garbage)).output
+    query = select(AuditEvent).where(AuditEvent.action == "directory:record-system:keys-registered")
+    with renhice.database.unit_of_work() as session:
+        assert len(session.scalars(query).all()) == 2

@@ -15,7 +15,6 @@ from uuid import UUID
 
 from flask import Flask
 from flask.testing import FlaskClient
-from joserfc import jwt
 from joserfc.jwk import ECKey
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -28,7 +27,7 @@ from registry.app import Renhice
 from registry.database import new_id
 from registry.directory.models import Affiliation, Establishment, Professional, RecordSystem
 from registry.identity.models import Membership, Person, SourceRecord
-from tests.functional.oauth.proofs import Prover
+from tests.functional.oauth.proofs import Prover, sign
 
 T = TypeVar("T")
 ISSUER = "http://127.0.0.1:8000"
@@ -67,7 +66,7 @@ class Party:
         head = {"alg": self.algorithm, "kid": self.key.kid, "typ": "JWT"} | (header or {})
         head = {name: value for name, value in head.items() if value is not None}
         claims = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(head, claims, key or self.key, algorithms=[head["alg"]], default_type=None)
+        return sign(head, claims, key or self.key)
 
     def credentials(self, **changes: Any) -> dict[str, str]:
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion(**changes)}
