@@ -11,6 +11,7 @@ from consent_broker.consents.tasks import EXPIRE_EVERY, expire_ended_consents
 from consent_broker.desk.routes import blueprint as desk
 from consent_broker.desk.tasks import PURGE_EVERY as PURGE_DESK_EVERY
 from consent_broker.desk.tasks import purge_desk_codes
+from consent_broker.emergency.routes import blueprint as emergency_accesses
 from consent_broker.exchange.routes import blueprint as exchange
 from consent_broker.oauth.cors import blueprint as cross_origin
 from consent_broker.oauth.rfc7517_keys import rotate_signing_key
@@ -35,6 +36,7 @@ def broker_rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=cross_origin, policy=public, surface="oauth"),
         Room(blueprint=access_requests, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=desk, policy=bearer(authenticate, "/api/v1"), surface="problem"),
+        Room(blueprint=emergency_accesses, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=exchange, policy=bearer(authenticate, "/exchange"), surface="fhir"),
     ]
 

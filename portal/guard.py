@@ -25,6 +25,7 @@ class SignedIn:
 
     session_id: UUID
     subject: str
+    handle: str
     name: str
     roles: frozenset[str]
     person_id: UUID | None
@@ -63,6 +64,7 @@ def _sit_down(found: Session) -> SignedIn:
     return SignedIn(
         session_id=found.session_id,
         subject=found.subject,
+        handle=hats.handle,
         name=identity.name,
         roles=hats.roles,
         person_id=hats.person_id,
@@ -86,11 +88,11 @@ def require(hat: Hat) -> None:
     g.hat = hat
 
 
-def require_fresh(acr: int, came_from: str) -> None:
+def require_fresh(acr: int, came_from: str, within: timedelta = FRESH) -> None:
     """Step up (RFC 9470 in spirit): the person proves again who they are unless they just did."""
     who = signed_in()
-    if who.acr < acr or not who.fresh(FRESH):
-        go_and_sign_in(acr, came_from=came_from, max_age=int(FRESH.total_seconds()))
+    if who.acr < acr or not who.fresh(within):
+        go_and_sign_in(acr, came_from=came_from, max_age=int(within.total_seconds()))
 
 
 def go_and_sign_in(acr: int, came_from: str, max_age: int | None = None) -> None:

@@ -37,6 +37,7 @@ PATIENT = Hat(
         Section("Mi historia", "/mi-historia"),
         Section("Quién la vio", "/mi-historia/accesos"),
         Section("Mis permisos", "/mi-historia/permisos"),
+        Section("Emergencias", "/mi-historia/emergencias"),
         Section("Mis ingresos", "/mi-historia/sesiones"),
     ),
 )
@@ -44,11 +45,14 @@ PROFESSIONAL = Hat(
     "professional", "Profesional", "/profesional", PROFESSIONAL_ACR, (Section("Buscar", "/profesional"),)
 )
 ANALYST = Hat("analyst", "Analista", "/estadisticas", STAFF_ACR, (Section("Estadísticas", "/estadisticas"),))
+PRIVACY_OFFICER = Hat(
+    "privacy-officer", "Oficial de datos personales", "/privacidad", STAFF_ACR, (Section("Emergencias", "/privacidad"),)
+)
 DECIDING = replace(PATIENT, acr=DECISION_ACR)
 """A patient about to give a permission: two factors (ID Perú level 2)."""
 
-HATS = {hat.role: hat for hat in (PATIENT, PROFESSIONAL, ANALYST)}
-BY_WORD = {"paciente": PATIENT, "profesional": PROFESSIONAL, "analista": ANALYST}
+HATS = {hat.role: hat for hat in (PATIENT, PROFESSIONAL, ANALYST, PRIVACY_OFFICER)}
+BY_WORD = {"paciente": PATIENT, "profesional": PROFESSIONAL, "analista": ANALYST, "privacidad": PRIVACY_OFFICER}
 """The word of a hat in `/ingresar?como=`."""
 
 

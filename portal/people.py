@@ -14,6 +14,7 @@ from portal.views import Banner, Candidate, Holder
 from registry.app import Renhice
 from registry.calendar import LIMA
 from registry.database import now
+from registry.directory.documents import document_token
 from registry.directory.service import find_professional, list_establishments, staff_roles
 from registry.identity.persons import find_citizen, get_person, list_person_ids, preferred_demographics, preferred_of
 from registry.identity.search import match
@@ -29,6 +30,9 @@ _SHOWN_DIGITS = 4
 class Hats:
     """What a human may act as at this moment."""
 
+    handle: str = ""
+    """The directory's blind token of their document, in hex: staff are known by it."""
+
     person_id: UUID | None = None
     professional_id: UUID | None = None
     roles: frozenset[str] = frozenset()
@@ -43,6 +47,7 @@ def hats_for(session: Session, parts: Renhice, identity: Identity) -> Hats:
     able = professional is not None and professional.able_to_practise
     roles = {role for role, held in (("patient", person_id), ("professional", able)) if held}
     return Hats(
+        handle=document_token(parts.sealer, document).hex(),
         person_id=person_id,
         professional_id=professional.id if professional and able else None,
         roles=frozenset(roles | staff_roles(session, parts.sealer, document, now())),

@@ -1,7 +1,6 @@
 """The professional's pages: find the person, ask for permission, read what other establishments hold."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
@@ -13,13 +12,15 @@ from consent_broker.broker import current_broker
 from consent_broker.consents.access_requests import Asking, list_requests_of, request_access
 from consent_broker.consents.service import ConsentState, list_consents
 from consent_broker.consents.vocabulary import FHIR_TYPES
+from consent_broker.emergency.vocabulary import PURPOSE as EMERGENCY
 from consent_broker.exchange.holders import Access
-from consent_broker.exchange.service import ExchangeResult, Missing, fetch
-from portal import clinical, layout, people, present, texts
+from consent_broker.exchange.service import ExchangeResult, fetch
+from portal import layout, people, present, texts
 from portal.desk import request_status, show_code
 from portal.forms import Search, read_request, read_search
 from portal.practice import event_of, me, my_workplaces, note
-from portal.views import AccessRequestStatus, Candidate, Section
+from portal.reading import missing_lines, sections_of
+from portal.views import AccessRequestStatus, Candidate
 from registry.app import parts
 from registry.calendar import LIMA
 from registry.database import now, session
@@ -74,8 +75,8 @@ def person(person_id: UUID) -> Response:
         "professional_person.html",
         banner=banner,
         permission=shown,
-        sections=_sections(result, shown.categories),
-        missing=_missing(result.missing),
+        sections=sections_of(result, shown.categories),
+        missing=missing_lines(result.missing),
     )
 
 
@@ -127,7 +128,8 @@ def _hold(person_id: UUID) -> Hold | None:
     for state in list_consents(session(), people.person_and_replaced(session(), person_id)):
         terms = state.terms
         mine = terms.professional_id in {None, me()} and terms.establishment_id in places
-        if mine and state.in_force(moment) and terms.kind == "permission" and terms.establishment_id:
+        emergency = EMERGENCY in (terms.purposes or ())
+        if mine and not emergency and state.in_force(moment) and terms.kind == "permission" and terms.establishment_id:
             return Hold(state, terms.establishment_id)
     return None
 
@@ -142,29 +144,6 @@ def _fetch(person_id: UUID, hold: Hold) -> ExchangeResult:
     )
     types = [FHIR_TYPES[code] for code in present.in_order(terms.categories)]
     return fetch(session(), current_broker(), access, types)
-
-
-def _sections(result: ExchangeResult, categories: Collection[str]) -> list[Section]:
-    by_type = defaultdict(list)
-    for found in result.records:
-        by_type[found.resource_type].append((found.resource, found.holder.name))
-    return [
-        Section(category=code, lines=[clinical.line(*one) for one in clinical.newest_first(by_type[FHIR_TYPES[code]])])
-        for code in categories
-    ]
-
-
-def _missing(missing: Sequence[Missing]) -> list[str]:
-    """What did not arrive, once for each establishment and reason."""
-    codes = {kind: code for code, kind in FHIR_TYPES.items()}
-    return list(
-        dict.fromkeys(
-            f"{one.holder.name} {texts.fault(one.fault)}"
-            if one.holder
-            else f"{texts.category(codes.get(one.resource_type, ''))}: la persona lo restringe."
-            for one in missing
-        )
-    )
 
 
 def _last_request(person_id: UUID) -> AccessRequestStatus | None:

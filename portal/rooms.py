@@ -7,11 +7,15 @@ from portal.authorise import policy as authorise_policy
 from portal.codes import codes
 from portal.codes import policy as codes_policy
 from portal.desk import desk
+from portal.emergency import emergency
 from portal.guard import load_session
+from portal.my_emergencies import my_emergencies
 from portal.patient import patient
 from portal.patient import policy as patient_policy
 from portal.permissions import permissions
 from portal.practice import policy as professional_policy
+from portal.privacy import policy as privacy_policy
+from portal.privacy import privacy
 from portal.professional import professional
 from portal.public import portal, static
 from registry.access import public
@@ -29,5 +33,8 @@ def rooms() -> list[Room]:
         Room(blueprint=authorise, policy=authorise_policy, surface="page"),
         Room(blueprint=professional, policy=professional_policy, surface="page"),
         Room(blueprint=desk, policy=professional_policy, surface="page"),
+        Room(blueprint=my_emergencies, policy=patient_policy, surface="page"),
+        Room(blueprint=emergency, policy=professional_policy, surface="page"),
+        Room(blueprint=privacy, policy=privacy_policy, surface="page"),
         Room(blueprint=analyst, policy=analyst_policy, surface="page"),
     ]

@@ -39,7 +39,7 @@ CONSENT_STATES = {
 }
 
 ROLES = {"patient": "Paciente", "professional": "Profesional", "analyst": "Analista", "steward": "Gestor de identidad",
-         "administrator": "Administrador"}  # fmt: skip
+         "administrator": "Administrador", "privacy-officer": "Oficial de datos personales"}  # fmt: skip
 
 SEXES = {"female": "Mujer", "male": "Hombre", "F": "Mujer", "M": "Hombre", "other": "Otro", "unknown": "No consta"}
 
@@ -54,6 +54,9 @@ REFUSALS = {
     "not-affiliated": "No trabaja en ese establecimiento",
     "not-able-to-practise": "No está habilitado para ejercer",
     "establishment-inactive": "El establecimiento no está activo",
+    "emergency-refused": "Usted no permite accesos de emergencia",
+    "emergency-suspended": "No puede abrir emergencias: está en revisión",
+    "too-many-emergencies": "Ya había abierto demasiadas emergencias ese día",
 }
 
 ACTIONS = {
@@ -67,6 +70,9 @@ ACTIONS = {
     "locator:person:located": "Dónde están sus historias",
 }
 """Accesses that read no record."""
+
+DECLARED = {"emergency:access:opened": "Abrió una emergencia"}
+"""Acts that let records be read."""
 
 IDENTIFYING = "Para identificarle"
 
@@ -130,7 +136,17 @@ SEARCHED_TOO_OFTEN = ErrorText(
     "Para cuidar los datos de todos, cada profesional tiene un número de búsquedas por hora.",
     "Espere un minuto y busque otra vez. Las personas que ya encontró siguen abiertas para usted.",
 )
-ERRORS_BY_CODE = {"search-budget-spent": SEARCHED_TOO_OFTEN}
+EMERGENCY_REFUSED = ErrorText(
+    "No se puede abrir esta emergencia",
+    "La persona no permite accesos de emergencia, o usted no puede abrirlos ahora.",
+    "Atienda con lo que la persona o su familia le digan. Puede pedirle permiso desde su página.",
+)
+ERRORS_BY_CODE = {
+    "search-budget-spent": SEARCHED_TOO_OFTEN,
+    "emergency-refused": EMERGENCY_REFUSED,
+    "emergency-suspended": EMERGENCY_REFUSED,
+    "too-many-emergencies": EMERGENCY_REFUSED,
+}
 
 
 def desk_problem(code: str) -> str:
@@ -175,7 +191,7 @@ def refusal(code: str | None) -> str:
 
 def action(code: str) -> str:
     """What an audited action did, where it names no category."""
-    return ACTIONS.get(code, "Consulta de la historia")
+    return (ACTIONS | DECLARED).get(code, "Consulta de la historia")
 
 
 def fault(code: str) -> str:

@@ -10,6 +10,13 @@ PROMISE = (
     "Puede retirar el permiso cuando quiera. Le atenderán igual si no lo da."
 )
 
+EMERGENCY_DECLARATION = (
+    "Declaro que la persona no puede dar su permiso, que esperar pone en grave riesgo su vida o su salud, y que leeré "
+    "solo lo que necesito para atenderla. Sé que el mal uso se sanciona."
+)
+
+EMERGENCY_REFUSAL = "No permito accesos de emergencia a mi historia, aunque no pueda hablar y mi vida corra peligro."
+
 
 def consent_text(question: ConsentQuestion) -> str:
     """The consent page in one line."""

@@ -29,6 +29,7 @@ SCOPES = (
     "system/Patient.cu",
     "system/Patient.rs",
     "access-request",
+    "emergency",
     "launch",
     "offline_access",
     *(f"patient/{kind}.rs" for kind in TYPES),

@@ -56,6 +56,7 @@ WORKERS = (
     Worker(_person(4, "CARLA PATRICIA", "ZEVALLOS", "NUÑEZ", "F", date(1990, 5, 17)), ("analyst",)),
     Worker(_person(5, "HUGO", "PALOMINO", "VARGAS", "M", date(1975, 1, 30)), ("steward",)),
     Worker(_person(6, "ANA LUCIA", "BENITES", "DEL AGUILA", "F", date(1987, 9, 9)), ("administrator",)),
+    Worker(_person(7, "MARIO ERNESTO", "TITO", "PALACIOS", "M", date(1969, 3, 14)), ("privacy-officer",)),
 )
 ANALYST = WORKERS[2]
 PEOPLE = (PATIENT, *(worker.person for worker in WORKERS))

@@ -8,6 +8,7 @@ from consent_broker.consents.directives import Kind, Terms
 from consent_broker.consents.vocabulary import (
     ALL_CATEGORIES,
     ALL_LABELS,
+    BREAK_THE_GLASS,
     ESTABLISHMENT_CATEGORIES,
     MAX_DURATION,
     PURPOSES,
@@ -42,7 +43,7 @@ def _check_words(terms: Terms) -> None:
     known = (
         ("categories", terms.categories, ALL_CATEGORIES, "unknown-category"),
         ("labels", terms.labels, ALL_LABELS, "unknown-label"),
-        ("purposes", terms.purposes, PURPOSES, "unknown-purpose"),
+        ("purposes", terms.purposes, PURPOSES | {BREAK_THE_GLASS}, "unknown-purpose"),
     )
     for name, said, words, code in known:
         unknown = (said or frozenset()) - words

@@ -37,6 +37,9 @@ LABEL_SYSTEMS = {label: CONFIDENTIALITY if label in {NORMAL, RESTRICTED} else SE
 PURPOSES = frozenset({"TREAT", "CAREMGT", "COC"})
 """HL7 v3 PurposeOfUse codes a professional may ask for: treatment, care management, coordination of care."""
 
+BREAK_THE_GLASS = "BTG"
+"""The purpose of an emergency access; nobody asks for it, a professional declares it (consent_broker.emergency)."""
+
 ESTABLISHMENT_CATEGORIES = frozenset(
     {"I", "I-1", "I-2", "I-3", "I-4", "II", "II-1", "II-2", "II-E", "III", "III-1", "III-2", "III-E"}
 )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
 from consent_broker.oauth.clients import AUTH_METHOD, Client, Requester, find_client
+from consent_broker.oauth.emergency_grant import EmergencyGrant
 from consent_broker.oauth.rfc6749_authorization_code import AuthorizationCodeGrant
 from consent_broker.oauth.rfc6749_client_credentials import ClientCredentialsGrant
 from consent_broker.oauth.rfc6749_parameters import read_form
@@ -69,6 +70,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         self.register_grant(AuthorizationCodeGrant, [S256Only(required=True)])
         self.register_grant(RefreshTokenGrant)
         self.register_grant(DeviceCodeGrant)
+        self.register_grant(EmergencyGrant)
 
     def query_client(self, client_id: str) -> Client | None:
         return find_client(self.session, client_id, now())

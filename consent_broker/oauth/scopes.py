@@ -7,7 +7,12 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError
 
 from consent_broker.consents.vocabulary import FHIR_TYPES, scope_of
 
-SYSTEM_SCOPES = {"system/Patient.cu": "/fhir", "system/Patient.rs": "/fhir", "access-request": "/api/v1"}
+SYSTEM_SCOPES = {
+    "system/Patient.cu": "/fhir",
+    "system/Patient.rs": "/fhir",
+    "access-request": "/api/v1",
+    "emergency": "/api/v1",
+}
 """Scopes of a record system acting for itself, and the surface each opens."""
 
 RECORD_SCOPES = frozenset(scope_of(category) for category in FHIR_TYPES)

@@ -20,7 +20,7 @@ from registry.directory.service import list_establishments, list_record_systems
 from registry.operating import command_parts, operator
 
 SHOWN_FAULTS = 50
-ROLES = click.Choice(["analyst", "steward", "administrator"])
+ROLES = click.Choice(["analyst", "steward", "privacy-officer", "administrator"])
 
 
 class _Until(click.ParamType[datetime]):

@@ -14,7 +14,7 @@ from registry.directory.client_keys import check_keys
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 RESOURCE_TYPES = ("AllergyIntolerance", "MedicationStatement", "Encounter", "Condition", "Immunization")
 SCOPES = frozenset(
-    {"system/Patient.cu", "system/Patient.rs", "access-request", "launch", "offline_access"}
+    {"system/Patient.cu", "system/Patient.rs", "access-request", "emergency", "launch", "offline_access"}
     | {f"patient/{resource_type}.rs" for resource_type in RESOURCE_TYPES}
 )
 _NUMBERS = {DocumentType.DNI: r"\d{8}", DocumentType.CE: r"[A-Z0-9]{8,12}", DocumentType.PTP: r"[A-Z0-9]{8,12}"}
@@ -85,7 +85,7 @@ Address = Annotated[str, Field(max_length=500), AfterValidator(_address)]
 Endpoint = Annotated[str, Field(max_length=500), AfterValidator(_endpoint)]
 Scope = Annotated[str, Field(max_length=100), AfterValidator(_known_scope)]
 Profile = Literal["fapi2", "smart"]
-Role = Literal["analyst", "steward", "administrator"]
+Role = Literal["analyst", "steward", "privacy-officer", "administrator"]
 
 
 class Item(BaseModel):

@@ -288,7 +288,7 @@ def _add_client(session: Session, party: Party) -> None:
             id=new_id(), client_id=party.client_id, establishment_id=party.establishment_id, name="SIHCE", version="1",
             authority="OGTI", profile=party.profile, accredited_from=long_ago, accredited_until=far,
             jwks={"keys": [party.key.as_dict(private=False)]}, redirect_uris=[party.redirect_uri],
-            scopes=[*SYSTEM, *RECORDS, "launch", "offline_access"],
+            scopes=[*SYSTEM, *RECORDS, "emergency", "launch", "offline_access"],
         )
     )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Emergency access (break-glass): basic information, minutes, told to the patient, and every case reviewed."""

@@ -1,0 +1,314 @@
+"""Asking for, declaring and ending an emergency access: each step audited before anything can be read.
+
+Declaring makes a permission in the person's place: the basic categories, ordinary sensitivity only, one professional at
+one establishment, purpose BTG, for minutes. From there on it is decided, tokenised, withdrawn and shown like any other.
+An objection the person made to emergencies as such (purpose BTG) is respected; others do not stand in the way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from consent_broker.consents.directives import Terms
+from consent_broker.consents.evidence import CounterEvidence
+from consent_broker.consents.service import get_consent, grant_consent, list_consents, propose_consent, revoke_consent
+from consent_broker.emergency.evidence import CHANNEL, Declaration
+from consent_broker.emergency.models import EmergencyAccess, EmergencySuspension
+from consent_broker.emergency.vocabulary import (
+    BASIC,
+    DECLARE_WITHIN,
+    PERIOD,
+    PURPOSE,
+    REASONS,
+    REVIEW_WITHIN,
+    TEXT_LENGTHS,
+)
+from registry import outbox
+from registry.audit.event import Detail, Event
+from registry.audit.service import record
+from registry.database import new_id, now
+from registry.directory.service import get_establishment, get_professional, professional_may_act
+from registry.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unprocessable
+from registry.identity.service import list_person_ids, resolve_replaced
+from registry.sealing import Sealer
+from registry.settings import Settings
+
+OPENED = "emergency:access:opened"
+TEXT_CONTEXT = "emergency-text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Who needs whose basic information; `client_id` None in the portal."""
+
+    person_id: UUID
+    establishment_id: UUID
+    professional_id: UUID
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What the professional declared, and how surely it was them; `wording` is the declaration they were shown."""
+
+    reason: str
+    text: str
+    wording: str
+    acr: int
+    auth_time: datetime
+    session_id: UUID | None = None
+
+
+def ask_emergency(session: Session, asking: Asking) -> EmergencyAccess:
+    """Begin a case; it permits nothing until it is declared, and ends by itself in ten minutes.
+
+    Raises Forbidden when the professional may not act there or is suspended, NotFound for an unknown person.
+    """
+    moment = now()
+    asking = replace(asking, person_id=resolve_replaced(session, asking.person_id))
+    _require_able(session, asking, moment)
+    case = EmergencyAccess(
+        id=new_id(),
+        person_id=asking.person_id,
+        establishment_id=asking.establishment_id,
+        professional_id=asking.professional_id,
+        client_id=asking.client_id,
+        declare_until=moment + DECLARE_WITHIN,
+    )
+    session.add(case)
+    session.flush()
+    record(session, event_of(case, "emergency:access:asked"))
+    return case
+
+
+def declare_emergency(
+    session: Session, sealer: Sealer, settings: Settings, case: EmergencyAccess, declared: Declared
+) -> EmergencyAccess:
+    """Open the case: from this commit on the professional may read the basic information, until `ends_at`.
+
+    Raises Unprocessable for an unknown reason or too few words, Conflict for a case that is open or over, Forbidden
+    (audited) for too weak a sign-in, a suspended professional or a person who refused emergency access,
+    TooManyRequests (audited) beyond the professional's number a day.
+    """
+    moment = now()
+    _check_words(declared)
+    _require_able(session, _asking(case), moment)
+    _take_turns(session, case.professional_id)
+    _require_restraint(session, settings, case, moment)
+    _require_no_refusal(session, case, moment)
+    ends_at = moment + timedelta(minutes=settings.emergency_minutes)
+    _claim(session, case, moment, ends_at)
+    case.reason = declared.reason
+    case.sealed_text = sealer.seal(session, case.id, declared.text.strip().encode(), TEXT_CONTEXT)
+    case.consent_id = _permit(session, case, declared, ends_at)
+    session.flush()
+    record(session, event_of(case, OPENED, reason=case.reason, until=ends_at.isoformat()))
+    outbox.publish(session, OPENED, str(case.id), {"emergency_id": str(case.id), "person_id": str(case.person_id)})
+    return case
+
+
+def end_emergency(session: Session, case: EmergencyAccess, because: str) -> None:
+    """End an open case now, and everything that rests on it; one that is over stays as it is."""
+    if not is_open(case, now()) or case.consent_id is None:
+        return
+    if _permission_stands(session, case):
+        revoke_consent(session, case.consent_id, _ending(case, because), because)
+    case.ends_at = now()
+    record(session, event_of(case, "emergency:access:ended", because=because))
+
+
+def dispute(session: Session, case: EmergencyAccess) -> None:
+    """The person does not recognise the access: it ends if it is open, and comes first in the review queue."""
+    if case.disputed_at is None:
+        case.disputed_at = now()
+        record(session, replace(event_of(case, "emergency:access:disputed"), actor_role="patient"))
+    end_emergency(session, case, "disputed")
+
+
+def get_case(session: Session, emergency_id: UUID, *, establishment_id: UUID | None = None) -> EmergencyAccess:
+    """The case; raises NotFound for an unknown one, or another establishment's where one is given."""
+    case = session.get(EmergencyAccess, emergency_id, populate_existing=True)
+    if case is None or (establishment_id is not None and case.establishment_id != establishment_id):
+        raise NotFound("There is no such emergency access.", code="unknown-emergency")
+    return case
+
+
+def find_open(session: Session, professional_id: UUID, person_id: UUID) -> EmergencyAccess | None:
+    """The newest case of the professional about the person that is open now."""
+    query = select(EmergencyAccess).where(
+        EmergencyAccess.professional_id == professional_id,
+        EmergencyAccess.person_id == person_id,
+        EmergencyAccess.ends_at > now(),
+    )
+    cases = session.scalars(query.order_by(EmergencyAccess.declared_at.desc()))
+    return next((case for case in cases if _permission_stands(session, case)), None)
+
+
+def list_cases_about(session: Session, person_id: UUID) -> Sequence[EmergencyAccess]:
+    """Every declared case about a person (and those it replaced), newest first: the person sees them all."""
+    query = select(EmergencyAccess).where(
+        EmergencyAccess.person_id.in_(list_person_ids(session, person_id)), EmergencyAccess.declared_at.is_not(None)
+    )
+    return session.scalars(query.order_by(EmergencyAccess.declared_at.desc())).all()
+
+
+def is_open(case: EmergencyAccess, moment: datetime) -> bool:
+    """Whether the window of a declared case has not ended."""
+    return case.ends_at is not None and moment < case.ends_at
+
+
+def event_of(case: EmergencyAccess, action: str, **detail: Detail) -> Event:
+    """An audit event about a case."""
+    return Event(
+        action=action,
+        person_id=case.person_id,
+        establishment_id=case.establishment_id,
+        client_id=case.client_id,
+        professional_id=case.professional_id,
+        actor_role="professional",
+        purpose=PURPOSE,
+        consent_id=case.consent_id,
+        detail={"emergency": str(case.id), **detail},
+    )
+
+
+def _asking(case: EmergencyAccess) -> Asking:
+    return Asking(
+        person_id=case.person_id,
+        establishment_id=case.establishment_id,
+        professional_id=case.professional_id,
+        client_id=case.client_id,
+    )
+
+
+def _check_words(declared: Declared) -> None:
+    if declared.reason not in REASONS:
+        raise Unprocessable(f"The reason is one of {', '.join(sorted(REASONS))}.", code="unknown-reason")
+    least, most = TEXT_LENGTHS
+    if not least <= len(declared.text.strip()) <= most:
+        raise Unprocessable(f"Say in {least} to {most} characters what happens.", code="words-needed")
+
+
+def _require_able(session: Session, asking: Asking, moment: datetime) -> None:
+    professional = get_professional(session, asking.professional_id)
+    establishment = get_establishment(session, asking.establishment_id)
+    reason = professional_may_act(session, professional, establishment, moment)
+    if reason is None and is_suspended(session, asking.professional_id):
+        reason = "emergency-suspended"
+    if reason is not None:
+        refusal = _refused(asking, reason)
+        raise Forbidden("The professional may not declare an emergency here.", code=reason, audit=refusal)
+
+
+def is_suspended(session: Session, professional_id: UUID) -> bool:
+    """Whether the professional may declare no emergencies until a privacy officer lifts it."""
+    query = select(EmergencySuspension.id).where(
+        EmergencySuspension.professional_id == professional_id, EmergencySuspension.lifted_at.is_(None)
+    )
+    return session.scalar(query) is not None
+
+
+def _take_turns(session: Session, professional_id: UUID) -> None:
+    """A professional's declarations go one after the other, so that each sees those before it."""
+    key = sha256(b"emergency" + professional_id.bytes).digest()
+    session.execute(select(func.pg_advisory_xact_lock(int.from_bytes(key[:8], signed=True))))
+
+
+def _require_restraint(session: Session, settings: Settings, case: EmergencyAccess, moment: datetime) -> None:
+    query = select(func.count()).where(
+        EmergencyAccess.professional_id == case.professional_id, EmergencyAccess.declared_at > moment - PERIOD
+    )
+    if (session.scalar(query) or 0) >= settings.emergencies_per_day:
+        raise TooManyRequests(
+            "You have declared as many emergencies as one day allows.",
+            code="too-many-emergencies",
+            hint="Ask a colleague, or the privacy officer.",
+            audit=_refused(_asking(case), "too-many-emergencies"),
+        )
+
+
+def _require_no_refusal(session: Session, case: EmergencyAccess, moment: datetime) -> None:
+    """Only an objection that names emergencies stands in the way of one."""
+    states = list_consents(session, list_person_ids(session, case.person_id))
+    if any(
+        state.terms.kind == "objection" and PURPOSE in (state.terms.purposes or ()) and state.in_force(moment)
+        for state in states
+    ):
+        raise Forbidden(
+            "This person does not permit emergency access.",
+            code="emergency-refused",
+            audit=_refused(_asking(case), "emergency-refused"),
+        )
+
+
+def _claim(session: Session, case: EmergencyAccess, moment: datetime, ends_at: datetime) -> None:
+    """Declared once, in time, by one statement."""
+    claim = (
+        update(EmergencyAccess)
+        .where(
+            EmergencyAccess.id == case.id,
+            EmergencyAccess.declared_at.is_(None),
+            EmergencyAccess.declare_until > moment,
+        )
+        .values(declared_at=moment, ends_at=ends_at, review_due_at=moment + REVIEW_WITHIN)
+        .returning(EmergencyAccess.id)
+    )
+    if session.scalar(claim, execution_options={"synchronize_session": "fetch"}) is None:
+        raise Conflict("This emergency access was declared before, or its time is over.", code="emergency-state")
+
+
+def _permit(session: Session, case: EmergencyAccess, declared: Declared, ends_at: datetime) -> UUID:
+    terms = Terms(
+        person_id=case.person_id,
+        establishment_id=case.establishment_id,
+        professional_id=case.professional_id,
+        categories=BASIC,
+        purposes=frozenset({PURPOSE}),
+        ends_at=ends_at,
+    )
+    evidence = Declaration(
+        decides_for=case.person_id,
+        emergency_id=case.id,
+        establishment_id=case.establishment_id,
+        professional_id=case.professional_id,
+        reason=declared.reason,
+        acr=declared.acr,
+        auth_time=declared.auth_time,
+        text=declared.wording,
+        session_id=declared.session_id,
+    )
+    return grant_consent(session, propose_consent(session, terms, evidence.as_record()), evidence).id
+
+
+def _ending(case: EmergencyAccess, because: str) -> CounterEvidence:
+    return CounterEvidence(
+        decides_for=case.person_id,
+        channel=CHANNEL,
+        text=because,
+        establishment_id=case.establishment_id,
+        professional_id=case.professional_id,
+        facts={"emergency": str(case.id)},
+    )
+
+
+def _permission_stands(session: Session, case: EmergencyAccess) -> bool:
+    return case.consent_id is not None and get_consent(session, case.consent_id).in_force(now())
+
+
+def _refused(asking: Asking, reason: str) -> Event:
+    return Event(
+        action="emergency:access:opened",
+        outcome="refused",
+        reason=reason,
+        person_id=asking.person_id,
+        establishment_id=asking.establishment_id,
+        client_id=asking.client_id,
+        professional_id=asking.professional_id,
+        actor_role="professional",
+        purpose=PURPOSE,
+    )
