@@ -90,7 +90,7 @@ def test_until_it_is_declared_the_answer_is_pending(world: World) -> None:
     assert (answer.status_code, answer.json["error"]) == (400, "authorization_pending")
 
 
-@pytest.mark.parametrize("presented", ["", "x", "0" * 36, str(uuid4()), "' OR 1=1", "ñ" * 400])
+@pytest.mark.parametrize("presented", ["", "x", "01a21584-0000-7000-8000-000000000000", "' OR 1=1", "ñ" * 400])
 def test_garbage_names_no_case(world: World, presented: str) -> None:
     answer = redeem(world, presented)
     assert answer.status_code == 400

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import insert
@@ -96,7 +96,7 @@ def test_filters_stay_from_page_to_page(patient: Visitor) -> None:
 
 
 @pytest.mark.parametrize("word", ["antes", "despues"])
-@pytest.mark.parametrize("value", [str(uuid4()), "x", "%00", "0" * 5000])
+@pytest.mark.parametrize("value", ["01a21584-0000-7000-8000-000000000000", "x", "%00", "0" * 5000])
 def test_a_page_that_begins_nowhere_is_the_first(patient: Visitor, word: str, value: str) -> None:
     page = patient.open(f"{PATH}?{word}={value}")
     assert page.status in {200, 400}
