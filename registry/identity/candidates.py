@@ -108,11 +108,12 @@ class LoadedMember:
 
 @dataclass(frozen=True, slots=True)
 class LoadedPerson:
-    """A person with its members, as of `revision`."""
+    """A person with its members, as of `revision`; `records` are all of its records, the unreadable ones too."""
 
     person_id: UUID
     revision: int
     members: tuple[LoadedMember, ...]
+    records: frozenset[UUID] = frozenset()
 
 
 def serialise(session: Session, tokens: Iterable[bytes]) -> None:
@@ -148,15 +149,15 @@ def load_persons(session: Session, sealer: Sealer, person_ids: Collection[UUID])
     if not person_ids:
         return {}
     rows = session.execute(MEMBERS, {"person_ids": list(person_ids)}).all()
-    found: dict[UUID, list[LoadedMember]] = {}
-    revisions: dict[UUID, int] = {}
+    found: dict[UUID, list[Row[*tuple[Any, ...]]]] = {}
     for row in rows:
-        revisions[row.person_id] = row.revision
-        members = found.setdefault(row.person_id, [])
-        loaded = _open(sealer, row)
-        if loaded is not None:
-            members.append(loaded)
-    return {key: LoadedPerson(key, revisions[key], tuple(members)) for key, members in found.items()}
+        found.setdefault(row.person_id, []).append(row)
+    return {key: _load(sealer, key, members) for key, members in found.items()}
+
+
+def _load(sealer: Sealer, person_id: UUID, rows: Sequence[Row[*tuple[Any, ...]]]) -> LoadedPerson:
+    members = tuple(loaded for row in rows if (loaded := _open(sealer, row)) is not None)
+    return LoadedPerson(person_id, rows[0].revision, members, frozenset(row.id for row in rows))
 
 
 def find_persons(session: Session, sealer: Sealer, tokens: Sequence[bytes]) -> dict[UUID, LoadedPerson]:

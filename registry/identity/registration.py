@@ -99,7 +99,7 @@ def _resolve(session: Session, engine: Engine, arrival: Arrival) -> Resolved:
         if wanted:
             lock_persons(session, wanted)
         persons = _search(session, engine, arrival)
-        if arrival.known is None or arrival.known.person_id in persons:
+        if _is_where_it_was(arrival, persons):
             placement, home = _judge(session, engine, arrival, persons)
             touched = {key for key in (placement.person_id, home and home.person_id) if key}
             if touched <= wanted or (not wanted and _hold(session, persons, touched)):
@@ -135,6 +135,12 @@ def _search(session: Session, engine: Engine, arrival: Arrival) -> dict[UUID, Lo
     return load_persons(session, engine.sealer, wanted)
 
 
+def _is_where_it_was(arrival: Arrival, persons: Mapping[UUID, LoadedPerson]) -> bool:
+    """Whether a known record still is where it was read from: a steward, or a check, may have moved it since."""
+    known = arrival.known
+    return known is None or (known.person_id in persons and known.id in persons[known.person_id].records)
+
+
 def _hold(session: Session, persons: Mapping[UUID, LoadedPerson], touched: Collection[UUID]) -> bool:
     """Hold the persons a placement touches; False when one is not any more what was judged."""
     held = lock_persons(session, touched)
@@ -163,7 +169,7 @@ def _home(arrival: Arrival, persons: Mapping[UUID, LoadedPerson]) -> Home | None
     return Home(
         known.person_id,
         previous.normalised if previous else arrival.normalised,
-        alone=all(one.record_id == known.id for one in members),
+        alone=persons[known.person_id].records == {known.id},
         verified=previous is not None and previous.verified,
     )
 

@@ -92,6 +92,11 @@ def list_members(session: Session, person_ids: Collection[UUID]) -> dict[UUID, f
     return {person_id: frozenset(records) for person_id, records in found.items()}
 
 
+def list_homes(session: Session, records: Collection[UUID]) -> set[UUID]:
+    """The persons those records are about today."""
+    return set(session.scalars(select(Membership.person_id).where(Membership.source_record_id.in_(records))))
+
+
 def list_events(session: Session, decision_id: UUID) -> list[MembershipEvent]:
     """The events of a decision, in their order."""
     query = select(MembershipEvent).where(MembershipEvent.decision_id == decision_id)

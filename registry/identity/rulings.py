@@ -1,6 +1,6 @@
 """What stewards ruled about two records: it outranks the engine until the data of one of them change."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from uuid import UUID
@@ -92,7 +92,7 @@ def rule(session: Session, decision_id: UUID, verdict: str, ours: Collection[UUI
     """
     if not ours or not theirs:
         return
-    _end(session, and_(_across(ours, theirs), Ruling.ended_at.is_(None)), decision_id)
+    _end(session, _hold(session, and_(_across(ours, theirs), Ruling.ended_at.is_(None))), decision_id)
     checks = list_checks(session, {*ours, *theirs})
     moment = now()
     rows = [
@@ -113,20 +113,32 @@ def rule(session: Session, decision_id: UUID, verdict: str, ours: Collection[UUI
 
 def lapse(session: Session, record_id: UUID) -> None:
     """A record's data changed: what was ruled about the former ones no longer holds, and no undo brings it back."""
-    concerned = or_(Ruling.record_id == record_id, Ruling.other_record_id == record_id)
-    ending = update(Ruling).where(concerned).values(ended_at=func.coalesce(Ruling.ended_at, now()), ended_by=None)
+    concerned = _hold(session, or_(Ruling.record_id == record_id, Ruling.other_record_id == record_id))
+    ending = (
+        update(Ruling)
+        .where(Ruling.id.in_(concerned))
+        .values(ended_at=func.coalesce(Ruling.ended_at, now()), ended_by=None)
+    )
     session.execute(ending, execution_options={"synchronize_session": False})
 
 
 def take_back(session: Session, decision_id: UUID, undone_by: UUID) -> None:
     """End the rulings of a decision and put those it ended in force again."""
-    _end(session, and_(Ruling.decision_id == decision_id, Ruling.ended_at.is_(None)), undone_by)
-    restore = update(Ruling).where(Ruling.ended_by == decision_id).values(ended_at=None, ended_by=None)
-    session.execute(restore, execution_options={"synchronize_session": False})
+    made = and_(Ruling.decision_id == decision_id, Ruling.ended_at.is_(None))
+    held = _hold(session, or_(made, Ruling.ended_by == decision_id))
+    restore = update(Ruling).where(Ruling.id.in_(held), Ruling.ended_by == decision_id)
+    session.execute(restore.values(ended_at=None, ended_by=None), execution_options={"synchronize_session": False})
+    own = session.scalars(select(Ruling.id).where(Ruling.id.in_(held), made)).all()
+    _end(session, own, undone_by)
 
 
-def _end(session: Session, which: ColumnElement[bool], decision_id: UUID) -> None:
-    ending = update(Ruling).where(which).values(ended_at=now(), ended_by=decision_id)
+def _hold(session: Session, which: ColumnElement[bool]) -> Sequence[UUID]:
+    """Hold rulings in one order, since those of one record are about records of other persons too."""
+    return session.scalars(select(Ruling.id).where(which).order_by(Ruling.id).with_for_update()).all()
+
+
+def _end(session: Session, held: Collection[UUID], decision_id: UUID) -> None:
+    ending = update(Ruling).where(Ruling.id.in_(held)).values(ended_at=now(), ended_by=decision_id)
     session.execute(ending, execution_options={"synchronize_session": False})
 
 

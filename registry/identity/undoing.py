@@ -27,7 +27,7 @@ from registry.identity.events import EventKind
 from registry.identity.models import MembershipEvent, Ruling, StewardDecision
 from registry.identity.notices import MERGED, SPLIT, UNLINKED, tell
 from registry.identity.plans import refuse_verified_conflict
-from registry.identity.regrouping import Act, list_events, list_members
+from registry.identity.regrouping import Act, list_events, list_homes, list_members
 from registry.identity.reopening import reopen
 from registry.identity.rulings import take_back
 from registry.identity.stewards import Steward, require_steward, require_stranger
@@ -80,10 +80,13 @@ def prepare_undo(
     session: Session, engine: Engine, steward: Steward, undone: StewardDecision
 ) -> tuple[StewardDecision, Undoing | None, Held]:
     """Hold all persons a decision concerned and see that it can still be taken back; raises as `undo`."""
-    events = list_events(session, undone.id)
-    undoing = _reverse(events)
+    undoing = _reverse(list_events(session, undone.id))
     moved = {undoing.source, undoing.target} if undoing else set()
-    held = hold(session, engine.sealer, {undone.person_id, *undone.others, *moved}, active=False)
+    looked_at = [UUID(record) for group in undone.basis.values() for record in group]
+    now_with = list_homes(session, looked_at)
+    held = hold(session, engine.sealer, {undone.person_id, *undone.others, *moved, *now_with}, active=False)
+    if list_homes(session, looked_at) != now_with:
+        raise Conflict("A record has just moved.", code="case-changed", hint="Try again.")
     if undone.verdict == UNDO or get_decision(session, undone.id).state != APPLIED:
         raise Conflict("Only a decision in force can be taken back.", code="not-in-force")
     _refuse_later_ruling(session, undone)

@@ -65,9 +65,11 @@ def verify_record(session: Session, sealer: Sealer, registry: IdentityRegistry, 
     and when the person changed meanwhile: then the check stays due.
     """
     person = find_by_source_record(session, sealer, record_id)
-    member = next((one for one in person.members if one.record_id == record_id), None) if person else None
+    if person is None or record_id not in person.records:
+        return None
+    member = next((one for one in person.members if one.record_id == record_id), None)
     dni = _dni(member.normalised) if member else None
-    if person is None or member is None or dni is None:
+    if member is None or dni is None:
         session.execute(update(SourceRecord).where(SourceRecord.id == record_id).values(next_check_at=None))
         return None
     check = registry.lookup(dni)
@@ -173,8 +175,7 @@ def _refute(session: Session, person: LoadedPerson, member: LoadedMember) -> Non
 
 def _set_apart(session: Session, person: LoadedPerson, member: LoadedMember, reason: str) -> None:
     """Give the record a person of its own and a steward the case; alone in its person it has one already."""
-    alone = len(person.members) == 1
-    if alone:
+    if person.records == {member.record_id}:
         ask(session, _question(member, reason, ()), both=True)
         return
     home = Home(person.person_id, member.normalised, alone=False, verified=member.verified)
