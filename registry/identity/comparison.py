@@ -156,18 +156,7 @@ class _Viewer:
 
     def say(self, person_id: UUID, member: LoadedMember) -> Said:
         """One record in words."""
-        values = values_of(member.content.demographics)
-        return Said(
-            record_id=member.record_id,
-            person_id=person_id,
-            establishment_id=member.establishment_id,
-            version=member.version,
-            received_at=member.received_at,
-            active=member.active,
-            check=self.checks.get(member.record_id),
-            values={field: mask(value) if field in self.masked else value for field, value in values.items()},
-            masked=self.masked,
-        )
+        return say(person_id, member, self.checks.get(member.record_id), self.masked)
 
     def rival(self, person_id: UUID, record: LoadedMember | None, *, is_home: bool) -> Rival:
         """A person beside the record, compared by its closest member under the current model."""
@@ -194,6 +183,22 @@ class _Viewer:
         scored = [(score(self.engine.model, record.normalised, one.normalised), one) for one in members]
         best, closest = max(scored, key=lambda pair: (pair[0].weight_bits, -pair[1].record_id.int))
         return closest, best
+
+
+def say(person_id: UUID, member: LoadedMember, check: str | None, masked: frozenset[str]) -> Said:
+    """A record in words, the masked fields by their end only."""
+    values = values_of(member.content.demographics)
+    return Said(
+        record_id=member.record_id,
+        person_id=person_id,
+        establishment_id=member.establishment_id,
+        version=member.version,
+        received_at=member.received_at,
+        active=member.active,
+        check=check,
+        values={field: mask(value) if field in masked else value for field, value in values.items()},
+        masked=masked,
+    )
 
 
 def values_of(facts: Demographics) -> dict[str, str]:

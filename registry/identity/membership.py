@@ -89,7 +89,7 @@ def _successor(move: Move) -> UUID | None:
 
 
 def _events(move: Move, person_id: UUID) -> list[dict[str, Any]]:
-    placement, home = move.placement, move.home
+    placement, home, moment = move.placement, move.home, now()
     resolution = placement.resolution
     score = resolution.score if placement.decision == "link" else None
     events = [_event(move, EventKind.LINKED, person_id, score=score)]
@@ -97,7 +97,7 @@ def _events(move: Move, person_id: UUID) -> list[dict[str, Any]]:
         events.insert(0, _event(move, EventKind.UNLINKED, home.person_id))
         if _successor(move):
             events.append(_event(move, EventKind.MERGED, home.person_id, other=person_id))
-    return events
+    return [event | {"at": moment} for event in events]
 
 
 def _event(
@@ -108,7 +108,6 @@ def _event(
         "person_id": person_id,
         "source_record_id": move.record_id,
         "other_person_id": other,
-        "at": now(),
         "actor": ENGINE,
         "reason": move.placement.resolution.reason,
         "model_hash": move.model_hash,

@@ -4,7 +4,8 @@ The caller holds every person concerned. An event names the decision it came of,
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import insert, select, update
@@ -24,19 +25,22 @@ class Act:
     session: Session
     decision_id: UUID
     reason: str
+    moment: datetime = field(default_factory=now)
+    """One for all events of the decision: no moment of the past shows half of it."""
 
     def move(self, records: Collection[UUID], source: UUID, target: UUID) -> None:
         """Take records out of one person and put them into another."""
         if not records:
             return
-        moment = now()
         for record_id in sorted(records):
             self._add(EventKind.UNLINKED, source, record_id)
             self._add(EventKind.LINKED, target, record_id)
         self.session.execute(
-            update(Membership).where(Membership.source_record_id.in_(records)).values(person_id=target, since=moment)
+            update(Membership)
+            .where(Membership.source_record_id.in_(records))
+            .values(person_id=target, since=self.moment)
         )
-        self._revise([source, target], regrouped_at=moment)
+        self._revise([source, target], regrouped_at=self.moment)
 
     def replace(self, person_id: UUID, by: UUID, witness: UUID) -> None:
         """Let an emptied person lead to another; `witness` is the last record that left it."""
@@ -55,7 +59,7 @@ class Act:
     def new_person(self) -> UUID:
         """A person without records yet."""
         person_id = new_id()
-        self.session.add(Person(id=person_id, regrouped_at=now()))
+        self.session.add(Person(id=person_id, created_at=self.moment, regrouped_at=self.moment))
         self.session.flush()
         return person_id
 
@@ -73,7 +77,7 @@ class Act:
             "person_id": person_id,
             "source_record_id": record_id,
             "other_person_id": other,
-            "at": now(),
+            "at": self.moment,
             "actor": STEWARD,
             "reason": self.reason,
             "decision_id": self.decision_id,

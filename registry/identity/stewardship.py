@@ -7,6 +7,7 @@ from registry.identity.decisions import REASONS, Decision, Grounds, get_decision
 from registry.identity.effects import Effects, preview
 from registry.identity.seconding import confirm, refuse
 from registry.identity.stewards import Steward, handle_of, is_steward
+from registry.identity.timeline import PastPerson, list_history, person_at
 from registry.identity.undoing import undo
 from registry.identity.worklist import CaseLine, Filters, assign, count_cases, list_cases, release, take
 
@@ -23,6 +24,7 @@ __all__ = [
     "Filters",
     "Grounds",
     "Judgement",
+    "PastPerson",
     "Rival",
     "Said",
     "Steward",
@@ -37,7 +39,9 @@ __all__ = [
     "list_cases",
     "list_contests",
     "list_decisions",
+    "list_history",
     "merge",
+    "person_at",
     "preview",
     "read_case",
     "read_note",
