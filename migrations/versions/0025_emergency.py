@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.guards import append_only, mutable
 
-revision = "0024_emergency"
-down_revision = "0023_deaths"
+revision = "0025_emergency"
+down_revision = "0024_published_keys"
 
 MOMENT = sa.DateTime(timezone=True)
 TABLES = ("emergency_suspensions", "emergency_reviews", "emergency_accesses")
