@@ -6,6 +6,7 @@ import click
 from celery import Celery
 
 from consent_broker.broker import Broker
+from consent_broker.consents.commands import representatives
 from consent_broker.consents.routes import blueprint as access_requests
 from consent_broker.consents.tasks import EXPIRE_EVERY, expire_ended_consents
 from consent_broker.desk.routes import blueprint as desk
@@ -66,5 +67,6 @@ def rotate(directory: Path | None) -> None:
     click.echo(f"made {rotate_signing_key(directory or load_settings().keys_dir)}")
 
 
+broker_commands.add_command(representatives)
 broker_commands.add_command(signals)
 broker_commands.add_command(replay_signals)

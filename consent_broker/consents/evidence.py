@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID
 
+from consent_broker.consents.mandates import Mandate
 from registry.audit.event import Detail
+from registry.directory.representatives import Power
 from registry.errors import Forbidden
 
 MIN_ACR = 2
@@ -33,6 +35,10 @@ class Proof(Protocol):
     def actor_role(self) -> str:
         """What they acted as, for the audit event."""
 
+    @property
+    def withheld(self) -> frozenset[str]:
+        """The labels of care that is confidential from whoever acted."""
+
     def as_record(self) -> dict[str, Any]:
         """The JSON kept with the version; carries no demographics."""
 
@@ -44,10 +50,9 @@ class Proof(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What is kept with the version of a consent (Ley 29733: consent is prior, express, informed and provable)."""
+class SignedAct:
+    """What every act of a signed-in human leaves: how surely they were known, where, and what they were shown."""
 
-    actor_person_id: UUID
     acr: int
     auth_time: datetime
     channel: str
@@ -62,6 +67,44 @@ class Evidence:
     """The sign-in session the act was done in: its row's id, never its cookie."""
 
     @property
+    def withheld(self) -> frozenset[str]:
+        """Nothing is confidential from the person."""
+        return frozenset()
+
+    def _as_record(self, actor: UUID | None) -> dict[str, Any]:
+        return {
+            "actor_person_id": str(actor) if actor else None,
+            "acr": self.acr,
+            "auth_time": self.auth_time.astimezone(UTC).isoformat(),
+            "channel": self.channel,
+            "text_sha256": sha256(self.text.encode()).hexdigest(),
+            "subject_token": self.subject_token,
+            "session_id": self._session(),
+        }
+
+    def _as_detail(self) -> dict[str, Detail]:
+        return {
+            "channel": self.channel,
+            "acr": self.acr,
+            "subject_token": self.subject_token,
+            "session_id": self._session(),
+        }
+
+    def _session(self) -> str | None:
+        return str(self.session_id) if self.session_id else None
+
+    def _require_recent(self, now: datetime) -> None:
+        if self.acr < MIN_ACR or not now - MAX_AGE <= self.auth_time <= now + LEEWAY:
+            raise Forbidden("Deciding about a consent needs a stronger, recent sign-in.", code="step-up-required")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence(SignedAct):
+    """What is kept with the version of a consent (Ley 29733: consent is prior, express, informed and provable)."""
+
+    actor_person_id: UUID
+
+    @property
     def decides_for(self) -> UUID:
         """The person whose consent it is."""
         return self.actor_person_id
@@ -73,34 +116,61 @@ class Evidence:
 
     def as_record(self) -> dict[str, Any]:
         """The JSON kept with the version; carries no demographics."""
-        return {
-            "actor_person_id": str(self.actor_person_id),
-            "acr": self.acr,
-            "auth_time": self.auth_time.astimezone(UTC).isoformat(),
-            "channel": self.channel,
-            "text_sha256": sha256(self.text.encode()).hexdigest(),
-            "subject_token": self.subject_token,
-            "session_id": self._session(),
-        }
+        return self._as_record(self.actor_person_id)
 
     def as_detail(self) -> dict[str, Detail]:
         """What the audit event of the act says of it."""
-        return {
-            "channel": self.channel,
-            "acr": self.acr,
-            "subject_token": self.subject_token,
-            "session_id": self._session(),
-        }
-
-    def _session(self) -> str | None:
-        return str(self.session_id) if self.session_id else None
+        return self._as_detail()
 
     def require_strong(self, person_id: UUID, now: datetime) -> None:
         """Raise Forbidden unless the person themselves acted, recently and surely enough authenticated."""
         if self.actor_person_id != person_id:
             raise Forbidden("Only the person concerned may decide about this consent.", code="not-your-consent")
-        if self.acr < MIN_ACR or not now - MAX_AGE <= self.auth_time <= now + LEEWAY:
-            raise Forbidden("Deciding about a consent needs a stronger, recent sign-in.", code="step-up-required")
+        self._require_recent(now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepresentativeEvidence(SignedAct):
+    """The same of somebody who acts in the person's name: each version says who, and by which representation."""
+
+    mandate: Mandate
+    """What they may do now, found at this request."""
+
+    actor_person_id: UUID | None
+    """The representative, where they are a person of the index."""
+
+    @property
+    def decides_for(self) -> UUID:
+        """The person whose consent it is."""
+        return self.mandate.person_id
+
+    @property
+    def actor_role(self) -> str:
+        """They act for the patient."""
+        return "representative"
+
+    @property
+    def withheld(self) -> frozenset[str]:
+        """What of an adolescent's care is confidential from a parent or guardian."""
+        return self.mandate.withheld
+
+    def as_record(self) -> dict[str, Any]:
+        """The JSON kept with the version; carries no demographics."""
+        return self._as_record(self.actor_person_id) | self._by()
+
+    def as_detail(self) -> dict[str, Detail]:
+        """What the audit event of the act says of it."""
+        return self._as_detail() | self._by()
+
+    def require_strong(self, person_id: UUID, now: datetime) -> None:
+        """Raise Forbidden unless the mandate is to decide for that person and has not ended, by a recent sign-in."""
+        ended = self.mandate.ends_at is not None and now >= self.mandate.ends_at
+        if self.mandate.person_id != person_id or ended or not self.mandate.permits(Power.DECIDE):
+            raise Forbidden("The representation does not reach this far.", code="not-in-mandate")
+        self._require_recent(now)
+
+    def _by(self) -> dict[str, Detail]:
+        return {"representation": str(self.mandate.id), "basis": self.mandate.basis.value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +200,11 @@ class CounterEvidence:
     def actor_role(self) -> str:
         """A professional put the person's will on record."""
         return "professional"
+
+    @property
+    def withheld(self) -> frozenset[str]:
+        """Nothing is confidential from the person."""
+        return frozenset()
 
     def as_record(self) -> dict[str, Any]:
         """The JSON kept with the version; carries no demographics."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from consent_broker.consents.deciding import decide_access, find_directives
 from consent_broker.consents.directives import Kind, Terms
 from consent_broker.consents.evidence import Proof
+from consent_broker.consents.mandates import is_confidential
 from consent_broker.consents.models import Consent, ConsentVersion
 from consent_broker.consents.narrowing import AS_ASKED, Narrowing, narrow
 from consent_broker.consents.states import (
@@ -27,7 +28,7 @@ from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import new_id, now
-from registry.errors import Conflict, NotFound, Unprocessable
+from registry.errors import Conflict, Forbidden, NotFound, Unprocessable
 from registry.locator.hiding import hide_links
 
 __all__ = [
@@ -70,6 +71,7 @@ def grant_consent(session: Session, consent_id: UUID, evidence: Proof, narrowing
     moment = now()
     evidence.require_strong(state.terms.person_id, moment)
     terms = narrow(state.terms, narrowing)
+    _require_reach(terms, evidence)
     check_terms(terms, moment)
     for other in list_consents(session, [terms.person_id]):
         if other.status is Status.ACTIVE and covers(terms, other.terms):
@@ -80,6 +82,12 @@ def grant_consent(session: Session, consent_id: UUID, evidence: Proof, narrowing
     record(session, _event("consent:directive:granted", granted, evidence))
     outbox.publish(session, "consent:directive:granted", str(consent_id), {"consent_id": str(consent_id)})
     return granted
+
+
+def _require_reach(terms: Terms, evidence: Proof) -> None:
+    """Raise Forbidden when the consent is about care confidential from whoever acts for the person."""
+    if is_confidential(evidence.withheld, terms):
+        raise Forbidden("This care is confidential from the representative.", code="not-in-mandate")
 
 
 def _takes_back(newer: Terms, older: Terms) -> bool:
@@ -93,6 +101,7 @@ def reject_consent(session: Session, consent_id: UUID, evidence: Proof) -> Conse
     """The person declines a proposed consent; raises Conflict unless it is proposed, Forbidden, NotFound."""
     state = get_consent(session, consent_id)
     evidence.require_strong(state.terms.person_id, now())
+    _require_reach(state.terms, evidence)
     rejected = _move(session, state, Status.REJECTED, evidence.as_record(), None)
     record(session, _event("consent:directive:rejected", rejected, evidence))
     return rejected
@@ -105,7 +114,7 @@ def revoke_consent(session: Session, consent_id: UUID, evidence: Proof, reason: 
     in force, Forbidden, and NotFound when it is not this person's.
     """
     state = get_consent(session, consent_id)
-    if state.terms.person_id != evidence.decides_for:
+    if state.terms.person_id != evidence.decides_for or is_confidential(evidence.withheld, state.terms):
         raise NotFound("There is no such consent.", code="unknown-consent")
     evidence.require_strong(state.terms.person_id, now())
     return _revoke(session, state, evidence, reason)

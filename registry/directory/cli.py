@@ -10,48 +10,18 @@ from typing import Any, TextIO
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from matching.records import Document, DocumentType
+from matching.records import Document
 from registry.database import now
 from registry.directory import administration
 from registry.directory.administration import Desk, Keys
 from registry.directory.loading import KINDS, MAX_BYTES, Report, load, parse
-from registry.directory.schemas import Address, DocumentItem, Moment
+from registry.directory.options import document_option, until_option
+from registry.directory.schemas import Address
 from registry.directory.service import list_establishments, list_record_systems
 from registry.operating import command_parts, operator
 
 SHOWN_FAULTS = 50
 ROLES = click.Choice(["analyst", "steward", "privacy-officer", "administrator"])
-
-
-class _Until(click.ParamType[datetime]):
-    """A date (midnight in Lima) or a moment with its time zone."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            moment: datetime = TypeAdapter(Moment).validate_python(value)
-        except ValidationError:
-            self.fail("write a date such as 2027-12-31, or a moment with its time zone", param, ctx)
-        return moment
-
-
-class _Document(click.ParamType[Document]):
-    """TYPE:NUMBER, with the issuing country before the number of a foreign document: PASSPORT:BOL:X123456."""
-
-    name = "document"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Document:
-        if isinstance(value, Document):  # click converts the answer to a prompt twice
-            return value
-        kind, _, rest = str(value).upper().partition(":")
-        country, colon, number = rest.rpartition(":")
-        fields = {"type": kind, "number": number} | ({"country": country} if colon else {})
-        try:
-            return DocumentItem.model_validate(fields).document()
-        except ValidationError:
-            kinds = ", ".join(DocumentType)
-            self.fail(f"write TYPE:NUMBER, such as DNI: and eight digits; types: {kinds}", param, ctx)
 
 
 class _Address(click.ParamType[str]):
@@ -65,16 +35,6 @@ class _Address(click.ParamType[str]):
         except ValidationError as error:
             self.fail(error.errors()[0]["msg"].removeprefix("Value error, "), param, ctx)
         return address
-
-
-_until = click.option("--until", required=True, type=_Until(), help="A date (midnight in Lima) or a moment.")
-_document = click.option(
-    "--document",
-    required=True,
-    type=_Document(),
-    prompt="Document (TYPE:NUMBER)",
-    help="Asked for when left out, so that the number stays out of the shell's history.",
-)
 
 
 @click.group()
@@ -138,7 +98,7 @@ def reinstate(client_id: str, reason: str) -> None:
 
 @directory.command()
 @click.argument("client_id")
-@_until
+@until_option
 @click.option("--authority", help="Who accredits, when it changes.")
 def accredit(client_id: str, until: datetime, authority: str | None) -> None:
     """Renew the accreditation of a record system."""
@@ -162,8 +122,8 @@ def register_keys(client_id: str, jwks: TextIO | None, jwks_uri: str | None, pro
 
 @directory.command("grant-role")
 @click.argument("role", type=ROLES)
-@_document
-@_until
+@document_option
+@until_option
 def grant_role(role: str, document: Document, until: datetime) -> None:
     """Give a person a staff role until a date."""
     with _desk() as desk:
@@ -173,7 +133,7 @@ def grant_role(role: str, document: Document, until: datetime) -> None:
 
 @directory.command("end-role")
 @click.argument("role", type=ROLES)
-@_document
+@document_option
 @click.option("--reason", required=True, help="Why; kept in the audit.")
 def end_role(role: str, document: Document, reason: str) -> None:
     """End a person's staff role now."""

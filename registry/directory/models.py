@@ -110,6 +110,30 @@ class Affiliation(Base):
         return self.valid_from <= moment and (self.valid_until is None or moment < self.valid_until)
 
 
+class Representation(Base):
+    """Somebody decides in another's name: a parent, a guardian, the holder of a power; ended rows stay as history.
+
+    Sealed are the representative's document and names, the reference of the paper it rests on, and the day a parent's
+    or guardian's power ends by itself: it would tell the child's birth date.
+    """
+
+    __tablename__ = "representations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    person_id: Mapped[UUID] = mapped_column(index=True)
+    representative_token: Mapped[bytes] = mapped_column(index=True)
+    sealed: Mapped[bytes]
+    basis: Mapped[str]
+    powers: Mapped[list[str]] = mapped_column(ARRAY(String))
+    evidence: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """What it rests on: the kind of paper, its SHA-256, who put it on record and where."""
+    valid_from: Mapped[datetime]
+    valid_until: Mapped[datetime | None]
+    recorded_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]
+
+
 class StaffRole(Base):
     """A role of Minsa staff, granted until a date; ended rows stay as history. The document is sealed."""
 
