@@ -42,6 +42,11 @@ class Declaration:
         """The professional acts."""
         return "professional"
 
+    @property
+    def withheld(self) -> frozenset[str]:
+        """No representative acts."""
+        return frozenset()
+
     def as_record(self) -> dict[str, Any]:
         """The JSON kept with the version; carries no demographics."""
         return {
