@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from migrations.guards import mutable
 
-revision = "0024_representations"
-down_revision = "0023_deaths"
+revision = "0025_representations"
+down_revision = "0024_published_keys"
 
 MOMENT = sa.DateTime(timezone=True)
 
