@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from migrations.guards import mutable
 
-revision = "0025_representations"
-down_revision = "0024_published_keys"
+revision = "0026_representations"
+down_revision = "0025_emergency"
 
 MOMENT = sa.DateTime(timezone=True)
 
