@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base, new_id, now
@@ -37,3 +38,5 @@ class PortalSession(Base):
     last_seen_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    acting_by: Mapped[UUID | None] = mapped_column(ForeignKey("representations.id"))
+    """The representation by which this browser acts in another's name; what it permits is derived at each request."""
