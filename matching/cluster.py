@@ -11,6 +11,7 @@ from matching.score import Score, score, weigh
 
 K = TypeVar("K", bound=Hashable)
 Kind = Literal["link", "review", "new"]
+POSSIBLE = "possible-match"
 MOST_BITS = 10.0
 """A pair counts for at most this much, either way, when it stands beside others: one pair can't outvote a person."""
 
@@ -62,8 +63,8 @@ def resolve(
 
     The order of candidates and of their members changes nothing. A person with a verified DNI other than the record's
     verified DNI is no candidate at all. Reasons: `strong-evidence` (link); `possible-match`, `close-second`,
-    `same-establishment`, `document-conflict`, `birth-order-conflict`, `inconsistent-person` (review); `no-candidate`,
-    `weak-evidence` (new).
+    `same-establishment`, `no-name`, `document-conflict`, `birth-order-conflict`, `inconsistent-person` (review);
+    `no-candidate`, `weak-evidence` (new).
     """
     arrival = Member(record, verified, establishment)
     standings = sorted(
@@ -83,13 +84,18 @@ def resolve(
 
 
 def hesitation(
-    limits: Thresholds, *, bits: float, mean: float, conflicts: frozenset[str], same_establishment: bool
+    limits: Thresholds, *, bits: float, mean: float, evidence: Score, same_establishment: bool
 ) -> str | None:
-    """Why evidence of this strength joins nobody without a human, rivals left aside; None when it does."""
+    """Why a weight of so many bits joins nobody without a human, rivals left aside; None when it does.
+
+    `evidence` is the score of the pair most alike: no name, or a hard fact against it, and a human decides.
+    """
     if bits < limits.link:
-        return "possible-match"
-    if conflicts:
-        return f"{min(conflicts).replace('_', '-')}-conflict"
+        return POSSIBLE
+    if evidence.nameless:
+        return "no-name"
+    if evidence.conflicts:
+        return f"{min(evidence.conflicts).replace('_', '-')}-conflict"
     if mean < limits.consistency:
         return "inconsistent-person"
     if same_establishment and bits < limits.link + limits.same_establishment:
@@ -137,7 +143,7 @@ def _doubt(model: Model, best: Standing[K], evidence: Score, others: Sequence[St
         limits,
         bits=best.bits,
         mean=best.consistency,
-        conflicts=evidence.conflicts,
+        evidence=evidence,
         same_establishment=best.same_establishment,
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Generic, TypeVar
 
-from matching.cluster import Member, consistency, hesitation, verified_conflict
+from matching.cluster import POSSIBLE, Member, consistency, hesitation, verified_conflict
 from matching.model import Model
 from matching.score import Score, score, weigh
 
@@ -45,11 +45,13 @@ class Tie:
 
     def doubt(self, model: Model) -> str | None:
         """Why the two may not be joined without a human, leaving rivals aside; None when they may."""
+        if self.bits < model.thresholds.link:
+            return POSSIBLE
         return hesitation(
             model.thresholds,
             bits=self.bits,
             mean=self.consistency,
-            conflicts=self.evidence(model).conflicts if self.bits >= model.thresholds.link else frozenset(),
+            evidence=self.evidence(model),
             same_establishment=self.same_establishment,
         )
 

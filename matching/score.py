@@ -19,6 +19,7 @@ from matching.normalise import Normalised
 
 MOST_NAME_BITS = 20.0
 LARGEST_EXPONENT = 1000.0
+NAMES = frozenset({"paternal", "maternal", "given"})
 UNRELATED = CLASSES.index("unrelated")
 HARD_FACTS = tuple((field, FIELDS.index(field)) for field in ("document", "birth_order"))
 
@@ -39,6 +40,11 @@ class Score:
     probability: float
     contributions: tuple[Contribution, ...]
     conflicts: frozenset[str]
+
+    @property
+    def nameless(self) -> bool:
+        """Whether no name of the two could be compared."""
+        return NAMES.isdisjoint(part.field for part in self.contributions)
 
 
 def score(model: Model, a: Normalised, b: Normalised) -> Score:

@@ -60,6 +60,15 @@ def test_another_number_with_all_else_equal_is_for_a_human(model: Model, person:
     assert (same_names.kind, same_names.reason) == ("review", "document-conflict")
 
 
+def test_a_number_and_a_date_without_any_name_are_for_a_human(model: Model, person: MakeRecord) -> None:
+    nameless = person(paternal_surname=None, maternal_surname=None, given_names=None)
+    decision = resolve(model, nameless, {"p": [Member(person())]})
+    assert (decision.kind, decision.reason, decision.key) == ("review", "no-name", "p")
+    assert (
+        resolve(model, person(maternal_surname=None, given_names="RN"), {"p": [Member(person())]}).reason != "no-name"
+    )
+
+
 def test_a_person_whose_members_disagree_is_for_a_human(model: Model, person: MakeRecord) -> None:
     strangers = [
         Member(person(dni=f"7099911{i}", given_names=name, paternal_surname="Luna", birth_date=date(1990 + i, 5, 6)))
