@@ -1,11 +1,11 @@
 """From rows of a file to records as the engine compares them, the way the model's population asks for."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from matching.blocking import blocking_keys
 from matching.files import Row
 from matching.model import Model
-from matching.naming import in_place
+from matching.naming import counted_names, in_place
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics
 from matching.table import KeyMaker, Table, tabulate
@@ -17,6 +17,13 @@ def normaliser(model: Model) -> Callable[[Demographics], Normalised]:
     if not model.schema.names_of_its_own:
         return normalise
     return lambda record: in_place(model, record)
+
+
+def with_names_of(model: Model, rows: Sequence[Row]) -> Model:
+    """The model with the names counted from these rows, once as written and once more with all names in their place."""
+    demographics = [model.schema.demographics(row) for row in rows]
+    first = Model.from_document(counted_names(model, map(normalise, demographics)))
+    return Model.from_document(counted_names(first, (in_place(first, record) for record in demographics)))
 
 
 def key_maker(model: Model) -> KeyMaker:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from matching.levels import FIELDS, LEVELS
 from matching.lexicon import GIVEN_RANKS, SURNAME_RANKS
 from matching.schema import FileSchema
 
+MODELS = resources.files("matching.models")
 DEFAULT_MODEL = "peru-1.json"
 CLASSES = ("match", "unrelated", "sibling", "twin", "parent")
 KIN = CLASSES[2:]
@@ -71,18 +72,23 @@ class Model:
     @classmethod
     def load(cls, path: str | Path | None = None) -> "Model":
         """Read a model file, the Peruvian one by default. Raises `ModelError` naming what is wrong with it."""
-        source = Path(path) if path is not None else resources.files("matching.models").joinpath(DEFAULT_MODEL)
+        source = Path(path) if path is not None else MODELS.joinpath(DEFAULT_MODEL)
         try:
             return cls.from_document(json.loads(source.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ModelError(f"can't read model {path or DEFAULT_MODEL}: {error}") from error
 
     @classmethod
+    def shipped(cls, name: str) -> "Model":
+        """A model that comes with the engine. Raises `ModelError`."""
+        return cls.load(str(MODELS.joinpath(f"{name}.json")))
+
+    @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Model":
-        """Build a model from its JSON document. Raises `ModelError`."""
+        """Build a model from its JSON document, on top of the shipped one it may name as `base`. Raises `ModelError`."""
         try:
-            return _build(document)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return _build(_whole(document))
+        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise ModelError(f"model is incomplete or malformed: {error!r}") from error
 
     def for_population(self, population: float) -> "Model":
@@ -105,6 +111,23 @@ class Model:
     def name_table(self, index: int) -> Callable[[str], float]:
         """log2 of the frequency of a name in the field of this index."""
         return self.given_bits if FIELDS[index] == "given" else self.surname_bits
+
+
+def _whole(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a document says, on top of what its base says."""
+    if "base" not in document:
+        return document
+    base = json.loads(MODELS.joinpath(f"{PurePath(document['base']).name}.json").read_text(encoding="utf-8"))
+    return _merged(base, {name: value for name, value in document.items() if name != "base"})
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(under) | {
+        name: _merged(under[name], value)
+        if isinstance(value, Mapping) and isinstance(under.get(name), Mapping)
+        else value
+        for name, value in over.items()
+    }
 
 
 def _build(document: Mapping[str, Any]) -> Model:

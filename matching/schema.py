@@ -44,6 +44,7 @@ DOCUMENT_TYPES = {kind.name: kind for kind in DocumentType}
 DOCUMENT_TYPES |= {word: kind for kind, words in WRITTEN_TYPES.items() for word in words}
 DNI_DIGITS = 8
 LITERAL = "="
+ESCAPED_NEWLINE = "\\n"
 
 
 class SchemaError(ValueError):
@@ -55,9 +56,9 @@ class FileSchema:
     """Which columns make up each field, and how this population writes.
 
     `columns` maps a field to the columns it is joined from; `=TEXT` among them stands for the text itself.
-    `placeholders` are whole values that mean nothing is known, `short_forms` other spellings of the same given name,
-    both folded. `document_digits` is how many digits a usable number has, where all have the same. With
-    `names_of_its_own` no national list knows the names: they are counted from the file, and blocking is wider.
+    `placeholders` are whole values, or whole names, that mean nothing is known, `short_forms` other spellings of the
+    same given name, both folded. `document_digits` is how many digits a usable number has, where all have the same.
+    With `names_of_its_own` no national list knows the names: they are counted from the file, and blocking is wider.
     """
 
     columns: Mapping[str, tuple[str, ...]]
@@ -102,6 +103,8 @@ class FileSchema:
     def demographics(self, row: Row) -> Demographics:
         """What a row says of a person; what can't be understood is missing, never an error."""
         cell = {name: self._meant(row, name) for name in FIELDS}
+        if self._is_placeholder(f"{cell['given_names']} {cell['paternal_surname']}"):
+            cell["given_names"] = cell["paternal_surname"] = ""
         order = cell["multiple_birth_order"]
         return Demographics(
             documents=self._documents(cell["document_type"], cell["document_number"]),
@@ -132,7 +135,10 @@ class FileSchema:
     def _meant(self, row: Row, name: str) -> str:
         """A cell, or nothing where it holds a placeholder."""
         text = self._cell(row, name)
-        return "" if self.placeholders and fold(text) in self.placeholders else text
+        return "" if self._is_placeholder(text) else text.replace(ESCAPED_NEWLINE, " ")
+
+    def _is_placeholder(self, text: str) -> bool:
+        return bool(self.placeholders) and fold(text) in self.placeholders
 
     def _documents(self, kind: str, number: str) -> tuple[Document, ...]:
         if self.document_digits is not None and sum(map(str.isdecimal, number)) != self.document_digits:

@@ -12,6 +12,7 @@ from matching.cli.dedupe import dedupe
 from matching.cli.evaluation import evaluate
 from matching.cli.explaining import explain
 from matching.cli.models import compare, models
+from matching.cli.training import train
 
 SIGNALLED = 128
 """What a shell adds to a signal's number for a program that ended by it."""
@@ -42,5 +43,5 @@ def match() -> None:
     """Link records in files: find duplicates, train a model, measure a result, explain a pair."""
 
 
-for command in (dedupe, evaluate, explain, models, compare):
+for command in (dedupe, train, evaluate, explain, models, compare):
     match.add_command(command)

@@ -2,15 +2,13 @@
 
 import os
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 import click
 
-from matching.model import Model, ModelError
+from matching.model import MODELS, Model, ModelError
 
 Command = Callable[..., None]
-SHIPPED = resources.files("matching.models")
 RECORDS_PER_PERSON = 1.5
 """A guess made before looking, for the odds before any evidence when nobody says how many people there are."""
 
@@ -24,17 +22,15 @@ class ModelChoice(click.ParamType[Model]):
         """The loaded model; what is wrong with it ends the command."""
         if isinstance(value, Model):
             return value
-        shipped = SHIPPED.joinpath(f"{value}.json")
-        path = str(shipped) if shipped.is_file() else str(value)
         try:
-            return Model.load(path)
+            return Model.shipped(str(value)) if value in shipped_models() else Model.load(str(value))
         except ModelError as error:
             self.fail(f"{error}; models that come with the engine: {', '.join(shipped_models())}", param, ctx)
 
 
 def shipped_models() -> list[str]:
     """Names of the models that come with the engine."""
-    return sorted(Path(file.name).stem for file in SHIPPED.iterdir() if file.name.endswith(".json"))
+    return sorted(Path(file.name).stem for file in MODELS.iterdir() if file.name.endswith(".json"))
 
 
 def model_for(model: Model, population: float | None, records: int) -> Model:
