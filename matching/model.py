@@ -85,7 +85,7 @@ class Model:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Model":
-        """Build a model from its JSON document, on top of the shipped one it may name as `base`. Raises `ModelError`."""
+        """Build a model from its document, on top of the shipped model it may name as `base`. Raises `ModelError`."""
         try:
             return _build(_whole(document))
         except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
