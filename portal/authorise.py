@@ -55,10 +55,17 @@ def _page(challenge: str, pending: Authorization, problem: str | None = None) ->
 
 
 def _question(challenge: str, pending: Authorization) -> ConsentQuestion:
-    """What is granted with a launch is the access request, so the page shows that, not the narrower scopes."""
-    asked = find_request_for(session(), pending.access_request_id, me()) if pending.access_request_id else pending
-    question = present.question(session(), parts().sealer, asked, f"/autorizar/{challenge}")
-    return replace(question, repeated=pending.offline)
+    """What is granted with a launch is the access request, so the page shows that, not the narrower scopes.
+
+    Asked exactly (RFC 9396), what is granted is what was asked, and the page says that.
+    """
+    action, details = f"/autorizar/{challenge}", pending.details
+    launched = pending.access_request_id if details is None else None
+    asked = find_request_for(session(), launched, me()) if launched else pending
+    question = present.question(session(), parts().sealer, asked, action)
+    holders = present.names_of(session(), pending.sources)
+    days = (details.data_from, details.data_until) if details else (None, None)
+    return replace(question, repeated=pending.offline, holders=holders, days=days)
 
 
 def _origin(uri: str) -> str:

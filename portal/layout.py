@@ -16,7 +16,7 @@ from werkzeug.exceptions import NotFound as PageNotFound
 from portal import dates, texts
 from portal.errors import SPOKEN
 from portal.hats import hats_of
-from portal.wording import PROMISE, REPEATED
+from portal.wording import PROMISE, REPEATED, from_where
 from registry.errors import Problem
 
 STATIC = Path(__file__).parent / "static"
@@ -140,6 +140,6 @@ def _environment() -> Environment:
     environment.filters.update(
         moment=dates.long_moment, day=dates.long_day, hour=dates.hour, number=dates.number, category=texts.category,
         choices=texts.choices, purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex,
-        combine=operator.or_,
+        combine=operator.or_, from_where=from_where,
     )  # fmt: skip
     return environment

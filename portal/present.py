@@ -134,6 +134,11 @@ def question(session: Session, sealer: Sealer, request: Asked, action: str) -> C
     )
 
 
+def names_of(session: Session, establishments: Collection[UUID] | None) -> list[str]:
+    """The names of establishments, in order; none where any is meant."""
+    return [place.name for place in list_establishments(session, establishments)] if establishments else []
+
+
 def accesses(session: Session, sealer: Sealer, events: Sequence[AuditEvent]) -> list[Access]:
     """Audit events as the person they are about reads them: the human and the establishment, never the intermediary."""
     known = directory(

@@ -87,6 +87,12 @@ class ConsentQuestion:
     repeated: bool = False
     """Whether whoever asks may come back until the end without asking again (`offline_access`)."""
 
+    holders: Sequence[str] = ()
+    """Whose records, where only some establishments' are asked for."""
+
+    days: tuple[date | None, date | None] = (None, None)
+    """The first and last day the records are from, where not all are asked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:

@@ -1,7 +1,7 @@
 """The words of consent as one text: what is hashed with the person's evidence is what the page said."""
 
 from portal import texts
-from portal.dates import long_moment
+from portal.dates import long_day, long_moment
 from portal.views import ConsentQuestion, Permission
 
 REPEATED = "Podrá volver a leer hasta entonces, sin preguntarle otra vez."
@@ -18,14 +18,26 @@ EMERGENCY_DECLARATION = (
 EMERGENCY_REFUSAL = "No permito accesos de emergencia a mi historia, aunque no pueda hablar y mi vida corra peligro."
 
 
+def from_where(question: ConsentQuestion) -> str:
+    """Which records are meant, where not all: of which establishments and days; empty where all are."""
+    first, last = question.days
+    parts = [
+        f"Solo lo que guarda: {', '.join(question.holders)}." if question.holders else "",
+        f"Solo desde el {long_day(first)}." if first else "",
+        f"Solo hasta el {long_day(last)}." if last else "",
+    ]
+    return " ".join(filter(None, parts))
+
+
 def consent_text(question: ConsentQuestion) -> str:
     """The consent page in one line."""
     categories = ", ".join(texts.category(code) for code in question.categories)
+    what = f"{categories}. {from_where(question)}".strip(". ")
     who = f"{question.professional or question.establishment} {question.credential}".strip()
     terms = f"{REPEATED} {PROMISE}" if question.repeated else PROMISE
     return (
         f"¿Permite que lean su historia? Quién: {who}. "
-        f"De dónde: {question.establishment}, {question.place}. Qué podrá leer: {categories}. "
+        f"De dónde: {question.establishment}, {question.place}. Qué podrá leer: {what}. "
         f"Para qué: {texts.purpose(question.purpose)}. Hasta cuándo: {long_moment(question.until)}. {terms}"
     )
 

@@ -71,6 +71,17 @@ def narrow(asked: Terms, narrowing: Narrowing) -> Terms:
     )
 
 
+def as_narrowing(terms: Terms) -> Narrowing:
+    """All that terms say, as a narrowing of wider ones."""
+    return Narrowing(
+        categories=terms.categories,
+        sources=terms.sources,
+        data_from=terms.data_from,
+        data_until=terms.data_until,
+        ends_at=terms.ends_at,
+    )
+
+
 def _some_of(chosen: frozenset[T] | None, asked: frozenset[T] | None, name: str) -> frozenset[T] | None:
     if chosen is None:
         return asked

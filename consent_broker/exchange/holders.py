@@ -1,6 +1,7 @@
 """Who holds records of a person, and the token each of them is shown: one a holder, for its own patient id only."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from consent_broker.consents.residual import as_claim, residual
 from consent_broker.consents.vocabulary import FHIR_TYPES, scope_of
 from consent_broker.oauth.grants import Reader
 from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token
+from consent_broker.oauth.rfc9396_rar import load_details
 from consent_broker.oauth.standing import PORTAL_CLIENT
 from registry.directory.models import Establishment, Professional
 from registry.directory.service import get_establishment, get_professional, list_establishments
@@ -56,6 +58,8 @@ class Access:
     client_id: str | None = None
     grant_id: UUID | None = None
     consent_id: UUID | None = None
+    details: Mapping[str, Any] | None = None
+    """What was granted exactly, when it was asked so (RFC 9396)."""
 
     @property
     def reader(self) -> Reader:
@@ -92,6 +96,8 @@ def issue_ticket(session: Session, broker: Broker, access: Access, decision: Dec
         "doc_id": [str(one) for one in decision.consent_ids],
         "residual": forbidden,
     }
+    if access.details is not None:
+        claims["authorization_details"] = [_details(session, access.details, categories, holder)]
     spec = TokenSpec(
         kind="holder",
         client_id=access.client_id or PORTAL_CLIENT,
@@ -113,6 +119,15 @@ def issue_ticket(session: Session, broker: Broker, access: Access, decision: Dec
     )
     types = tuple(sorted(FHIR_TYPES[category] for category in categories))
     return Ticket(holder, issue_token(session, broker, spec), types, tuple(forbidden))
+
+
+def _details(
+    session: Session, granted: Mapping[str, Any], categories: frozenset[str], holder: Holder
+) -> dict[str, Any]:
+    """What of the granted details one holder is to serve; of the others it learns nothing."""
+    place = get_establishment(session, holder.establishment_id)
+    here = replace(load_details(granted), categories=categories, establishments=(place.renipress,))
+    return here.as_json()
 
 
 def _claims(access: Access, reading: Establishment, professional: Professional | None, patient: str) -> dict[str, Any]:

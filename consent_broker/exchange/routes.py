@@ -58,6 +58,7 @@ def _search(resource_type: str, parameters: MultiDict[str, str]) -> Response:
         client_id=grant.client_id,
         grant_id=grant.id,
         consent_id=grant.consent_id,
+        details=grant.authorization_details,
     )
     result = fetch(session(), current_broker(), access, [resource_type])
     url = f"{current_broker().issuer}/exchange/fhir/{resource_type}?patient={patient}"

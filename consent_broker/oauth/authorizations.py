@@ -14,7 +14,7 @@ from consent_broker.broker import Broker
 from consent_broker.consents.access_requests import deny_request, find_request_for, grant_request
 from consent_broker.consents.evidence import Evidence
 from consent_broker.consents.models import AccessRequest
-from consent_broker.consents.narrowing import AS_ASKED, Narrowing
+from consent_broker.consents.narrowing import AS_ASKED, Narrowing, as_narrowing, narrow
 from consent_broker.consents.service import ConsentState, Terms, grant_consent, propose_consent
 from consent_broker.consents.vocabulary import DEFAULT_DURATION, categories_of, end_of_day, scope_of
 from consent_broker.oauth.clients import find_client
@@ -22,13 +22,13 @@ from consent_broker.oauth.grants import Reader, decide_reading, decision_event, 
 from consent_broker.oauth.models import AuthorizationCode, AuthorizationRequest, OAuthGrant
 from consent_broker.oauth.opaque import digest, new_secret
 from consent_broker.oauth.rfc9207_redirects import answer_url
+from consent_broker.oauth.rfc9396_rar import DEFAULT_PURPOSE, Details, load_details, sources_of
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.calendar import LIMA
 from registry.database import now
+from registry.directory.service import list_establishments
 from registry.errors import Conflict, Forbidden, NotFound, Unprocessable
-
-DEFAULT_PURPOSE = "TREAT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,10 @@ class Authorization:
     access_request_id: UUID | None
     offline: bool
     redirect_uri: str
+    details: Details | None = None
+    """What was asked exactly (RFC 9396); None where scopes or the access request say it."""
+
+    sources: frozenset[UUID] | None = None
 
 
 def get_authorization(session: Session, challenge: str, person_id: UUID) -> Authorization:
@@ -79,6 +83,8 @@ def accept(
     permitted = {scope_of(category) for category in decision.categories} | ({"offline_access"} & set(request.scopes))
     ends_at = consent.terms.ends_at or asked.ends_at
     grant = open_grant(session, reader, evidence.decides_for, permitted, ends_at)
+    if asked.details:
+        grant.authorization_details = _granted(session, asked.details, consent.terms, decision.categories).as_json()
     code = _new_code(session, broker, request, grant)
     return answer_url(broker.issuer, request.redirect_uri, {"code": code, "state": request.state})
 
@@ -142,17 +148,20 @@ def _close(session: Session, challenge: str) -> AuthorizationRequest:
 
 def _view(session: Session, request: AuthorizationRequest, person_id: UUID) -> Authorization:
     launch = _launch(session, request, person_id)
-    until = now() + DEFAULT_DURATION
+    details = load_details(request.authorization_details) if request.authorization_details else None
+    by_default = launch.ends_at if launch else end_of_day((now() + DEFAULT_DURATION).astimezone(LIMA).date())
     return Authorization(
         client_id=request.client_id,
         establishment_id=request.establishment_id,
         professional_id=launch.professional_id if launch else None,
-        purpose=launch.purpose if launch else DEFAULT_PURPOSE,
+        purpose=launch.purpose if launch else details.purpose if details else DEFAULT_PURPOSE,
         categories=categories_of(request.scopes),
-        ends_at=launch.ends_at if launch else end_of_day(until.astimezone(LIMA).date()),
+        ends_at=details.ends_at if details and details.ends_at else by_default,
         access_request_id=launch.id if launch else None,
         offline="offline_access" in request.scopes,
         redirect_uri=request.redirect_uri,
+        details=details,
+        sources=sources_of(session, details) if details else None,
     )
 
 
@@ -202,16 +211,33 @@ def _client_fault(session: Session, request: AuthorizationRequest) -> str | None
 
 
 def _consent(session: Session, asked: Authorization, evidence: Evidence, narrowing: Narrowing) -> ConsentState:
-    if asked.access_request_id is not None:
-        return grant_request(session, asked.access_request_id, evidence, narrowing)[1]
     terms = Terms(
         person_id=evidence.decides_for,
         establishment_id=asked.establishment_id,
         categories=asked.categories,
+        sources=asked.sources,
+        data_from=asked.details.data_from if asked.details else None,
+        data_until=asked.details.data_until if asked.details else None,
         purposes=frozenset({asked.purpose}),
         ends_at=asked.ends_at,
     )
+    if asked.access_request_id is not None:
+        narrowing = as_narrowing(narrow(terms, narrowing)) if asked.details else narrowing
+        return grant_request(session, asked.access_request_id, evidence, narrowing)[1]
     return grant_consent(session, propose_consent(session, terms, evidence.as_record()), evidence, narrowing)
+
+
+def _granted(session: Session, asked: Details, terms: Terms, categories: frozenset[str]) -> Details:
+    """What was asked, as far as the patient permitted it."""
+    sources = list_establishments(session, terms.sources) if terms.sources else None
+    return replace(
+        asked,
+        categories=categories,
+        establishments=tuple(sorted(one.renipress for one in sources)) if sources else None,
+        ends_at=terms.ends_at,
+        data_from=terms.data_from,
+        data_until=terms.data_until,
+    )
 
 
 def _new_code(session: Session, broker: Broker, request: AuthorizationRequest, grant: OAuthGrant) -> str:

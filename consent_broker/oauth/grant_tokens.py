@@ -1,17 +1,20 @@
 """The tokens of a grant: an access token for the gateway and, with offline_access, the next refresh token."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
 from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
-from consent_broker.consents.vocabulary import scope_of
+from consent_broker.consents.vocabulary import categories_of, scope_of
 from consent_broker.oauth.clients import Requester
 from consent_broker.oauth.grants import decide_grant, reader_of, unable_professional
 from consent_broker.oauth.models import OAuthGrant, RefreshToken
 from consent_broker.oauth.opaque import digest, new_secret
 from consent_broker.oauth.rfc9068_tokens import TokenSpec, issue_token
+from consent_broker.oauth.rfc9396_rar import load_details
 from consent_broker.oauth.scopes import RECORD_SCOPES
 from registry.audit.event import Event
 from registry.audit.service import record
@@ -57,13 +60,27 @@ def issue_grant_tokens(
         "scope": " ".join(sorted(permitted | (scopes & {"offline_access"}))),
         "patient": str(grant.person_id),
     }
+    details = granted_details(grant, permitted)
+    if details is not None:
+        body["authorization_details"] = details
     if refreshable and "offline_access" in scopes:
         body["refresh_token"] = _new_refresh_token(session, grant, requester.jkt)
     return body
 
 
+def granted_details(grant: OAuthGrant, scopes: Iterable[str]) -> list[dict[str, Any]] | None:
+    """What of the granted details (RFC 9396 §7) those scopes carry; None where nothing was asked so."""
+    if grant.authorization_details is None:
+        return None
+    granted = load_details(grant.authorization_details)
+    return [replace(granted, categories=granted.categories & categories_of(scopes)).as_json()]
+
+
 def _spec(broker: Broker, grant: OAuthGrant, scopes: frozenset[str], jkt: str | None) -> TokenSpec:
     claims: dict[str, Any] = {"patient": str(grant.person_id)}
+    details = granted_details(grant, scopes)
+    if details is not None:
+        claims["authorization_details"] = details
     if grant.professional_id:
         claims["act"] = {"sub": str(grant.professional_id)}
     return TokenSpec(

@@ -9,8 +9,8 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from consent_broker.consents.decision import AccessQuery, Decision
-from consent_broker.consents.service import decide_access
-from consent_broker.consents.vocabulary import categories_of
+from consent_broker.consents.service import decide_access, get_consent
+from consent_broker.consents.vocabulary import Status, categories_of
 from consent_broker.oauth.models import OAuthGrant
 from registry import outbox
 from registry.audit.event import Event
@@ -35,7 +35,12 @@ def find_grant(session: Session, grant_id: UUID) -> OAuthGrant | None:
     """A grant that has neither ended nor been revoked, read anew."""
     grant = session.get(OAuthGrant, grant_id, populate_existing=True)
     alive = grant is not None and grant.revoked_at is None and grant.expires_at > now()
-    return grant if alive else None
+    return grant if grant is not None and alive and _says_what_holds(session, grant) else None
+
+
+def _says_what_holds(session: Session, grant: OAuthGrant) -> bool:
+    """One whose tokens say exactly what was granted does not pass on to the wider consent that took its place."""
+    return grant.authorization_details is None or get_consent(session, grant.consent_id).status is not Status.SUPERSEDED
 
 
 def open_grant(

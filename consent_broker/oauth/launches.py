@@ -9,7 +9,7 @@ from consent_broker.consents.access_requests import current_status, get_access_r
 from consent_broker.consents.models import AccessRequest
 from consent_broker.consents.vocabulary import categories_of, scope_of
 from consent_broker.oauth.clients import Client
-from consent_broker.oauth.scopes import GRANT_SCOPES, RECORD_SCOPES, parse_scopes
+from consent_broker.oauth.scopes import CONTEXT_SCOPES, GRANT_SCOPES, RECORD_SCOPES, parse_scopes
 from registry.database import now
 from registry.errors import NotFound
 
@@ -29,7 +29,7 @@ def find_launch(session: Session, client: Client, launch: str) -> AccessRequest:
 
 
 def scopes_asked(client: Client, text: str | None, launch: AccessRequest | None) -> frozenset[str]:
-    """What is asked for, without `launch` itself; without a scope, all the access request is about.
+    """What is asked for, without what asks for context; without a scope, all the access request is about.
 
     Raises InvalidScopeError for what the client is not registered for, or the access request doesn't cover.
     """
@@ -37,8 +37,8 @@ def scopes_asked(client: Client, text: str | None, launch: AccessRequest | None)
     records = scopes & RECORD_SCOPES
     if not records or not scopes <= GRANT_SCOPES:
         raise InvalidScopeError("Ask for patient/ scopes, and only those that go with them")
-    if not (scopes - {"launch"}) <= client.scopes | {"launch"}:
+    if not scopes - CONTEXT_SCOPES <= client.scopes:
         raise InvalidScopeError("The application is not registered for a scope it asks for")
     if launch is not None and not categories_of(records) <= set(launch.categories):
         raise InvalidScopeError("The access request covers less than the scope")
-    return scopes - {"launch"}
+    return scopes - CONTEXT_SCOPES

@@ -27,6 +27,9 @@ class AuthorizationRequest(Base):
     jkt: Mapped[str | None]
     """The thumbprint of the key its code may be redeemed with (RFC 9449 §10); None for any."""
 
+    authorization_details: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """What was asked exactly (RFC 9396), as `rfc9396_rar.Details` writes it."""
+
     access_request_id: Mapped[UUID | None] = mapped_column(ForeignKey("access_requests.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     pushed_until: Mapped[datetime | None]
@@ -49,6 +52,9 @@ class OAuthGrant(Base):
     purpose: Mapped[str]
     consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"), index=True)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    authorization_details: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """What was granted exactly (RFC 9396), when it was asked so."""
+
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

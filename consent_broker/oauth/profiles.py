@@ -34,6 +34,9 @@ class Profile:
     pushed: bool
     """Whether its authorization requests are pushed (RFC 9126), and only so."""
 
+    detailed: bool
+    """Whether it may ask by authorization details (RFC 9396)."""
+
     cross_origin: bool
     """Whether its browser code may call us from the origins of its redirect URIs (CORS)."""
 
@@ -50,6 +53,7 @@ FAPI2 = Profile(
     bound=True,
     rotates=False,
     pushed=True,
+    detailed=True,
     cross_origin=False,
 )
 """FAPI 2.0 Security Profile Final §5.3: the assertion is for the issuer."""
@@ -62,6 +66,7 @@ SMART = Profile(
     bound=False,
     rotates=True,
     pushed=False,
+    detailed=False,
     cross_origin=True,
 )
 """SMART App Launch 2.2: the assertion is for the token URL (Client Authentication: Asymmetric §5.1.2)."""

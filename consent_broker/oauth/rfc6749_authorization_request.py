@@ -18,6 +18,7 @@ from consent_broker.oauth.launches import find_launch, scopes_asked
 from consent_broker.oauth.models import AuthorizationRequest
 from consent_broker.oauth.opaque import digest
 from consent_broker.oauth.rfc7636_pkce import is_challenge
+from consent_broker.oauth.rfc9396_rar import Details, InvalidAuthorizationDetails, read_details
 from registry.database import now
 
 LIFETIME = timedelta(minutes=10)
@@ -58,7 +59,9 @@ def store_request(
     _check_form(broker, parameters)
     try:
         launch = find_launch(session, client, parameters["launch"]) if "launch" in parameters else None
-        scopes = scopes_asked(client, parameters.get("scope"), launch)
+        details = _details(session, client, parameters, launch)
+        scope = parameters.get("scope")
+        scopes = scopes_asked(client, details.scope(scope) if details else scope, launch)
     except OAuth2Error as error:
         raise RefusedRequest(str(error.error), str(error.description)) from None
     _check_waiting(session, client, launch)
@@ -73,12 +76,28 @@ def store_request(
             state=parameters.get("state"),
             code_challenge=parameters["code_challenge"],
             jkt=arrival.jkt,
+            authorization_details=details.as_json() if details else None,
             access_request_id=launch.id if launch else None,
             created_at=moment,
             pushed_until=moment + arrival.pushed_for if arrival.pushed_for else None,
             expires_at=moment + (arrival.pushed_for or LIFETIME),
         )
     )
+
+
+def _details(
+    session: Session, client: Client, parameters: dict[str, str], launch: AccessRequest | None
+) -> Details | None:
+    """What is asked exactly, within what the access request asks (RFC 9396)."""
+    text = parameters.get("authorization_details")
+    if text is None:
+        return None
+    if not client.profile.detailed:
+        raise InvalidAuthorizationDetails("An app asks by scopes")
+    details = read_details(session, text)
+    if launch is not None and (details.purpose != launch.purpose or (details.ends_at or now()) > launch.ends_at):
+        raise InvalidAuthorizationDetails("The access request has another purpose, or ends earlier")
+    return details
 
 
 def _check_form(broker: Broker, parameters: dict[str, str]) -> None:

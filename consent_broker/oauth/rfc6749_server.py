@@ -19,6 +19,7 @@ from consent_broker.oauth.rfc6749_refresh_token import RefreshTokenGrant
 from consent_broker.oauth.rfc7523_client_auth import PrivateKeyJwt
 from consent_broker.oauth.rfc7636_pkce import S256Only
 from consent_broker.oauth.rfc8628_device import DeviceCodeGrant
+from consent_broker.oauth.rfc9396_rar import InvalidAuthorizationDetails
 from consent_broker.oauth.rfc9449_dpop import HEADER, InvalidDpopProof, read_request_proof, use_proof
 from consent_broker.resource_server.proofs import InvalidProof, Proof
 from registry.database import now
@@ -81,6 +82,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         A proof is read before the assertion is used up, so that a nonce that is asked for costs neither the assertion
         nor a code, and used up after it, so that nobody unknown fills the table.
         """
+        if endpoint == "token" and "authorization_details" in request.form:
+            raise InvalidAuthorizationDetails("They are asked for when the request is pushed, not here")
         url = f"{self.broker.issuer}{request.path}"
         proof = read_request_proof(self.broker.nonces, request.headers.get(HEADER), request.method, url)
         client: Client = super().authenticate_client(request, methods, endpoint)

@@ -14,7 +14,8 @@ from consent_broker.oauth.rfc9068_tokens import InvalidToken, find_token, read_t
 from consent_broker.oauth.standing import stands
 
 INACTIVE: dict[str, Any] = {"active": False}
-_SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "patient", "act", "cnf", "extensions")
+_SHOWN = ("scope", "client_id", "exp", "iat", "sub", "aud", "iss", "jti", "patient", "act", "cnf", "extensions",
+          "authorization_details")  # fmt: skip
 
 
 def introspect(session: Session, broker: Broker, resource_server: Client, token: str) -> dict[str, Any]:

@@ -10,13 +10,16 @@ from consent_broker.oauth.clients import AUTH_METHOD, GRANT_TYPES
 from consent_broker.oauth.profiles import FAPI2, SMART
 from consent_broker.oauth.rfc7636_pkce import METHOD
 from consent_broker.oauth.rfc9126_par import PATH as PAR_PATH
+from consent_broker.oauth.rfc9396_rar import TYPE as DETAILS_TYPE
 from consent_broker.oauth.scopes import SUPPORTED
 from consent_broker.resource_server.proofs import ALGORITHMS as DPOP_ALGORITHMS
 
 CAPABILITIES = [
     "launch-ehr",
+    "launch-standalone",
     "client-confidential-asymmetric",
     "context-ehr-patient",
+    "context-standalone-patient",
     "permission-offline",
     "permission-patient",
     "permission-v1",
@@ -32,6 +35,7 @@ def metadata(broker: Broker) -> dict[str, Any]:
         | {
             "pushed_authorization_request_endpoint": f"{broker.issuer}{PAR_PATH}",
             "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
+            "authorization_details_types_supported": [DETAILS_TYPE],
         }
     )
     if broker.settings.secure:

@@ -16,7 +16,10 @@ SYSTEM_SCOPES = {
 """Scopes of a record system acting for itself, and the surface each opens."""
 
 RECORD_SCOPES = frozenset(scope_of(category) for category in FHIR_TYPES)
-GRANT_SCOPES = RECORD_SCOPES | {"launch", "offline_access"}
+CONTEXT_SCOPES = frozenset({"launch", "launch/patient"})
+"""What an app asks for context with; it always gets it: the patient is whoever answers, or the access request's."""
+
+GRANT_SCOPES = RECORD_SCOPES | CONTEXT_SCOPES | {"offline_access"}
 SUPPORTED = frozenset(SYSTEM_SCOPES) | GRANT_SCOPES
 MAX_SCOPES = 40
 _TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")

@@ -70,7 +70,7 @@ class RecordSystem:
         """Ask the patient for access, in a professional's name."""
         return self._http.post(f"{self._base_url}/api/v1/access-requests", json=wanted, headers=token)
 
-    def authorization(self, launch: str, scope: str) -> Authorization:
+    def authorization(self, launch: str, scope: str, **more: str) -> Authorization:
         """Push an authorization launched from an access request, and return where the browser goes (RFC 9126, 7636)."""
         state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
         form = {
@@ -82,6 +82,7 @@ class RecordSystem:
             "code_challenge": s256(verifier),
             "code_challenge_method": "S256",
             "launch": launch,
+            **more,
         }
         authentication = self._client.authentication(self._base_url)
         pushed = self._teller.check_status(

@@ -1,5 +1,6 @@
 """The consent page of an OAuth authorization, from the record system's request to its code."""
 
+import json
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +20,7 @@ def asking(world: World) -> RecordSystem:
     return RecordSystem(world.base_url, known, Teller())
 
 
-def authorization(world: World, asking: RecordSystem, categories: list[str]) -> tuple[str, str, str]:
+def authorization(world: World, asking: RecordSystem, categories: list[str], **more: str) -> tuple[str, str, str]:
     """An address for the patient's browser, the state, and the verifier."""
     wanted = {
         "person": str(world.person_id),
@@ -29,7 +30,7 @@ def authorization(world: World, asking: RecordSystem, categories: list[str]) -> 
     }
     answer = asking.ask_access(asking.token("access-request"), wanted)
     assert answer.status_code == 201, answer.text
-    made = asking.authorization(answer.json()["id"], SCOPE)
+    made = asking.authorization(answer.json()["id"], SCOPE, **more)
     return made.url.removeprefix(world.base_url), made.state, made.verifier
 
 
@@ -65,6 +66,28 @@ def test_she_reads_who_asks_for_what_and_grants(world: World, asking: RecordSyst
     answer = dict(pair.split("=", 1) for pair in urlsplit(location).query.split("&"))
     assert answer["state"] == state
     assert asking.redeem(answer["code"], verifier).status_code == 200
+
+
+def test_what_is_asked_exactly_is_on_the_page(world: World, asking: RecordSystem, patient: Visitor) -> None:
+    details = {
+        "type": "record-access",
+        "categories": ["allergies", "encounters"],
+        "establishments": [story.HOLDING.renipress],
+        "data_period": {"start": "2020-01-01", "end": "2026-06-30"},
+    }
+    asked = {"authorization_details": json.dumps([details])}
+    path, _, verifier = authorization(world, asking, ["allergies", "encounters", "immunizations"], **asked)
+    page = patient.open(path)
+    for words in (
+        f"Solo lo que guarda: {story.HOLDING.name}.",
+        "Solo desde el 1 de enero de 2020.",
+        "Solo hasta el 30 de junio de 2026.",
+    ):
+        assert words in page.text
+    assert "Vacunas" not in page.text
+    answer = dict(pair.split("=", 1) for pair in urlsplit(press(patient, page, "permitir")).query.split("&"))
+    said = asking.redeem(answer["code"], verifier).json()["authorization_details"][0]
+    assert (said["establishments"], said["data_period"]) == ([story.HOLDING.renipress], details["data_period"])
 
 
 def test_she_declines_and_the_client_is_told(world: World, asking: RecordSystem, patient: Visitor) -> None:
