@@ -8,8 +8,9 @@ from uuid import UUID
 
 from flask import abort, current_app, g, redirect, request
 
+from portal.acting import Acting, find_acting
 from portal.errors import FormExpired, RoleMissing
-from portal.hats import Hat
+from portal.hats import PATIENT, Hat
 from portal.people import hats_for
 from portal.session import Session, find_session
 from registry.app import parts
@@ -35,11 +36,22 @@ class SignedIn:
     expires_at: datetime
     csrf: str
     seed: str
+    acting: Acting | None = None
+    lapsed: bool = False
+    """Whether the session acted in another's name and may no longer."""
+
+    @property
+    def subject_id(self) -> UUID | None:
+        """The person whose pages they are: the one acted for, or the human's own."""
+        return self.acting.mandate.person_id if self.acting else self.person_id
 
     def fresh(self, within: timedelta) -> bool:
         """Whether the human proved who they are less than `within` ago."""
         return now() - self.auth_time < within
 
+
+CHOOSING = frozenset(f"portal-representing.{view}" for view in ("list_represented", "act_for", "stop"))
+"""Where it is chosen in whose name one acts."""
 
 FRESH = timedelta(minutes=15)
 """How recent the proof of identity must be to give or take a permission."""
@@ -61,6 +73,7 @@ def load_session() -> None:
 def _sit_down(found: Session) -> SignedIn:
     identity = found.identity
     hats = hats_for(session(), parts(), identity)
+    acting = find_acting(session(), parts(), identity.document, found.acting_by)
     return SignedIn(
         session_id=found.session_id,
         subject=found.subject,
@@ -74,6 +87,8 @@ def _sit_down(found: Session) -> SignedIn:
         expires_at=found.expires_at,
         csrf=found.csrf,
         seed=found.seed,
+        acting=acting,
+        lapsed=found.acting_by is not None and acting is None,
     )
 
 
@@ -86,6 +101,15 @@ def require(hat: Hat) -> None:
     if hat.role not in signed_in().roles:
         raise RoleMissing(hat.label.lower())
     g.hat = hat
+    if hat.role == PATIENT.role and request.endpoint not in CHOOSING:
+        _require_subject()
+
+
+def _require_subject() -> None:
+    """Whose pages they are is certain: nobody goes on in another's name after the mandate, and lands in their own."""
+    who = signed_in()
+    if who.lapsed or who.subject_id is None:
+        abort(redirect("/mi-historia/representados", 303))
 
 
 def require_fresh(acr: int, came_from: str, within: timedelta = FRESH) -> None:

@@ -38,6 +38,7 @@ PATIENT = Hat(
         Section("Quién la vio", "/mi-historia/accesos"),
         Section("Mis permisos", "/mi-historia/permisos"),
         Section("Emergencias", "/mi-historia/emergencias"),
+        Section("Representación", "/mi-historia/representados"),
         Section("Mis ingresos", "/mi-historia/sesiones"),
     ),
 )

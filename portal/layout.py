@@ -141,5 +141,6 @@ def _environment() -> Environment:
         moment=dates.long_moment, day=dates.long_day, hour=dates.hour, number=dates.number, category=texts.category,
         choices=texts.choices, purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex,
         combine=operator.or_, from_where=from_where,
+        basis=texts.basis, power=texts.power, paper=texts.paper, act=texts.act,
     )  # fmt: skip
     return environment

@@ -12,6 +12,7 @@ from consent_broker.consents.access_requests import list_pending_requests
 from consent_broker.oauth.rfc8628_device import waits_for
 from portal import accesses as log
 from portal import layout, present
+from portal.acting import withheld_from
 from portal.dates import next_day, parse_day
 from portal.guard import require, signed_in
 from portal.hats import PATIENT
@@ -48,8 +49,11 @@ def policy() -> None:
 
 
 def me() -> UUID:
-    """The person whose pages these are, by the id of today (a merge may have replaced it); raises NotFound."""
-    found = signed_in().person_id
+    """The person whose pages these are, by the id of today (a merge may have replaced it); raises NotFound.
+
+    Whoever acts in another's name sees that person's pages.
+    """
+    found = signed_in().subject_id
     if found is None:
         raise NotFound("There is no such person.")
     return current_id(session(), found)
@@ -58,12 +62,16 @@ def me() -> UUID:
 @patient.get("")
 def home() -> Response:
     """Where my records are, what waits for me, and the last accesses."""
-    asked = list_pending_requests(session(), [me()])
+    withheld = withheld_from(session(), signed_in().acting)
+    asked = [one for one in list_pending_requests(session(), [me()]) if one.consent_id not in withheld.consents]
     waited_for = waits_for(session(), [one.id for one in asked])
     pending = present.pending_requests(session(), parts().sealer, asked, waited_for)
     latest = log.newest(session(), parts().sealer, _selection(Filters()), FEW)
     return layout.page(
-        "patient_home.html", holders=holders_of(session(), me()), pending=pending, accesses=latest.accesses
+        "patient_home.html",
+        holders=[one for one in holders_of(session(), me()) if one.id not in withheld.places],
+        pending=pending,
+        accesses=latest.accesses,
     )
 
 
@@ -128,6 +136,7 @@ def _selection(filters: Filters) -> Selection:
     """What the filters leave; raises NotFound for the code of no establishment."""
     place = get_establishment(session(), filters.establecimiento) if filters.establecimiento else None
     since, until = parse_day(filters.desde), parse_day(filters.hasta)
+    withheld = withheld_from(session(), signed_in().acting)
     return Selection(
         person_ids=person_and_replaced(session(), me()),
         actions=log.SHOWN,
@@ -135,6 +144,8 @@ def _selection(filters: Filters) -> Selection:
         since=since,
         until=next_day(until) if until else None,
         establishment_id=place.id if place else None,
+        without_consents=withheld.consents,
+        without_places=withheld.places,
     )
 
 

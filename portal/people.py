@@ -15,10 +15,12 @@ from registry.app import Renhice
 from registry.calendar import LIMA
 from registry.database import now
 from registry.directory.documents import document_token
+from registry.directory.representatives import list_of_representative
 from registry.directory.service import find_professional, list_establishments, staff_roles
 from registry.identity.persons import find_citizen, get_person, list_person_ids, preferred_demographics, preferred_of
 from registry.identity.search import match
 from registry.identity.service import engine_of
+from registry.locator.hiding import hidden_links
 from registry.locator.service import locate
 from registry.pide.port import IdentityRegistry
 
@@ -45,7 +47,8 @@ def hats_for(session: Session, parts: Renhice, identity: Identity) -> Hats:
     person_id = find_citizen(session, parts.sealer, document, names, confirmed=confirmed)
     professional = find_professional(session, parts.sealer, document)
     able = professional is not None and professional.able_to_practise
-    roles = {role for role, held in (("patient", person_id), ("professional", able)) if held}
+    cared_for = person_id is not None or bool(list_of_representative(session, parts.sealer, document))
+    roles = {role for role, held in (("patient", cared_for), ("professional", able)) if held}
     return Hats(
         handle=document_token(parts.sealer, document).hex(),
         person_id=person_id,
@@ -86,8 +89,11 @@ def holders_of(session: Session, person_id: UUID) -> list[Holder]:
     received = defaultdict(list)
     for located in locate(session, person_id):
         received[located.establishment_id].append(located.last_received)
+    hidden = hidden_links(session, person_id)
     holders = [
         Holder(
+            id=place.id,
+            hidden=place.id in hidden,
             establishment=place.name,
             place=place.region.title(),
             kind=f"Categoría {place.category}",

@@ -7,7 +7,8 @@ from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as Answer
 
 from consent_broker.consents.access_requests import current_status, deny_request, find_request_for, grant_request
-from consent_broker.consents.evidence import Evidence
+from consent_broker.consents.directives import Kind
+from consent_broker.consents.evidence import Evidence, Proof, RepresentativeEvidence
 from consent_broker.consents.regrouping import is_suspended
 from consent_broker.consents.service import (
     ConsentState,
@@ -19,6 +20,7 @@ from consent_broker.consents.service import (
 )
 from consent_broker.consents.vocabulary import Status
 from portal import layout, present
+from portal.acting import withheld_from
 from portal.errors import AlreadyDecided
 from portal.guard import require_fresh, signed_in
 from portal.hats import DECISION_ACR
@@ -40,7 +42,9 @@ CURRENT = frozenset({"active", "suspended"})
 @permissions.get("/permisos")
 def list_permissions() -> Response:
     """Permissions in force, and those that ended or rest because the person that gave them was merged into me."""
-    states = [state for state in list_consents(session(), _my_ids()) if state.status is not Status.PROPOSED]
+    withheld = withheld_from(session(), signed_in().acting)
+    held = [state for state in list_consents(session(), _my_ids()) if state.status is not Status.PROPOSED]
+    states = [state for state in held if state.terms.kind is Kind.PERMISSION and withheld.shows(state)]
     resting = {state.id for state in states if is_suspended(state, me())}
     shown = [
         replace(one, state="suspended") if one.state == "active" and one.id in resting else one
@@ -123,18 +127,29 @@ def choice_of(asked: ConsentQuestion) -> Choice:
     return read_choice(request.form, request.form.getlist("categoria"), asked, now())
 
 
-def evidence(text: str, acting_as: UUID | None = None) -> Evidence:
-    """What is kept of the person's act: who, how surely known, and a hash of the words they saw.
+def evidence(text: str, acting_as: UUID | None = None) -> Proof:
+    """What is kept of the act: who, how surely known, a hash of the words they saw, and by which representation if any.
 
     `acting_as` is an id the person went by when the consent was given, before a merge replaced it.
     """
     who = signed_in()
-    return Evidence(
-        actor_person_id=acting_as or me(),
+    if who.acting is None:
+        return Evidence(
+            actor_person_id=acting_as or me(),
+            acr=who.acr,
+            auth_time=who.auth_time,
+            channel="portal",
+            text=text,
+            subject_token=who.subject,
+            session_id=who.session_id,
+        )
+    return RepresentativeEvidence(
+        mandate=replace(who.acting.mandate, person_id=acting_as or me()),
+        actor_person_id=who.person_id,
         acr=who.acr,
         auth_time=who.auth_time,
         channel="portal",
-        text=text,
+        text=f"En nombre de {who.acting.name}. {text}",
         subject_token=who.subject,
         session_id=who.session_id,
     )
@@ -142,6 +157,8 @@ def evidence(text: str, acting_as: UUID | None = None) -> Evidence:
 
 def _question(request_id: UUID) -> ConsentQuestion:
     asked = find_request_for(session(), request_id, me())
+    if asked.consent_id in withheld_from(session(), signed_in().acting).consents:
+        raise NotFound("There is no such access request.")
     if current_status(asked, now()) != "pending":
         raise AlreadyDecided("Este pedido ya fue respondido o venció.")
     return present.question(session(), parts().sealer, asked, f"/mi-historia/pedidos/{request_id}")
@@ -149,7 +166,8 @@ def _question(request_id: UUID) -> ConsentQuestion:
 
 def _mine(consent_id: UUID) -> ConsentState:
     state = get_consent(session(), consent_id)
-    if state.terms.person_id not in _my_ids():
+    shown = withheld_from(session(), signed_in().acting).shows(state)
+    if state.terms.person_id not in _my_ids() or not shown:
         raise NotFound("There is no such consent.")
     return state
 

@@ -150,6 +150,12 @@ def accesses(session: Session, sealer: Sealer, events: Sequence[AuditEvent]) -> 
     return [_access(event, known) for event in events]
 
 
+def powers_in_order(powers: Iterable[str]) -> list[str]:
+    """Powers from the least to the most."""
+    wanted = set(map(str, powers))
+    return [code for code in texts.POWERS if code in wanted]
+
+
 def in_order(categories: Iterable[str] | None) -> list[str]:
     """Categories in clinical order; None is all of them."""
     wanted = set(texts.CATEGORIES if categories is None else categories)

@@ -18,6 +18,7 @@ from portal.privacy import policy as privacy_policy
 from portal.privacy import privacy
 from portal.professional import professional
 from portal.public import portal, static
+from portal.representing import representing
 from registry.access import public
 from registry.app import Room
 
@@ -29,6 +30,7 @@ def rooms() -> list[Room]:
         Room(blueprint=portal, policy=load_session, surface="page"),
         Room(blueprint=patient, policy=patient_policy, surface="page"),
         Room(blueprint=permissions, policy=patient_policy, surface="page"),
+        Room(blueprint=representing, policy=patient_policy, surface="page"),
         Room(blueprint=codes, policy=codes_policy, surface="page"),
         Room(blueprint=authorise, policy=authorise_policy, surface="page"),
         Room(blueprint=professional, policy=professional_policy, surface="page"),

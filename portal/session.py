@@ -54,6 +54,8 @@ class Session:
     identity: Identity
     expires_at: datetime
     csrf: str
+    acting_by: UUID | None
+    """The representation by which it acts in another's name."""
     seed: str
     """What codes shown in this session derive from; never leaves the server."""
 
@@ -122,7 +124,8 @@ def find_session(session: DatabaseSession, sealer: Sealer, secret: str | None) -
         subject=row.subject.hex(),
         identity=_from_bytes(sealed, acr=row.acr, auth_time=row.auth_time),
         expires_at=row.expires_at,
-        csrf=derive(secret, "form"),
+        csrf=derive(secret, f"form:{row.acting_by}" if row.acting_by else "form"),
+        acting_by=row.acting_by,
         seed=derive(secret, "codes"),
     )
 
@@ -160,6 +163,18 @@ def purge_sessions(session: DatabaseSession, limit: int = 1000) -> int:
     ids = session.scalars(gone, execution_options={"synchronize_session": False}).all()
     session.execute(delete(DataKey).where(DataKey.owner_id.in_(ids)))
     return len(ids)
+
+
+def document_of(session: DatabaseSession, sealer: Sealer, session_id: UUID) -> str:
+    """The number of the document a living session's human signed in with; raises SealError once it ended."""
+    row = session.get_one(PortalSession, session_id)
+    sealed = sealer.open(session, row.id, row.sealed_identity, _IDENTITY)
+    return _from_bytes(sealed, acr=row.acr, auth_time=row.auth_time).document
+
+
+def act_by(session: DatabaseSession, session_id: UUID, representation_id: UUID | None) -> None:
+    """Act in another's name from the next request on, or for oneself again."""
+    session.execute(update(PortalSession).where(PortalSession.id == session_id).values(acting_by=representation_id))
 
 
 def device(user_agent: str) -> str:

@@ -41,6 +41,24 @@ CONSENT_STATES = {
 ROLES = {"patient": "Paciente", "professional": "Profesional", "analyst": "Analista", "steward": "Gestor de identidad",
          "administrator": "Administrador", "privacy-officer": "Oficial de datos personales"}  # fmt: skip
 
+BASES = {"parent": "Madre o padre", "guardian": "Tutor", "power": "Apoderado", "support": "Persona de apoyo"}
+POWERS = {"see": "Ver", "decide": "Decidir permisos", "rights": "Ejercer derechos"}
+PAPERS = {
+    "birth-record": "Partida de nacimiento o CNV",
+    "ruling": "Resolución judicial",
+    "notarial-power": "Poder notarial",
+    "support-deed": "Escritura de apoyos",
+}
+
+ACTS = {
+    "consent:representation:used": "Entró a su historia",
+    "consent:directive:granted": "Dio un permiso o puso un límite",
+    "consent:directive:revoked": "Retiró un permiso o un límite",
+    "consent:directive:rejected": "No dio un permiso que pedían",
+    "oauth:authorization:rejected": "No dio un permiso que pedían",
+}
+"""What a representative may have done."""
+
 SEXES = {"female": "Mujer", "male": "Hombre", "F": "Mujer", "M": "Hombre", "other": "Otro", "unknown": "No consta"}
 
 
@@ -197,3 +215,23 @@ def action(code: str) -> str:
 def fault(code: str) -> str:
     """Why an establishment's records did not arrive."""
     return FAULTS.get(code, "no entregó sus datos.")
+
+
+def basis(code: str) -> str:
+    """Why somebody may act for another."""
+    return BASES.get(code, "Representante")
+
+
+def power(code: str) -> str:
+    """What a representative may do."""
+    return POWERS.get(code, code)
+
+
+def paper(code: str) -> str:
+    """What a representation rests on."""
+    return PAPERS.get(code, "No consta")
+
+
+def act(code: str) -> str:
+    """What a representative did."""
+    return ACTS.get(code, "Otra acción")

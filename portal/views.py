@@ -8,13 +8,15 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """One establishment that holds records of the person."""
+    """One establishment that holds records of the person; `hidden` when the person hides the link."""
 
+    id: UUID
     establishment: str
     place: str
     kind: str
     records: int
     last: datetime
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,3 +169,39 @@ class Figure:
     rows: Sequence[FigureRow]
     total: int | None
     updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Represented:
+    """Somebody in whose name one may act; `current` while one does."""
+
+    id: UUID
+    name: str
+    basis: str
+    powers: Sequence[str]
+    until: datetime | None
+    current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepresentedBy:
+    """Somebody who may act in one's own name, or might once."""
+
+    id: UUID
+    name: str
+    basis: str
+    powers: Sequence[str]
+    paper: str
+    since: datetime
+    until: datetime | None
+    in_force: bool
+    mine_to_end: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActInName:
+    """Something a representative did."""
+
+    at: datetime
+    who: str
+    action: str

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
 from consent_broker.consents.access_requests import deny_request, find_request_for, grant_request
-from consent_broker.consents.evidence import Evidence
+from consent_broker.consents.evidence import Proof
 from consent_broker.consents.models import AccessRequest
 from consent_broker.consents.narrowing import AS_ASKED, Narrowing, as_narrowing, narrow
 from consent_broker.consents.service import ConsentState, Terms, grant_consent, propose_consent
@@ -59,7 +59,7 @@ def get_authorization(session: Session, challenge: str, person_id: UUID) -> Auth
 
 
 def accept(
-    session: Session, broker: Broker, challenge: str, evidence: Evidence, narrowing: Narrowing = AS_ASKED
+    session: Session, broker: Broker, challenge: str, evidence: Proof, narrowing: Narrowing = AS_ASKED
 ) -> str:
     """The patient agrees, or to less: consent, decision, grant and code in one transaction; returns where to go next.
 
@@ -89,7 +89,7 @@ def accept(
     return answer_url(broker.issuer, request.redirect_uri, {"code": code, "state": request.state})
 
 
-def reject(session: Session, broker: Broker, challenge: str, evidence: Evidence) -> str:
+def reject(session: Session, broker: Broker, challenge: str, evidence: Proof) -> str:
     """The patient declines; returns where the browser goes, with `access_denied`. Raises as `accept`.
 
     Declining always counts; to an address that is no longer the client's the browser isn't sent.
@@ -183,7 +183,7 @@ def _reader(asked: Authorization) -> Reader:
     )
 
 
-def _require_usable(session: Session, request: AuthorizationRequest, asked: Authorization, evidence: Evidence) -> None:
+def _require_usable(session: Session, request: AuthorizationRequest, asked: Authorization, evidence: Proof) -> None:
     """The client and the professional may have lost their standing since the page was shown."""
     fault = _client_fault(session, request) or unable_professional(session, _reader(asked), now())
     if fault is None:
@@ -210,7 +210,7 @@ def _client_fault(session: Session, request: AuthorizationRequest) -> str | None
     return None if client.check_redirect_uri(request.redirect_uri) else "address-withdrawn"
 
 
-def _consent(session: Session, asked: Authorization, evidence: Evidence, narrowing: Narrowing) -> ConsentState:
+def _consent(session: Session, asked: Authorization, evidence: Proof, narrowing: Narrowing) -> ConsentState:
     terms = Terms(
         person_id=evidence.decides_for,
         establishment_id=asked.establishment_id,

@@ -36,6 +36,10 @@ class Selection:
     since: datetime | None = None
     until: datetime | None = None
     establishment_id: UUID | None = None
+    actor_role: str | None = None
+    without_consents: frozenset[UUID] = frozenset()
+    without_places: frozenset[UUID] = frozenset()
+    """What whoever looks is not shown: events under these consents, or that name these establishments."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The same as SQL."""
@@ -49,6 +53,12 @@ class Selection:
             found.append(AuditEvent.recorded_at < self.until)
         if self.establishment_id:
             found.append(AuditEvent.establishment_id == self.establishment_id)
+        if self.actor_role:
+            found.append(AuditEvent.actor_role == self.actor_role)
+        named = (AuditEvent.consent_id, self.without_consents), *(
+            (column, self.without_places) for column in (AuditEvent.establishment_id, AuditEvent.holder_id)
+        )
+        found += [column.is_(None) | column.not_in(ids) for column, ids in named if ids]
         return found
 
 
