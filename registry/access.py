@@ -37,6 +37,9 @@ class Caller:
     grant_id: UUID | None = None
     """The authorization a grant token came from; None for client credentials."""
 
+    staff: str | None = None
+    """The handle of the Minsa staff member who works through the client; None for a record system."""
+
     scheme: str = "Bearer"
     """How the token was presented: `DPoP` when it is bound to a key of the caller's."""
 

@@ -4,6 +4,9 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, make_response, render_template_string
 from flask_smorest import Api
+from webargs.flaskparser import FlaskParser
+
+from registry.errors import InvalidInput
 
 API_TITLE = "RENHICE"
 _PAGE = """<!doctype html>
@@ -23,6 +26,20 @@ section{border-top:1px solid;padding:1rem 0}</style></head>
 <details><summary>Responses</summary><pre>{{ operation.responses | tojson(2) }}</pre></details></section>
 {% endfor %}{% endfor %}
 <h2>Schemas</h2><pre>{{ spec.components | tojson(2) }}</pre></body></html>"""
+
+
+class StrictParser(FlaskParser):
+    """webargs' parser, for which JSON nested beyond reason is bad input, and each schema says what it takes."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}  # noqa: RUF012  # as webargs declares it
+
+    def load_json(self, req: Any, schema: Any) -> Any:
+        """The body as JSON; raises InvalidInput where the decoder's stack ends."""
+        try:
+            return super().load_json(req, schema)
+        except RecursionError:
+            raise InvalidInput("The JSON is nested too deeply.") from None
+
 
 documentation = Blueprint("documentation", __name__)
 

@@ -9,6 +9,7 @@ from registry.fhir.routes import blueprint as fhir
 from registry.health import blueprint as health
 from registry.identity.reresolution.driving import EVERY, advance
 from registry.identity.reresolution.report import ConsentCount
+from registry.identity.routes import blueprint as stewardship
 from registry.identity.verification import CHECK_EVERY, verify_due
 from registry.messages.gateway import make_sms_gateway
 from registry.messages.service import DELIVER_EVERY, PURGE_EVERY, deliver_texts, purge_texts
@@ -20,12 +21,13 @@ AUDIENCE = "/fhir"
 
 
 def rooms(authenticate: Authenticator) -> list[Room]:
-    """Health and documentation for everyone, FHIR for record systems with a token for it."""
+    """Health and documentation for everyone, FHIR for record systems, stewardship for who names a steward."""
     return [
         Room(blueprint=health, policy=public, surface="problem"),
         Room(blueprint=documentation, policy=public, surface="problem"),
         Room(blueprint=capability, policy=public, surface="fhir"),
         Room(blueprint=fhir, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
+        Room(blueprint=stewardship, policy=bearer(authenticate, "/api/v1"), surface="problem"),
     ]
 
 

@@ -5,28 +5,16 @@ from uuid import UUID
 
 from flask.views import MethodView
 from flask_smorest import Blueprint
-from webargs.flaskparser import FlaskParser
 
 from consent_broker.consents.access_requests import Asking, current_status, get_access_request, request_access
 from consent_broker.consents.models import AccessRequest
 from consent_broker.consents.schemas import AccessRequestSchema, NewAccessRequestSchema
 from registry.access import caller, require_scope
+from registry.api import StrictParser
 from registry.database import now, session
 from registry.directory.service import get_professional_by_registration
-from registry.errors import InvalidInput
 
 SCOPE = "access-request"
-
-
-class StrictParser(FlaskParser):
-    """webargs' parser, for which JSON nested beyond reason is bad input and not a failure of ours."""
-
-    def load_json(self, req: Any, schema: Any) -> Any:
-        """The body as JSON; raises InvalidInput where the decoder's stack ends."""
-        try:
-            return super().load_json(req, schema)
-        except RecursionError:
-            raise InvalidInput("The JSON is nested too deeply.") from None
 
 
 blueprint = Blueprint("access-requests", __name__, description="A professional asks a patient for access")

@@ -6,11 +6,12 @@ from flask.views import MethodView
 from flask_smorest import Blueprint
 
 from consent_broker.consents.access_requests import get_access_request
-from consent_broker.consents.routes import SCOPE, StrictParser
+from consent_broker.consents.routes import SCOPE
 from consent_broker.consents.service import ConsentState
 from consent_broker.desk.schemas import GrantedSchema, ReadCodeSchema, SentCodeSchema
 from consent_broker.desk.sms_codes import SentCode, answer_code, send_code
 from registry.access import caller, require_scope
+from registry.api import StrictParser
 from registry.app import parts
 from registry.database import session
 from registry.errors import NotFound, Unavailable

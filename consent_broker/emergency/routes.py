@@ -7,11 +7,11 @@ from flask.views import MethodView
 from flask_smorest import Blueprint
 
 from consent_broker.broker import current_broker
-from consent_broker.consents.routes import StrictParser
 from consent_broker.emergency.models import EmergencyAccess
 from consent_broker.emergency.schemas import EmergencySchema, NewEmergencySchema
 from consent_broker.emergency.service import Asking, ask_emergency, get_case, is_open
 from registry.access import caller, require_scope
+from registry.api import StrictParser
 from registry.database import now, session
 from registry.directory.service import get_professional_by_registration
 

@@ -17,7 +17,10 @@ from registry.directory.service import find_record_system, list_record_systems
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 EMERGENCY = "https://www.gob.pe/minsa/RENHICE/oauth/grant-type/emergency"
-GRANT_TYPES = frozenset({"client_credentials", "authorization_code", "refresh_token", DEVICE_CODE, EMERGENCY})
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+GRANT_TYPES = frozenset(
+    {"client_credentials", "authorization_code", "refresh_token", DEVICE_CODE, EMERGENCY, JWT_BEARER}
+)
 AUTH_METHOD = "private_key_jwt"
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,200}")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}

@@ -114,6 +114,8 @@ class AccessToken(Base):
     purpose: Mapped[str | None]
     patient: Mapped[str | None]
     """The source record id a holder knows the patient by (holder tokens)."""
+    staff: Mapped[str | None]
+    """The handle of the Minsa staff member who works with it (staff tokens)."""
     residual: Mapped[list[Any] | None] = mapped_column(JSONB)
     """What a holder's token says is to be withheld; when that changes the token no longer stands."""
     status_index: Mapped[int] = mapped_column(BigInteger, Identity(always=True))

@@ -16,6 +16,7 @@ from consent_broker.oauth.rfc6749_authorization_code import AuthorizationCodeGra
 from consent_broker.oauth.rfc6749_client_credentials import ClientCredentialsGrant
 from consent_broker.oauth.rfc6749_parameters import read_form
 from consent_broker.oauth.rfc6749_refresh_token import RefreshTokenGrant
+from consent_broker.oauth.rfc7523_authorization_grant import JwtBearerGrant
 from consent_broker.oauth.rfc7523_client_auth import PrivateKeyJwt
 from consent_broker.oauth.rfc7636_pkce import S256Only
 from consent_broker.oauth.rfc8628_device import DeviceCodeGrant
@@ -72,6 +73,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         self.register_grant(RefreshTokenGrant)
         self.register_grant(DeviceCodeGrant)
         self.register_grant(EmergencyGrant)
+        self.register_grant(JwtBearerGrant)
 
     def query_client(self, client_id: str) -> Client | None:
         return find_client(self.session, client_id, now())

@@ -51,6 +51,7 @@ class AccessTokens:
             token_id=str(row.id),
             audience=audience,
             grant_id=row.grant_id,
+            staff=row.staff,
             scheme=token_type(claims),
         )
 

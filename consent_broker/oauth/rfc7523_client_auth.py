@@ -55,10 +55,10 @@ class PrivateKeyJwt:
         if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
             raise _refusal("A client assertion (private_key_jwt) is required")
         assertion = form["client_assertion"]
-        header, unverified = _peek(assertion)
+        header, unverified = peek(assertion)
         client = self._client(find_client, unverified, form.get("client_id"))
         try:
-            self._verify(assertion, header, client)
+            self.verify(assertion, header, client)
         except InvalidClientError as error:
             self._audit(client, str(error.description))
             raise
@@ -76,7 +76,8 @@ class PrivateKeyJwt:
             raise _refusal("The client assertion can not be verified")
         return client
 
-    def _verify(self, assertion: str, header: dict[str, Any], client: Client) -> None:
+    def verify(self, assertion: str, header: dict[str, Any], client: Client) -> dict[str, Any]:
+        """The claims of an assertion the client signed for us and had not used; raises InvalidClientError."""
         if header.get("alg") not in client.profile.algorithms:
             raise _refusal(f"Sign the assertion with one of {' '.join(client.profile.algorithms)}")
         if "jku" in header and header["jku"] != client.jwks_uri:
@@ -90,6 +91,7 @@ class PrivateKeyJwt:
             raise _refusal(f"The assertion's audience must be {client.profile.audience(self.issuer)}, as one string")
         expires = _check_claims(claims, client.profile)
         self._use_once(client.client_id, claims["jti"], expires)
+        return claims
 
     def _select_key(self, client: Client, header: dict[str, Any]) -> Key:
         """The one key of the client's that fits (SMART Backend Services §4.1.2); never a weak or symmetric one."""
@@ -130,7 +132,7 @@ def _refusal(description: str) -> InvalidClientError:
     return InvalidClientError(description, status_code=401)
 
 
-def _peek(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def peek(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and unverified claims, to find the client and its key by; nothing in them is believed."""
     if len(assertion) > MAX_ASSERTION or not _COMPACT.fullmatch(assertion):
         raise _refusal("The client assertion is not a compact JWT")

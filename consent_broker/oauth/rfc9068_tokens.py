@@ -24,6 +24,7 @@ TYPE = "at+jwt"
 MAX_TOKEN = 8_192
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _HEADER = {"typ", "alg", "kid"}
+_ACTORS = {"client": "record-system", "staff": "steward"}
 
 
 class InvalidToken(Exception):
@@ -32,7 +33,7 @@ class InvalidToken(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSpec:
-    """What a token is for. `kind` is `client`, `grant` or `holder`; `claims` are added to the registered ones.
+    """What a token is for. `kind` is `client`, `grant`, `holder` or `staff`; `claims` are added to the registered ones.
 
     `jkt` is the thumbprint of the key it is bound to (RFC 9449 §6.1); None makes a bearer token, and must be said.
     """
@@ -53,6 +54,7 @@ class TokenSpec:
     consent_id: UUID | None = None
     source_record_id: UUID | None = None
     residual: Sequence[Any] | None = None
+    staff: str | None = None
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -87,6 +89,7 @@ def issue_token(session: Session, broker: Broker, spec: TokenSpec) -> IssuedToke
         purpose=spec.purpose,
         patient=spec.patient,
         residual=spec.residual,
+        staff=spec.staff,
     )
     session.add(token)
     session.flush()
@@ -154,7 +157,7 @@ def _event(spec: TokenSpec, token_id: UUID) -> Event:
         holder_id=spec.holder_id,
         client_id=spec.client_id,
         professional_id=spec.professional_id,
-        actor_role="record-system" if spec.kind == "client" else "professional",
+        actor_role=_ACTORS.get(spec.kind, "professional"),
         purpose=spec.purpose,
         consent_id=spec.consent_id,
         token_id=str(token_id),

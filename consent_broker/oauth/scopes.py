@@ -15,12 +15,15 @@ SYSTEM_SCOPES = {
 }
 """Scopes of a record system acting for itself, and the surface each opens."""
 
+STAFF_SCOPES = {"steward": "/api/v1"}
+"""Scopes of Minsa staff working through a client, and the surface each opens; the token names the human."""
+
 RECORD_SCOPES = frozenset(scope_of(category) for category in FHIR_TYPES)
 CONTEXT_SCOPES = frozenset({"launch", "launch/patient"})
 """What an app asks for context with; it always gets it: the patient is whoever answers, or the access request's."""
 
 GRANT_SCOPES = RECORD_SCOPES | CONTEXT_SCOPES | {"offline_access"}
-SUPPORTED = frozenset(SYSTEM_SCOPES) | GRANT_SCOPES
+SUPPORTED = frozenset(SYSTEM_SCOPES) | frozenset(STAFF_SCOPES) | GRANT_SCOPES
 MAX_SCOPES = 40
 _TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,128}")
 _V1 = {"system/Patient.read": "system/Patient.rs", "system/Patient.write": "system/Patient.cu"} | {

@@ -6,7 +6,7 @@ from registry.identity.deciding import Judgement, decide, merge, split
 from registry.identity.decisions import REASONS, Decision, Grounds, get_decision, list_decisions, read_note
 from registry.identity.effects import Effects, preview
 from registry.identity.seconding import confirm, refuse
-from registry.identity.stewards import Steward, handle_of, is_steward
+from registry.identity.stewards import Steward, handle_of, is_steward, require_steward
 from registry.identity.timeline import PastPerson, list_history, person_at
 from registry.identity.undoing import undo
 from registry.identity.worklist import CaseLine, Filters, assign, count_cases, list_cases, release, take
@@ -47,6 +47,7 @@ __all__ = [
     "read_note",
     "refuse",
     "release",
+    "require_steward",
     "split",
     "take",
     "undo",
