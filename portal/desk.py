@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as Answer
 
 from consent_broker.consents.access_requests import current_status
 from consent_broker.consents.models import AccessRequest
+from consent_broker.desk.assisted import find_statement
 from consent_broker.desk.short_codes import IssuedCode, count_codes, find_shown_code, issue_short_code, was_opened
 from consent_broker.desk.sms_codes import answer_code, find_sent, send_code
 from portal import layout, people, present, texts
@@ -26,7 +27,7 @@ desk = Blueprint("portal-desk", __name__, url_prefix="/profesional/pedidos")
 @desk.get("/<uuid:request_id>")
 def wait(request_id: UUID) -> Answer:
     """The code and its QR while the request waits; once granted, the person's page."""
-    asked = _mine(request_id)
+    asked = my_request(request_id)
     if current_status(asked, now()) == "granted":
         return redirect(f"/profesional/persona/{asked.person_id}", 303)
     return _page(asked)
@@ -35,21 +36,21 @@ def wait(request_id: UUID) -> Answer:
 @desk.get("/<uuid:request_id>/estado")
 def state(request_id: UUID) -> Response:
     """How the request stands, and nothing else: what the page asks for every few seconds."""
-    status = request_status(_mine(request_id))
+    status = request_status(my_request(request_id))
     return layout.page("request_state.html", asked=status, waiting=status.state == "pending")
 
 
 @desk.post("/<uuid:request_id>/codigo")
 def new_code(request_id: UUID) -> Answer:
     """Another code, when the one shown has ended."""
-    show_code(_mine(request_id))
+    show_code(my_request(request_id))
     return redirect(f"/profesional/pedidos/{request_id}", 303)
 
 
 @desk.post("/<uuid:request_id>/sms")
 def send_text(request_id: UUID) -> Answer:
     """A code to the telephone of somebody who has a simple one."""
-    asked = _mine(request_id)
+    asked = my_request(request_id)
     try:
         send_code(session(), parts().sealer, asked.id)
     except (Unprocessable, TooManyRequests) as refusal:
@@ -60,7 +61,7 @@ def send_text(request_id: UUID) -> Answer:
 @desk.post("/<uuid:request_id>/sms/respuesta")
 def read_text(request_id: UUID) -> Answer:
     """The code as the person read it out."""
-    asked = _mine(request_id)
+    asked = my_request(request_id)
     try:
         answer_code(session(), parts().sealer, asked.id, "".join(request.form.get("codigo", "")[:20].split()))
     except (Unprocessable, Conflict) as refusal:
@@ -101,6 +102,7 @@ def _page(asked: AccessRequest, problem: str | None = None, status: int = 200) -
         qr=_qr(asked),
         texting=shared.settings.sms_url is not None,
         sent=find_sent(session(), shared.sealer, asked) if waiting else None,
+        assisted=find_statement(session(), asked.id),
     )
 
 
@@ -111,7 +113,8 @@ def _explain(asked: AccessRequest, refusal: DomainError) -> Response:
     return _page(asked, texts.desk_problem(refusal.error_code), refusal.status)
 
 
-def _mine(request_id: UUID) -> AccessRequest:
+def my_request(request_id: UUID) -> AccessRequest:
+    """A request of this professional; raises NotFound, also for another's."""
     asked = session().get(AccessRequest, request_id, populate_existing=True)
     if asked is None or asked.professional_id != me():
         raise NotFound("There is no such access request.")

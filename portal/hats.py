@@ -43,7 +43,11 @@ PATIENT = Hat(
     ),
 )
 PROFESSIONAL = Hat(
-    "professional", "Profesional", "/profesional", PROFESSIONAL_ACR, (Section("Buscar", "/profesional"),)
+    "professional",
+    "Profesional",
+    "/profesional",
+    PROFESSIONAL_ACR,
+    (Section("Buscar", "/profesional"), Section("Por confirmar", "/profesional/por-confirmar")),
 )
 ANALYST = Hat("analyst", "Analista", "/estadisticas", STAFF_ACR, (Section("Estadísticas", "/estadisticas"),))
 PRIVACY_OFFICER = Hat(

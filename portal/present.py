@@ -1,7 +1,7 @@
 """Rows turned into what pages show: names looked up once per page, codes into Spanish."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from consent_broker.consents.models import AccessRequest
 from consent_broker.consents.service import ConsentState
+from consent_broker.consents.states import channels_of
 from consent_broker.consents.vocabulary import Status
 from portal import texts
 from portal.views import Access, ConsentQuestion, PendingRequest, Permission
@@ -89,7 +90,8 @@ def permissions(session: Session, sealer: Sealer, states: Sequence[ConsentState]
         establishments=[state.terms.establishment_id for state in states],
         professionals=[state.terms.professional_id for state in states],
     )
-    return [_permission(state, known) for state in states]
+    channels = channels_of(session, [state.id for state in states])
+    return [replace(_permission(state, known), road=texts.road(channels.get(state.id))) for state in states]
 
 
 def pending_requests(

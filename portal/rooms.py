@@ -2,6 +2,8 @@
 
 from portal.analyst import analyst
 from portal.analyst import policy as analyst_policy
+from portal.assisted import assisted
+from portal.assisted import policy as assisted_policy
 from portal.authorise import authorise
 from portal.authorise import policy as authorise_policy
 from portal.codes import codes
@@ -34,6 +36,7 @@ def rooms() -> list[Room]:
         Room(blueprint=codes, policy=codes_policy, surface="page"),
         Room(blueprint=authorise, policy=authorise_policy, surface="page"),
         Room(blueprint=professional, policy=professional_policy, surface="page"),
+        Room(blueprint=assisted, policy=assisted_policy, surface="page"),
         Room(blueprint=desk, policy=professional_policy, surface="page"),
         Room(blueprint=my_emergencies, policy=patient_policy, surface="page"),
         Room(blueprint=emergency, policy=professional_policy, surface="page"),

@@ -105,7 +105,38 @@ FAULTS = {
     "not-supported": "todavía no está conectado: pida la historia en papel.",
 }
 
+EVIDENCE = {
+    "signed-form": "Firmó el formulario",
+    "fingerprint-form": "Puso su huella en el formulario",
+    "spoken": "Lo dijo delante de dos profesionales",
+}
+"""How somebody who can't sign in said what they permit."""
+
+DOCUMENTS = {
+    "DNI": "DNI",
+    "CE": "Carné de extranjería",
+    "PTP": "Permiso temporal de permanencia",
+    "PASSPORT": "Pasaporte",
+    "known": "No tiene documento a la mano; el personal la conoce",
+}
+"""What the person showed to be identified."""
+
+ROADS = {
+    "sms": "Dado con un código por mensaje de texto",
+    "assisted": "Dado con ayuda en el establecimiento",
+    "attendance": "Por estar atendiéndose allí",
+}
+"""How a permission was given, where not by the person at a screen of their own."""
+
 DESK_PROBLEMS = {
+    "unknown-evidence": "Elija cómo lo dijo la persona.",
+    "form-missing": "Falta el formulario escaneado o fotografiado (PDF, JPG o PNG, hasta 8 MB).",
+    "nobody-to-confirm": "Aquí no trabaja nadie más que pueda confirmarlo: use un formulario firmado o con huella.",
+    "unknown-document": "Elija el documento que mostró.",
+    "document-differs": "Ese documento no figura en los registros de esta persona. Revise el número.",
+    "period-too-long": "Con ayuda se permite siete días a lo más; sin documento o sin otro profesional, hasta mañana.",
+    "not-narrower": "Marque al menos una parte de su historia.",
+    "too-many-statements": "Hoy ya anotó demasiados permisos con ayuda.",
     "no-telephone": "No hay un celular de la persona que se pueda usar: solo vale el que anotó otro establecimiento.",
     "too-many-messages": "Ya se enviaron demasiados códigos. Use otro camino o espere.",
     "wrong-code": "Ese no es el código. Pídale que lo lea otra vez; a la tercera hay que enviar uno nuevo.",
@@ -165,6 +196,11 @@ ERRORS_BY_CODE = {
     "emergency-suspended": EMERGENCY_REFUSED,
     "too-many-emergencies": EMERGENCY_REFUSED,
 }
+
+
+def road(channel: str | None) -> str:
+    """How a permission was given; empty for the person's own screen."""
+    return ROADS.get(channel or "", "")
 
 
 def desk_problem(code: str) -> str:

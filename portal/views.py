@@ -60,6 +60,8 @@ class Permission:
     since: datetime
     until: datetime
     state: str
+    road: str = ""
+    """How it was given, where not by the person at a screen of their own."""
     ended_at: datetime | None = None
 
 
@@ -148,6 +150,18 @@ class AccessRequestStatus:
     asked_at: datetime
     until: datetime
     opened: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToConfirm:
+    """What a professional put on record of somebody's will, before another confirms it."""
+
+    id: UUID
+    recorded_by: str
+    recorded_at: datetime
+    expires_at: datetime
+    evidence: str
+    identified_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,11 @@ def consent_text(question: ConsentQuestion) -> str:
     )
 
 
+def assisted_text(question: ConsentQuestion, how: str) -> str:
+    """What was read to the person or stands in the form, and how they said it, in one line."""
+    return f"{consent_text(question)} Cómo lo dijo la persona: {how}."
+
+
 def revocation_text(permission: Permission) -> str:
     """The act of withdrawing in one line."""
     categories = ", ".join(texts.category(code) for code in permission.categories)

@@ -64,6 +64,16 @@ def list_versions(session: Session, consent_id: UUID) -> Sequence[ConsentVersion
     return session.scalars(query).all()
 
 
+def channels_of(session: Session, consent_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The road each consent that was given came by, from the evidence of the version that put it in force."""
+    query = (
+        select(ConsentVersion.consent_id, ConsentVersion.evidence["channel"].astext)
+        .where(ConsentVersion.consent_id.in_(consent_ids), ConsentVersion.status == Status.ACTIVE.value)
+        .order_by(ConsentVersion.version)
+    )
+    return {consent_id: channel or "" for consent_id, channel in session.execute(query)}
+
+
 def count_with_consent(session: Session, person_ids: Collection[UUID]) -> int:
     """How many of these persons have a permission or an objection in force."""
     moment = now()

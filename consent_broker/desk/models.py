@@ -4,7 +4,9 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import Text
 
 from registry.database import Base, new_id, now
 
@@ -51,3 +53,28 @@ class SmsCode(Base):
     expires_at: Mapped[datetime]
     tries: Mapped[int] = mapped_column(default=0)
     used_at: Mapped[datetime | None]
+
+
+class AssistedConsent(Base):
+    """What a professional put on record of a person's will, until a second one who was there confirms it."""
+
+    __tablename__ = "assisted_consents"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    access_request_id: Mapped[UUID] = mapped_column(ForeignKey("access_requests.id"), index=True)
+    establishment_id: Mapped[UUID] = mapped_column(ForeignKey("establishments.id"), index=True)
+    recorded_by: Mapped[UUID] = mapped_column(ForeignKey("professionals.id"), index=True)
+    evidence: Mapped[str]
+    form_sha256: Mapped[str | None]
+    """Of the signed form as it was scanned; the establishment keeps the form."""
+    document_type: Mapped[str]
+    document_token: Mapped[bytes | None]
+    """Which document the person showed, as a blind token; None when the staff know them."""
+    categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    ends_at: Mapped[datetime]
+    recorded_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    status: Mapped[str]
+    """`open`, `confirmed` or `declined`."""
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("professionals.id"))
+    decided_at: Mapped[datetime | None]

@@ -23,6 +23,16 @@ def code_message(code: str, who: str, establishment: str, purpose: str, until: d
     )[:LONGEST]
 
 
+def notice_message(who: str, establishment: str, given_at: datetime, until: datetime) -> str:
+    """What a person is told of a permission that was put on record in their name."""
+    given, last = given_at.astimezone(LIMA), until.astimezone(LIMA)
+    return plain(
+        f"RENHICE: el {given:%d/%m} a las {given:%H:%M} en {establishment[:_LONGEST_NAME]} quedo anotado que usted "
+        f"permite a {who[:_LONGEST_NAME]} leer su historia clinica hasta el {last:%d/%m} a las {last:%H:%M}. "
+        "Si no es asi, llame gratis al 113."
+    )[:LONGEST]
+
+
 def plain(text: str) -> str:
     """The text in the letters of GSM 03.38 that Spanish needs: Ñ and ñ stay, other accents go."""
     kept = text.replace("ñ", "\0").replace("Ñ", "\1")

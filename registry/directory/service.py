@@ -118,6 +118,17 @@ def professional_may_act(
     return None
 
 
+def colleagues(session: Session, establishment_id: UUID, professional_id: UUID, moment: datetime) -> list[UUID]:
+    """The other professionals who may act at an establishment now."""
+    query = (
+        select(Affiliation)
+        .join(Professional, Professional.id == Affiliation.professional_id)
+        .where(Affiliation.establishment_id == establishment_id, Professional.able_to_practise)
+        .where(Affiliation.professional_id != professional_id)
+    )
+    return sorted({one.professional_id for one in session.scalars(query) if one.in_force(moment)})
+
+
 def workplaces(session: Session, professional: Professional, moment: datetime) -> list[Establishment]:
     """The active establishments where the professional may act now, by name."""
     query = select(Affiliation).where(Affiliation.professional_id == professional.id)

@@ -84,3 +84,20 @@ def test_the_page_where_a_code_is_typed(chromium: Browser, world: World) -> None
     inspect(page, f"{world.base_url}/codigo")
     inspect(page, f"{world.base_url}/codigo/BCDF-GHJK", 422)
     context.close()
+
+
+def test_the_pages_of_help(world: World, physician: Page) -> None:
+    ask(physician, world, "Atenciones")
+    address = physician.url
+    physician.get_by_role("button", name="Enviarle un código").click()
+    inspect(physician, address)
+    inspect(physician, f"{address}/con-ayuda")
+    physician.get_by_label("Atenciones").check()
+    physician.get_by_label("Firmó el formulario").check()
+    scan = {"name": "form.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"}
+    physician.get_by_label("Formulario escaneado").set_input_files(files=[scan])
+    physician.get_by_label("Número del documento").fill(story.PATIENT.document.number)
+    physician.get_by_role("button", name="Anotar y pedir confirmación").click()
+    physician.wait_for_url("**/por-confirmar/**")
+    inspect(physician, physician.url)
+    inspect(physician, f"{world.base_url}/profesional/por-confirmar")
