@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from migrations.guards import mutable
 
-revision = "0023_assisted_consents"
-down_revision = "0022_device_key"
+revision = "0027_assisted_consents"
+down_revision = "0026_representations"
 
 MOMENT = sa.DateTime(timezone=True)
 
