@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from migrations.guards import mutable
 
-revision = "0028_assisted_consents"
-down_revision = "0027_authorization_details"
+revision = "0029_assisted_consents"
+down_revision = "0028_staff_tokens"
 
 MOMENT = sa.DateTime(timezone=True)
 
