@@ -89,6 +89,7 @@ def _embed_postgres(layout: Layout, programs: list[Program]) -> tuple[URL, URL, 
         _set_aside(layout, home)
     superuser = password(layout.secrets, "postgres-superuser")
     postgres.create_cluster(cluster, superuser, postgres.DURABLE)
+    account.let_through(sockets)
     programs.append(
         Program(
             "postgresql",

@@ -40,6 +40,11 @@ class Layout:
         return self.var / "metrics"
 
     @property
+    def schedule(self) -> Path:
+        """Where beat remembers when each task was last due."""
+        return self.var / "schedule"
+
+    @property
     def environment(self) -> Path:
         """The settings the processes were started with (0600)."""
         return self.var / "environment.json"

@@ -82,6 +82,7 @@ def bring_up(layout: Layout, options: Options, voice: Voice) -> None:
         refuse_taken(product.sandbox_ports(layout))
         environment = product.settings(layout, options.port, backing.settings(), sandbox=True)
     product.make_keys(layout, environment)
+    product.hand_over(layout, product.keys_directory(environment))
     write_object(layout.environment, environment)
     supervisor = Supervisor(layout)
     try:
@@ -110,7 +111,8 @@ def _start(
     layout = supervisor.layout
     others = product.sandbox_programs(layout) if options.sandbox else []
     voice.say("Starting PostgreSQL and Valkey" if backing.programs else "Connecting to PostgreSQL and the broker")
-    supervisor.start([*backing.programs, *others, *product.programs(layout, options.port)], environment)
+    ours = product.programs(layout, options.port, product.account_for(layout, product.keys_directory(environment)))
+    supervisor.start([*backing.programs, *others, *ours], {**environment, **product.counting(layout)})
     if others:
         supervisor.start_group("sandbox")
     standing.make_database(backing)

@@ -47,7 +47,8 @@ def check_permissions(layout: Layout) -> Iterator[Finding]:
 
 
 def _others_may(path: Path) -> bool:
-    return bool(path.stat().st_mode & 0o077)
+    """Passing through a directory that can't be listed shows nothing."""
+    return bool(path.stat().st_mode & (0o066 if path.is_dir() else 0o077))
 
 
 def check_ports(layout: Layout) -> Iterator[Finding]:

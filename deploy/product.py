@@ -1,11 +1,13 @@
-"""The product's own processes and the settings they run with."""
+"""The product's own processes, the account and the settings they run with."""
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from consent_broker.oauth.rfc7517_keys import ensure_signing_key
+from deploy.account import Account, application_account, caller
 from deploy.layout import Layout
 from deploy.supervision import Program
 from deploy.vault import read_list, read_object
@@ -16,26 +18,39 @@ WEB_THREADS = 24
 """Several times the fetches one process allows at once: the holders' introspections need the rest."""
 
 
-def programs(layout: Layout, port: int) -> list[Program]:
-    """Web, worker and beat, as a supervisor runs them."""
+def programs(layout: Layout, port: int, account: Account) -> list[Program]:
+    """Web, worker and beat, as a supervisor runs them under `account`."""
     celery = [sys.executable, "-m", "celery", "--app", "deploy.worker", "--quiet"]
-    schedule = layout.var / "run" / "beat"
+    working = ["worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
+    beating = ["beat", "--schedule", str(layout.schedule / "beat"), "--loglevel", "WARNING"]
+    commands = {"web": web_command(f"127.0.0.1:{port}"), "worker": [*celery, *working], "beat": [*celery, *beating]}
     return [
-        Program("web", web_command(f"127.0.0.1:{port}"), "application", stop_seconds=30, settings=True),
-        Program(
-            "worker",
-            [*celery, "worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"],
-            "application",
-            stop_seconds=30,
-            settings=True,
-        ),
-        Program(
-            "beat",
-            [*celery, "beat", "--schedule", str(schedule), "--loglevel", "WARNING"],
-            "application",
-            settings=True,
-        ),
+        Program(name, argv, "application", user=account.name if account.drop else None, stop_seconds=30, settings=True)
+        for name, argv in commands.items()
     ]
+
+
+@functools.cache
+def account_for(layout: Layout, keys: Path) -> Account:
+    """Who web, worker and beat run as: when root starts them an account without rights, if it can read what it must.
+
+    It can't where Python or the checkout lies in a directory of root's own, or the keys are the caller's to guard.
+    """
+    wanted = application_account()
+    guarded = keys.is_relative_to(layout.var) or wanted.reaches(keys)
+    starts = [sys.executable, "-I", "-c", f"import flask, psycopg; open({str(layout.root / 'wsgi.py')!r})"]
+    return wanted if wanted.drop and guarded and wanted.runs(starts) else caller()
+
+
+def hand_over(layout: Layout, keys: Path) -> None:
+    """Give their account what web, worker and beat write and the keys they read; other secrets stay their owner's."""
+    account = account_for(layout, keys)
+    account.own(layout.metrics)
+    account.own(layout.schedule)
+    if keys.is_relative_to(layout.var):
+        account.own_files(keys)
+        if account.drop:
+            layout.secrets.chmod(0o711)
 
 
 def web_command(bind: str) -> list[str]:
@@ -63,13 +78,17 @@ def settings(layout: Layout, port: int, backing: Mapping[str, str], *, sandbox: 
         "RENHICE_ENVIRONMENT": "sandbox" if sandbox else "production",
         "RENHICE_BASE_URL": f"http://127.0.0.1:{port}",
         "RENHICE_KEYS_DIR": str(layout.secrets / "keys"),
-        "PROMETHEUS_MULTIPROC_DIR": str(layout.metrics),
     }
     if sandbox:
         chosen |= read_object(layout.var / "sandbox" / "environment.json")
     given = {name: value for name, value in os.environ.items() if name.startswith("RENHICE_")}
     given.pop("RENHICE_MIGRATION_DATABASE_URL", None)
     return {**chosen, **given, **backing}
+
+
+def counting(layout: Layout) -> dict[str, str]:
+    """Where web and worker count together; the operator's commands count nothing there."""
+    return {"PROMETHEUS_MULTIPROC_DIR": str(layout.metrics)}
 
 
 def make_keys(layout: Layout, environment: Mapping[str, str]) -> None:

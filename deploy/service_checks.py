@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import redis
 
-from deploy import backing, postgres, valkey
-from deploy.account import database_account
+from deploy import backing, postgres, product, valkey
+from deploy.account import application_account, database_account
 from deploy.findings import Finding, judge
 from deploy.layout import Layout
 from deploy.postgres import ServiceError
@@ -76,6 +76,19 @@ def check_keys(layout: Layout) -> Iterator[Finding]:
     seen = f"missing: {', '.join(missing)}" if missing else str(directory)
     mend = f"bring them back from the backup to {directory}, or name their directory in RENHICE_KEYS_DIR"
     yield judge("Keys", seen, fine=not missing, mend=mend)
+
+
+def check_accounts(layout: Layout) -> Iterator[Finding]:
+    """When root starts the system: who its parts run as."""
+    if os.geteuid() != 0:
+        return
+    directory = Path(_settings(layout).get("RENHICE_KEYS_DIR") or layout.secrets / "keys")
+    account, wanted = product.account_for(layout, directory), application_account()
+    if account.drop:
+        yield Finding("Accounts", "ok", f"web, worker and beat: {account.name}; PostgreSQL: {database_account().name}")
+        return
+    mend = "start as an ordinary user; or a checkout and a Python outside root's home (RENHICE_PYTHON), without .venv"
+    yield Finding("Accounts", "note", f"web and worker run as root: {wanted.name} can't read what they need", mend)
 
 
 def check_processes(layout: Layout) -> Iterator[Finding]:

@@ -171,7 +171,7 @@ def _section(layout: Layout, program: Program) -> dict[str, str]:
         "stdout_logfile_maxbytes": "10MB",
         "stdout_logfile_backups": "5",
         "redirect_stderr": "true",
-        **({"user": program.user} if program.user else {}),
+        **({"user": program.user, "environment": f'HOME="/",USER="{program.user}"'} if program.user else {}),
     }
 
 

@@ -196,6 +196,7 @@ def write_key(path: Path) -> bool:
     """Create a key file unless it exists; whole or not at all, even when several processes start at once."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
     draft = Path(name)
+    share_owner(descriptor, path.parent)
     with os.fdopen(descriptor, "wb") as file:
         file.write(b64encode(secrets.token_bytes(KEY_BYTES)))
     try:
@@ -205,6 +206,13 @@ def write_key(path: Path) -> bool:
     finally:
         draft.unlink()
     return True
+
+
+def share_owner(descriptor: int, directory: Path) -> None:
+    """A key that root makes belongs to whom its directory belongs to: the processes that read it may not be root's."""
+    if os.geteuid() == 0:
+        owner = directory.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _associated(owner_id: UUID, context: str) -> bytes:

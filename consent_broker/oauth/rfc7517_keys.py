@@ -16,6 +16,8 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from registry.sealing import share_owner
+
 ALGORITHM = "ES256"
 JWKS_MAX_AGE = 300
 LEAD = 3 * JWKS_MAX_AGE
@@ -111,6 +113,7 @@ def _write(path: Path, *, active_from: int) -> None:
     content = {"active_from": active_from, "jwk": ECKey.generate_key("P-256").as_dict(private=True)}
     draft = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    share_owner(descriptor, path.parent)
     with os.fdopen(descriptor, "w") as file:
         json.dump(content, file)
     try:

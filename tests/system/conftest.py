@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -86,7 +87,12 @@ def start(root: Path, stack: ExitStack) -> System:
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A running system that tests share; they leave it running and usable."""
+def system() -> Iterator[System]:
+    """A running system that tests share; they leave it running and usable.
+
+    Where other accounts may look, unlike pytest's own directories, so that what root starts can give up root.
+    """
     with ExitStack() as stack:
-        yield start(tmp_path_factory.mktemp("system") / "renhice", stack)
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="renhice-system-")))
+        home.chmod(0o755)
+        yield start(home / "renhice", stack)

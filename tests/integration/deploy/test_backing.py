@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import make_url
 
 from deploy import backing, postgres, service_checks
-from deploy.account import database_account
+from deploy.account import application_account, database_account
 from deploy.layout import Layout
 from deploy.lifecycle import Options, bring_up, make_fresh
 from deploy.outside import Voice
 from deploy.postgres import ServiceError
+from deploy.product import account_for
 from deploy.services import ephemeral_database, ephemeral_postgres
 from deploy.valkey import free_port
 
@@ -100,6 +101,27 @@ def test_roots_database_reaches_no_closed_directory_and_opens_none(tmp_path: Pat
     assert not account.reaches(closed)
     assert closed not in layout.home("postgres", account).parents
     assert closed.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands anything to another account")
+def test_the_product_stays_roots_where_another_account_could_not_read_it(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    assert not account_for(Layout(closed), closed / "keys").drop
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands anything to another account")
+def test_what_is_linked_from_elsewhere_is_given_to_nobody(tmp_path: Path) -> None:
+    ours, given = tmp_path / "ours", tmp_path / "given"
+    ours.write_text("secret")
+    given.mkdir()
+    (given / "hard").hardlink_to(ours)
+    (given / "soft").symlink_to(ours)
+    (given / "plain").write_text("x")
+    account = application_account()
+    account.own_files(given)
+    assert ours.stat().st_uid == 0
+    assert given.stat().st_uid == (given / "plain").stat().st_uid == account.uid
 
 
 def test_programs_are_found_where_the_account_can_run_them() -> None:
