@@ -17,6 +17,7 @@ from deploy.layout import Layout
 from deploy.supervision import Supervisor
 from sandbox.establishment.registry_client import Client, Registry, Unreachable
 from sandbox.establishment.store import Registered
+from sandbox.possession import Possession
 from tests.system.conftest import System
 
 pytestmark = pytest.mark.crash
@@ -45,7 +46,7 @@ def register(system: System, victim: str, indices: range) -> list[Registered]:
     """Register each patient until it is acknowledged; what is returned was acknowledged."""
     establishment = system.sandbox["establishments"][0]
     client = establishment["client"]
-    with httpx.Client(timeout=15) as http:
+    with httpx.Client(timeout=15, auth=Possession()) as http:
         registry = Registry(system.base_url, Client(client["client_id"], client["private_jwk"]), http)
         system_of_numbers = establishment["identifier_system"]
         return [insist(registry, system_of_numbers, f"{victim}-{index}", index) for index in indices]
