@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, bindparam, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -43,6 +43,31 @@ class ConsentState:
         said = {one.name: getattr(self.terms, one.name) for one in fields(Terms)}
         revoked = self.status not in {Status.ACTIVE, Status.EXPIRED}
         return Directive(**said, consent_id=self.id, starts_at=self.starts_at, revoked=revoked)
+
+
+def _newest(which: ColumnElement[bool]) -> Select[Any]:
+    """The consents with their newest versions, of those whose versions are meant; the newest change first."""
+    newest = select(ConsentVersion).ext(distinct_on(ConsentVersion.consent_id)).where(which)
+    version = newest.order_by(ConsentVersion.consent_id, ConsentVersion.version.desc()).subquery()
+    query = select(*Consent.__table__.columns, version).join(version, version.c.consent_id == Consent.id)
+    return query.order_by(version.c.recorded_at.desc(), Consent.id.desc())
+
+
+def _ended() -> Select[Any]:
+    columns = (query := _newest(true())).selected_columns
+    open_states = [status.value for status in TRANSITIONS]
+    ended = query.where(columns.status.in_(open_states), columns.ends_at <= bindparam("ends_before"))
+    return ended.limit(bindparam("most"))
+
+
+# Every decision about access asks for a person's: they are made once.
+OF_PERSONS = _newest(
+    ConsentVersion.consent_id.in_(
+        select(Consent.id).where(Consent.person_id.in_(bindparam("person_ids", expanding=True)))
+    )
+)
+OF_IDS = _newest(ConsentVersion.consent_id.in_(bindparam("consent_ids", expanding=True)))
+ENDED = _ended()
 
 
 def get_consent(session: Session, consent_id: UUID) -> ConsentState:
@@ -89,43 +114,35 @@ def list_states(
     ends_before: datetime | None = None,
     limit: int | None = None,
 ) -> list[ConsentState]:
-    newest = select(ConsentVersion).ext(distinct_on(ConsentVersion.consent_id))
-    newest = newest.order_by(ConsentVersion.consent_id, ConsentVersion.version.desc())
-    if consent_ids is not None:
-        newest = newest.where(ConsentVersion.consent_id.in_(consent_ids))
     if person_ids is not None:
-        owned = select(Consent.id).where(Consent.person_id.in_(person_ids))
-        newest = newest.where(ConsentVersion.consent_id.in_(owned))
-    version = newest.subquery()
-    columns = version.c
-    query = select(Consent, version).join(version, columns.consent_id == Consent.id)
-    if ends_before is not None:
-        open_states = [status.value for status in TRANSITIONS]
-        query = query.where(columns.status.in_(open_states), columns.ends_at <= ends_before).limit(limit)
-    rows = session.execute(query.order_by(columns.recorded_at.desc(), Consent.id.desc()))
-    return [_state(row[0], row) for row in rows]
+        rows = session.execute(OF_PERSONS, {"person_ids": list(person_ids)})
+    elif consent_ids is not None:
+        rows = session.execute(OF_IDS, {"consent_ids": list(consent_ids)})
+    else:
+        rows = session.execute(ENDED, {"ends_before": ends_before, "most": limit})
+    return [_state(row) for row in rows]
 
 
-def _state(consent: Consent, version: Any) -> ConsentState:
-    said: dict[str, Any] = {name: getattr(consent, name) for name in GRANTEE}
+def _state(row: Any) -> ConsentState:
+    said: dict[str, Any] = {name: getattr(row, name) for name in GRANTEE}
     for name in SETS:
-        found = getattr(version, name)
+        found = getattr(row, name)
         said[name] = None if found is None else frozenset(found)
     terms = Terms(
-        person_id=consent.person_id,
-        kind=Kind(consent.kind),
-        hides=consent.hides,
-        data_from=version.data_from,
-        data_until=version.data_until,
-        ends_at=version.ends_at,
+        person_id=row.person_id,
+        kind=Kind(row.kind),
+        hides=row.hides,
+        data_from=row.data_from,
+        data_until=row.data_until,
+        ends_at=row.ends_at,
         **said,
     )
     return ConsentState(
-        id=consent.id,
-        version=version.version,
-        status=Status(version.status),
+        id=row.id,
+        version=row.version,
+        status=Status(row.status),
         terms=terms,
-        starts_at=version.starts_at,
-        recorded_at=version.recorded_at,
-        reason=version.reason,
+        starts_at=row.starts_at,
+        recorded_at=row.recorded_at,
+        reason=row.reason,
     )

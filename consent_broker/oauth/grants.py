@@ -16,7 +16,7 @@ from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import new_id, now
-from registry.directory.service import get_establishment, get_professional, professional_may_act
+from registry.directory.service import unable_to_act
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +119,7 @@ def unable_professional(session: Session, reader: Reader, moment: datetime) -> s
     """Why the professional may not act there now, None when able or nobody is named."""
     if reader.professional_id is None:
         return None
-    professional = get_professional(session, reader.professional_id)
-    return professional_may_act(session, professional, get_establishment(session, reader.establishment_id), moment)
+    return unable_to_act(session, reader.professional_id, reader.establishment_id, moment)
 
 
 def revoke_grant(session: Session, grant_id: UUID, because: str) -> None:

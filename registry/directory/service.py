@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from matching.records import Document
@@ -17,6 +17,30 @@ from registry.sealing import DataKey, Sealer
 
 PROFESSIONAL_CONTEXT = "professional"
 STAFF_CONTEXT = "staff-role"
+
+# Every request of a record system and every decision about access asks these: they are made once.
+RECORD_SYSTEM = (
+    select(RecordSystem)
+    .where(RecordSystem.client_id == bindparam("client_id"))
+    .execution_options(populate_existing=True)
+)
+STANDING = (
+    select(
+        Professional.able_to_practise,
+        Establishment.active,
+        exists()
+        .where(
+            Affiliation.professional_id == Professional.id,
+            Affiliation.establishment_id == Establishment.id,
+            Affiliation.valid_from <= bindparam("moment"),
+            or_(Affiliation.valid_until.is_(None), Affiliation.valid_until > bindparam("moment")),
+        )
+        .label("affiliated"),
+    )
+    .select_from(Professional)
+    .join(Establishment, Establishment.id == bindparam("establishment_id"))
+    .where(Professional.id == bindparam("professional_id"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +87,7 @@ def find_by_identifier_system(session: Session, system: str) -> Establishment | 
 
 def find_record_system(session: Session, client_id: str) -> RecordSystem | None:
     """The record system of an OAuth client id, read anew: its standing is checked on every call."""
-    query = select(RecordSystem).where(RecordSystem.client_id == client_id)
-    return session.scalar(query.execution_options(populate_existing=True))
+    return session.scalar(RECORD_SYSTEM, {"client_id": client_id})
 
 
 def get_record_system(session: Session, client_id: str) -> RecordSystem:
@@ -106,16 +129,22 @@ def professional_may_act(
     session: Session, professional: Professional, establishment: Establishment, moment: datetime
 ) -> str | None:
     """Why the professional may not act at that establishment now, None when able to practise and affiliated there."""
-    if not professional.able_to_practise:
+    return unable_to_act(session, professional.id, establishment.id, moment)
+
+
+def unable_to_act(
+    session: Session, professional_id: UUID, establishment_id: UUID, moment: datetime
+) -> str | None:
+    """`professional_may_act` by ids and in one statement; raises NotFound for a professional nobody knows."""
+    where = {"professional_id": professional_id, "establishment_id": establishment_id, "moment": moment}
+    standing = session.execute(STANDING, where).one_or_none()
+    if standing is None:
+        raise NotFound("There is no such professional in the directory.", code="unknown-professional")
+    if not standing.able_to_practise:
         return "not-able-to-practise"
-    if not establishment.active:
+    if not standing.active:
         return "establishment-inactive"
-    query = select(Affiliation).where(
-        Affiliation.professional_id == professional.id, Affiliation.establishment_id == establishment.id
-    )
-    if not any(affiliation.in_force(moment) for affiliation in session.scalars(query)):
-        return "not-affiliated"
-    return None
+    return None if standing.affiliated else "not-affiliated"
 
 
 def colleagues(session: Session, establishment_id: UUID, professional_id: UUID, moment: datetime) -> list[UUID]:

@@ -2,10 +2,19 @@
 
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from registry.identity.models import Membership, SourceRecord
+
+_DIED = select(
+    exists().where(
+        Membership.person_id == bindparam("person_id"),
+        Membership.source_record_id == SourceRecord.id,
+        SourceRecord.active,
+        SourceRecord.deceased_confirmed | (SourceRecord.deceased_reported & ~SourceRecord.verified),
+    )
+)
 
 
 def is_deceased(session: Session, person_id: UUID) -> bool:
@@ -14,8 +23,4 @@ def is_deceased(session: Session, person_id: UUID) -> bool:
     A record RENIEC verified after the report (each new version is asked about anew) without naming a death outweighs
     the record system's word; so a mistaken report ends by itself.
     """
-    died = SourceRecord.deceased_confirmed | (SourceRecord.deceased_reported & ~SourceRecord.verified)
-    mine = exists().where(
-        Membership.person_id == person_id, Membership.source_record_id == SourceRecord.id, SourceRecord.active, died
-    )
-    return bool(session.scalar(select(mine)))
+    return bool(session.scalar(_DIED, {"person_id": person_id}))

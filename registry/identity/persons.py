@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys
@@ -37,13 +37,27 @@ from registry.sealing import Sealer
 VERIFIED_FIELDS = NAME_FIELDS | {"documents"}
 
 
+def _current() -> Select[Person]:
+    this = select(Person.id, Person.replaced_by).where(Person.id == bindparam("person_id"))
+    chain = this.cte("chain", recursive=True)
+    chain = chain.union(select(Person.id, Person.replaced_by).join(chain, Person.id == chain.c.replaced_by))
+    return select(Person).join(chain, Person.id == chain.c.id).where(Person.status == "active")
+
+
+def _replaced() -> Select[UUID]:
+    chain = select(Person.id).where(Person.id == bindparam("person_id")).cte("chain", recursive=True)
+    chain = chain.union(select(Person.id).join(chain, Person.replaced_by == chain.c.id))
+    return select(chain.c.id).order_by(chain.c.id)
+
+
+# Every decision about access asks these: they are made once.
+CURRENT, REPLACED = _current(), _replaced()
+REGROUPED = select(Person.regrouped_at).where(Person.id == bindparam("person_id"))
+
+
 def find_person(session: Session, person_id: UUID) -> Person | None:
     """The person, or the one that replaced it, as far as the chain goes; None for an unknown or an emptied one."""
-    chain = select(Person.id, Person.replaced_by).where(Person.id == person_id).cte("chain", recursive=True)
-    following = select(Person.id, Person.replaced_by).join(chain, Person.id == chain.c.replaced_by)
-    chain = chain.union(following)
-    current = select(Person).join(chain, Person.id == chain.c.id).where(Person.status == "active")
-    return session.scalar(current)
+    return session.scalar(CURRENT, {"person_id": person_id})
 
 
 def get_person(session: Session, person_id: UUID) -> Person:
@@ -67,15 +81,13 @@ def stands_for_itself(session: Session, person_id: UUID) -> bool:
 
 def regrouped_since(session: Session, person_id: UUID, moment: datetime) -> bool:
     """Whether the person was merged or split at that moment or later: what was issued until then has ended."""
-    regrouped_at = session.scalar(select(Person.regrouped_at).where(Person.id == person_id))
+    regrouped_at = session.scalar(REGROUPED, {"person_id": person_id})
     return regrouped_at is not None and regrouped_at >= moment
 
 
 def list_person_ids(session: Session, person_id: UUID) -> list[UUID]:
     """The person's id and those it replaced: under all of them its history is written."""
-    chain = select(Person.id).where(Person.id == person_id).cte("chain", recursive=True)
-    chain = chain.union(select(Person.id).join(chain, Person.replaced_by == chain.c.id))
-    return list(session.scalars(select(chain.c.id).order_by(chain.c.id)))
+    return list(session.scalars(REPLACED, {"person_id": person_id}))
 
 
 def load_person(session: Session, sealer: Sealer, person_id: UUID) -> LoadedPerson | None:

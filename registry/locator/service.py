@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from registry.identity.models import (
@@ -43,6 +43,18 @@ IN_CONFLICT = ~SourceRecord.verified & exists().where(
     PossibleMatch.reason == DOCUMENT_CONFLICT,
 )
 
+HOLDERS = (
+    select(
+        SourceRecord.establishment_id,
+        SourceRecord.id,
+        SourceRecord.received_at,
+        and_(REFUTED, ~FOUND_TO_BELONG) | IN_CONFLICT | CONTESTED,
+    )
+    .join(Membership, Membership.source_record_id == SourceRecord.id)
+    .where(Membership.person_id == bindparam("person_id"), SourceRecord.active)
+    .order_by(SourceRecord.establishment_id, SourceRecord.id)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -61,14 +73,7 @@ class Holder:
 
 def locate(session: Session, person_id: UUID) -> list[Holder]:
     """The active source records of a current person, by establishment; empty for an unknown person."""
-    contested = and_(REFUTED, ~FOUND_TO_BELONG) | IN_CONFLICT | CONTESTED
-    query = (
-        select(SourceRecord.establishment_id, SourceRecord.id, SourceRecord.received_at, contested)
-        .join(Membership, Membership.source_record_id == SourceRecord.id)
-        .where(Membership.person_id == person_id, SourceRecord.active)
-        .order_by(SourceRecord.establishment_id, SourceRecord.id)
-    )
-    return [Holder(*row) for row in session.execute(query)]
+    return [Holder(*row) for row in session.execute(HOLDERS, {"person_id": person_id})]
 
 
 def locate_for(session: Session, person_id: UUID, establishment_id: UUID) -> list[Holder]:
