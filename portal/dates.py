@@ -1,9 +1,9 @@
 """Moments and numbers as people in Peru write and read them."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 
 from registry.calendar import LIMA
 
@@ -32,6 +32,17 @@ def number(value: float) -> str:
     return str(format_decimal(value, locale=LOCALE))
 
 
+def bits(value: float) -> str:
+    """A weight with its sign and one decimal: `+9.4`."""
+    return str(format_decimal(value, format="+0.0;−0.0", locale=LOCALE))
+
+
+def percent(value: float) -> str:
+    """A probability; never a certainty."""
+    shown = min(max(value, 0.001), 0.999)
+    return str(format_percent(shown, format="0.0 %", locale=LOCALE))
+
+
 def age(born: date, today: date) -> int:
     """Completed years."""
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
@@ -44,6 +55,18 @@ def parse_day(text: str) -> datetime | None:
     except ValueError:
         return None
     return datetime.combine(day, datetime.min.time(), LIMA) if day.year in _YEARS else None
+
+
+def parse_minute(day: str, minute: str) -> datetime | None:
+    """A day and an hour in Lima as typed; the end of the day without an hour. None when either can't be read."""
+    start = parse_day(day)
+    if start is None:
+        return None
+    try:
+        clock = time.fromisoformat(minute.strip()) if minute.strip() else time(23, 59, 59)
+    except ValueError:
+        return None
+    return None if clock.tzinfo else datetime.combine(start.date(), clock, LIMA)
 
 
 def next_day(start: datetime) -> datetime:

@@ -49,6 +49,13 @@ PROFESSIONAL = Hat(
     PROFESSIONAL_ACR,
     (Section("Buscar", "/profesional"), Section("Por confirmar", "/profesional/por-confirmar")),
 )
+STEWARD = Hat(
+    "steward",
+    "Gestor de identidad",
+    "/gestion",
+    STAFF_ACR,
+    (Section("Casos", "/gestion"), Section("Revisión del modelo", "/gestion/modelo")),
+)
 ANALYST = Hat("analyst", "Analista", "/estadisticas", STAFF_ACR, (Section("Estadísticas", "/estadisticas"),))
 PRIVACY_OFFICER = Hat(
     "privacy-officer", "Oficial de datos personales", "/privacidad", STAFF_ACR, (Section("Emergencias", "/privacidad"),)
@@ -56,8 +63,14 @@ PRIVACY_OFFICER = Hat(
 DECIDING = replace(PATIENT, acr=DECISION_ACR)
 """A patient about to give a permission: two factors (ID Perú level 2)."""
 
-HATS = {hat.role: hat for hat in (PATIENT, PROFESSIONAL, ANALYST, PRIVACY_OFFICER)}
-BY_WORD = {"paciente": PATIENT, "profesional": PROFESSIONAL, "analista": ANALYST, "privacidad": PRIVACY_OFFICER}
+HATS = {hat.role: hat for hat in (PATIENT, PROFESSIONAL, STEWARD, ANALYST, PRIVACY_OFFICER)}
+BY_WORD = {
+    "paciente": PATIENT,
+    "profesional": PROFESSIONAL,
+    "gestor": STEWARD,
+    "analista": ANALYST,
+    "privacidad": PRIVACY_OFFICER,
+}
 """The word of a hat in `/ingresar?como=`."""
 
 

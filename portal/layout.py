@@ -138,7 +138,8 @@ def _environment() -> Environment:
     environment.globals.update(options=_options, url_for=url_for, asset_url=asset_url)
     environment.globals.update(promise=PROMISE, repeated=REPEATED)
     environment.filters.update(
-        moment=dates.long_moment, day=dates.long_day, hour=dates.hour, number=dates.number, category=texts.category,
+        moment=dates.long_moment, day=dates.long_day, hour=dates.hour, number=dates.number, bits=dates.bits,
+        percent=dates.percent, category=texts.category,
         choices=texts.choices, purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex,
         combine=operator.or_, from_where=from_where,
         basis=texts.basis, power=texts.power, paper=texts.paper, act=texts.act,

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as Answer
 from portal import layout
 from portal.errors import SignInFailed, SignInUnavailable
 from portal.guard import cookie_name, load_session, safe_return
-from portal.hats import ANALYST, BY_WORD, PATIENT, PROFESSIONAL, Hat
+from portal.hats import BY_WORD, HATS
 from portal.oidc import IdPeru, Registration
 from portal.people import confirm_names, hats_for
 from portal.session import (
@@ -147,8 +147,7 @@ def _wanted() -> tuple[int, str] | None:
 
 def _sign_in_links() -> dict[str, str]:
     words = {hat.role: word for word, hat in BY_WORD.items()}
-    hats: tuple[Hat, ...] = (PATIENT, PROFESSIONAL, ANALYST)
-    return {hat.role: f"/ingresar?como={words[hat.role]}" for hat in hats}
+    return {role: f"/ingresar?como={words[role]}" for role in HATS}
 
 
 def _open(identity: Identity) -> str:

@@ -6,6 +6,7 @@ from portal.assisted import assisted
 from portal.assisted import policy as assisted_policy
 from portal.authorise import authorise
 from portal.authorise import policy as authorise_policy
+from portal.claims import claims
 from portal.codes import codes
 from portal.codes import policy as codes_policy
 from portal.desk import desk
@@ -21,6 +22,12 @@ from portal.privacy import privacy
 from portal.professional import professional
 from portal.public import portal, static
 from portal.representing import representing
+from portal.steward.cases import cases
+from portal.steward.decisions import decisions
+from portal.steward.persons import persons
+from portal.steward.reresolution import reresolution
+from portal.steward.worklist import policy as steward_policy
+from portal.steward.worklist import worklist
 from registry.access import public
 from registry.app import Room
 
@@ -33,6 +40,7 @@ def rooms() -> list[Room]:
         Room(blueprint=patient, policy=patient_policy, surface="page"),
         Room(blueprint=permissions, policy=patient_policy, surface="page"),
         Room(blueprint=representing, policy=patient_policy, surface="page"),
+        Room(blueprint=claims, policy=patient_policy, surface="page"),
         Room(blueprint=codes, policy=codes_policy, surface="page"),
         Room(blueprint=authorise, policy=authorise_policy, surface="page"),
         Room(blueprint=professional, policy=professional_policy, surface="page"),
@@ -41,5 +49,10 @@ def rooms() -> list[Room]:
         Room(blueprint=my_emergencies, policy=patient_policy, surface="page"),
         Room(blueprint=emergency, policy=professional_policy, surface="page"),
         Room(blueprint=privacy, policy=privacy_policy, surface="page"),
+        Room(blueprint=worklist, policy=steward_policy, surface="page"),
+        Room(blueprint=cases, policy=steward_policy, surface="page"),
+        Room(blueprint=persons, policy=steward_policy, surface="page"),
+        Room(blueprint=reresolution, policy=steward_policy, surface="page"),
+        Room(blueprint=decisions, policy=steward_policy, surface="page"),
         Room(blueprint=analyst, policy=analyst_policy, surface="page"),
     ]

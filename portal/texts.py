@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from portal.steward.words import ERRORS as STEWARDS_ERRORS
+
 CATEGORIES = {
     "allergies": "Alergias",
     "medications": "Medicación",
@@ -56,6 +58,8 @@ ACTS = {
     "consent:directive:revoked": "Retiró un permiso o un límite",
     "consent:directive:rejected": "No dio un permiso que pedían",
     "oauth:authorization:rejected": "No dio un permiso que pedían",
+    "identity:record:contested": "Avisó que un registro no es suyo",
+    "identity:record:contest-withdrawn": "Retiró el aviso de que un registro no es suyo",
 }
 """What a representative may have done."""
 
@@ -191,6 +195,7 @@ EMERGENCY_REFUSED = ErrorText(
     "Atienda con lo que la persona o su familia le digan. Puede pedirle permiso desde su página.",
 )
 ERRORS_BY_CODE = {
+    **{code: ErrorText(*said) for code, said in STEWARDS_ERRORS.items()},
     "search-budget-spent": SEARCHED_TOO_OFTEN,
     "emergency-refused": EMERGENCY_REFUSED,
     "emergency-suspended": EMERGENCY_REFUSED,

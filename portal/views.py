@@ -20,6 +20,29 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnRecord:
+    """One record of the person: where it is, and nothing of what it says."""
+
+    id: UUID
+    establishment: str
+    place: str
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimView:
+    """What the person said of a record, and what came of it."""
+
+    id: UUID
+    record_id: UUID
+    reason: str
+    state: str
+    said: str
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRequest:
     """A professional's question the person has not answered."""
 

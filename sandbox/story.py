@@ -57,8 +57,10 @@ WORKERS = (
     Worker(_person(5, "HUGO", "PALOMINO", "VARGAS", "M", date(1975, 1, 30)), ("steward",)),
     Worker(_person(6, "ANA LUCIA", "BENITES", "DEL AGUILA", "F", date(1987, 9, 9)), ("administrator",)),
     Worker(_person(7, "MARIO ERNESTO", "TITO", "PALACIOS", "M", date(1969, 3, 14)), ("privacy-officer",)),
+    Worker(_person(8, "MARITZA ELENA", "SULCA", "HUARCAYA", "F", date(1984, 6, 2)), ("steward",)),
 )
 ANALYST = WORKERS[2]
+STEWARD, SECOND_STEWARD = WORKERS[3], WORKERS[6]
 PEOPLE = (PATIENT, *(worker.person for worker in WORKERS))
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry import outbox
-from registry.audit.event import Event
+from registry.audit.event import Detail, Event
 from registry.audit.service import record as audit
 from registry.database import new_id, now
 from registry.errors import Conflict, InvalidInput, NotFound, TooManyRequests
@@ -29,14 +30,50 @@ MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A citizen's claim. `person_id` is who signed in, `subject_token` and `session_id` how that can be shown later."""
+class Claimant:
+    """Who claims: the person, or somebody who acts for them under a representation.
+
+    `subject_token` and `session_id` are how it can be shown later who signed in.
+    """
 
     person_id: UUID
-    source_record_id: UUID
-    reason: str
     subject_token: str | None = None
     session_id: UUID | None = None
+    actor_person_id: UUID | None = None
+    representation_id: UUID | None = None
+
+    def event(self, action: str, record_id: UUID, **more: Any) -> Event:
+        """An audit event of what they did about a record."""
+        acted_for = self.representation_id is not None
+        detail: dict[str, Detail] = {
+            "subject_token": self.subject_token,
+            "session_id": str(self.session_id) if self.session_id else None,
+        }
+        if acted_for:
+            detail["representation"] = str(self.representation_id)
+        return Event(
+            action=action,
+            person_id=self.person_id,
+            source_record_id=record_id,
+            actor_person_id=self.actor_person_id if acted_for else self.person_id,
+            actor_role="representative" if acted_for else "patient",
+            detail=detail,
+            **more,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """That a record is not the claimant's, and why."""
+
+    claimant: Claimant
+    source_record_id: UUID
+    reason: str
+
+    @property
+    def person_id(self) -> UUID:
+        """Whose the record is taken to be."""
+        return self.claimant.person_id
 
 
 def contest(session: Session, claim: Claim) -> Contest:
@@ -67,17 +104,20 @@ def contest(session: Session, claim: Claim) -> Contest:
     )
     session.add(made)
     session.flush()
-    audit(session, _event(claim, record))
+    contested = claim.claimant.event(
+        "identity:record:contested", record.id, reason=claim.reason, establishment_id=record.establishment_id
+    )
+    audit(session, contested)
     outbox.publish(session, "identity:record:contested", str(made.id), {"contest_id": str(made.id)})
     changed = {"person_id": str(claim.person_id), "source_record_id": str(record.id)}
     outbox.publish(session, CHANGED, f"{claim.person_id}:{made.id}", changed)
     return made
 
 
-def withdraw(session: Session, contest_id: UUID, person_ids: Collection[UUID]) -> Contest:
+def withdraw(session: Session, contest_id: UUID, claimant: Claimant) -> Contest:
     """The citizen takes the claim back; raises NotFound for another's, Conflict when it has ended."""
     found = session.get(Contest, contest_id)
-    if found is None or found.person_id not in person_ids:
+    if found is None or found.person_id not in list_person_ids(session, claimant.person_id):
         raise NotFound("There is no such claim.", code="unknown-contest")
     where = session.get_one(Membership, found.source_record_id)
     lock_persons(session, {where.person_id, found.person_id})
@@ -86,16 +126,7 @@ def withdraw(session: Session, contest_id: UUID, person_ids: Collection[UUID]) -
         raise Conflict("This claim has ended.", code="contest-over")
     found.status, found.closed_at = WITHDRAWN, now()
     _withdraw_question(session, found)
-    audit(
-        session,
-        Event(
-            action="identity:record:contest-withdrawn",
-            person_id=found.person_id,
-            source_record_id=found.source_record_id,
-            actor_person_id=found.person_id,
-            actor_role="patient",
-        ),
-    )
+    audit(session, claimant.event("identity:record:contest-withdrawn", found.source_record_id))
     return found
 
 
@@ -192,19 +223,3 @@ def _withdraw_question(session: Session, claim: Contest) -> None:
     if not case.rivals:
         case.status, case.closed_at = SUPERSEDED, now()
     session.flush()
-
-
-def _event(claim: Claim, record: SourceRecord) -> Event:
-    return Event(
-        action="identity:record:contested",
-        reason=claim.reason,
-        person_id=claim.person_id,
-        source_record_id=record.id,
-        establishment_id=record.establishment_id,
-        actor_person_id=claim.person_id,
-        actor_role="patient",
-        detail={
-            "subject_token": claim.subject_token,
-            "session_id": str(claim.session_id) if claim.session_id else None,
-        },
-    )

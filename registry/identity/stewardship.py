@@ -1,7 +1,7 @@
 """What identity offers stewards, and citizens who contest a record: the surface of the API and of the portal."""
 
 from registry.identity.comparison import COMPARED, SENSITIVE, Case, FieldComparison, Rival, Said, read_case
-from registry.identity.contests import Claim, contest, list_contests, withdraw
+from registry.identity.contests import Claim, Claimant, contest, list_contests, withdraw
 from registry.identity.deciding import Judgement, decide, merge, split
 from registry.identity.decisions import REASONS, Decision, Grounds, get_decision, list_decisions, read_note
 from registry.identity.effects import Effects, preview
@@ -18,6 +18,7 @@ __all__ = [
     "Case",
     "CaseLine",
     "Claim",
+    "Claimant",
     "Decision",
     "Effects",
     "FieldComparison",

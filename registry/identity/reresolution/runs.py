@@ -71,6 +71,23 @@ def progress(session: Session, run_id: UUID) -> Progress:
     return Progress(slices=slices, slices_done=done, changes=changes, changes_settled=settled)
 
 
+def get_change(session: Session, change_id: UUID) -> ReresolutionChange:
+    """Something a run would change; raises NotFound."""
+    found = session.get(ReresolutionChange, change_id)
+    if found is None:
+        raise NotFound("There is no such change.", code="unknown-change")
+    return found
+
+
+def list_sample(session: Session, run: ReresolutionRun) -> list[ReresolutionChange]:
+    """The changes that the run's report picked to be looked at, in its order."""
+    picked = [UUID(one) for one in run.report["sample"]] if run.report else []
+    found = {
+        one.id: one for one in session.scalars(select(ReresolutionChange).where(ReresolutionChange.id.in_(picked)))
+    }
+    return [found[key] for key in picked]
+
+
 def list_approvals(session: Session, run_id: UUID) -> list[ReresolutionApproval]:
     """Who approved a run's report, the first one first."""
     query = select(ReresolutionApproval).where(ReresolutionApproval.run_id == run_id)

@@ -16,6 +16,7 @@ from registry.directory.models import StaffRole
 from registry.identity.engine import engine_of
 from registry.identity.stewardship import (
     Claim,
+    Claimant,
     Decision,
     Grounds,
     Steward,
@@ -124,7 +125,8 @@ def test_effects_are_foretold(world: World) -> None:
 
 def test_contested_record_is_withheld_from_tokens_and_gateway_at_once(world: World) -> None:
     held, granted = holder_token(world), world.grant(scope=RECORDS[0])
-    claim = Claim(person_id=world.person_id, source_record_id=world.record_at_holder, reason="never-attended")
+    me = Claimant(person_id=world.person_id)
+    claim = Claim(claimant=me, source_record_id=world.record_at_holder, reason="never-attended")
     made = world.transact(lambda session: contest(session, claim))
     try:
         assert world.holding.introspect(held) == {"active": False}
@@ -132,5 +134,5 @@ def test_contested_record_is_withheld_from_tokens_and_gateway_at_once(world: Wor
         [entry] = answer.json["entry"]
         assert entry["resource"]["issue"][0]["code"] == "conflict"
     finally:
-        world.transact(lambda session: withdraw(session, made.id, [world.person_id]))
+        world.transact(lambda session: withdraw(session, made.id, me))
     assert world.holding.introspect(held)["active"]

@@ -15,6 +15,7 @@ from registry.identity.models import Contest, PossibleMatch
 from registry.identity.service import Engine
 from registry.identity.stewardship import (
     Claim,
+    Claimant,
     Grounds,
     Judgement,
     Steward,
@@ -41,7 +42,7 @@ def mine(register: Register) -> list[UUID]:
 
 
 def claim(session: Session, person_id: UUID, record_id: UUID, reason: str = "never-attended") -> Contest:
-    return contest(session, Claim(person_id=person_id, source_record_id=record_id, reason=reason))
+    return contest(session, Claim(claimant=Claimant(person_id=person_id), source_record_id=record_id, reason=reason))
 
 
 def withheld(session: Session, person_id: UUID) -> set[UUID]:
@@ -150,12 +151,12 @@ def test_claim_can_be_taken_back_by_who_made_it(session: Session, steward: Stewa
     person, _, record = mine
     made = claim(session, person, record)
     with pytest.raises(NotFound):
-        withdraw(session, made.id, [new_id()])
-    assert withdraw(session, made.id, [person]).status == "withdrawn"
+        withdraw(session, made.id, Claimant(person_id=new_id()))
+    assert withdraw(session, made.id, Claimant(person_id=person)).status == "withdrawn"
     assert withheld(session, person) == set()
     assert list_cases(session, steward) == []
     with pytest.raises(Conflict):
-        withdraw(session, made.id, [person])
+        withdraw(session, made.id, Claimant(person_id=person))
 
 
 def test_claims_are_bounded_and_only_about_ones_own(session: Session, register: Register) -> None:
@@ -177,7 +178,7 @@ def test_claims_of_one_month_are_bounded(session: Session, register: Register) -
     person = register(ROSA).person_id
     record = register(misspelt(ROSA)).source_record_id
     for _ in range(10):
-        withdraw(session, claim(session, person, record).id, [person])
+        withdraw(session, claim(session, person, record).id, Claimant(person_id=person))
     with pytest.raises(TooManyRequests):
         claim(session, person, record)
     assert session.scalars(select(PossibleMatch).where(PossibleMatch.status == "open")).all() == []
