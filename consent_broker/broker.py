@@ -14,6 +14,7 @@ from consent_broker.oauth.rfc7517_client_keys import ClientKeys
 from consent_broker.oauth.rfc7517_keys import SigningKeys, ensure_signing_key
 from consent_broker.oauth.rfc9449_client import Prover
 from consent_broker.oauth.rfc9449_dpop import make_nonces, offer_nonces
+from consent_broker.oauth.throttling import Failures
 from consent_broker.resource_server.nonces import Nonces
 from registry.breaker import Breakers
 from registry.errors import Unavailable
@@ -63,6 +64,7 @@ class Broker:
     slots: ExchangeSlots
     nonces: Nonces
     client_keys: ClientKeys
+    failures: Failures
     prover: Prover
 
     @property
@@ -89,6 +91,7 @@ def install_broker(app: Flask, settings: Settings, sealer: Sealer) -> Broker:
         breakers=Breakers(),
         slots=ExchangeSlots(settings.exchange_concurrency),
         nonces=make_nonces(sealer),
+        failures=Failures(),
         client_keys=ClientKeys(GuardedFetcher(loopback=settings.environment != "production").get),
         prover=Prover(),
     )

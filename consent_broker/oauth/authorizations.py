@@ -58,9 +58,7 @@ def get_authorization(session: Session, challenge: str, person_id: UUID) -> Auth
     return _view(session, request, person_id)
 
 
-def accept(
-    session: Session, broker: Broker, challenge: str, evidence: Proof, narrowing: Narrowing = AS_ASKED
-) -> str:
+def accept(session: Session, broker: Broker, challenge: str, evidence: Proof, narrowing: Narrowing = AS_ASKED) -> str:
     """The patient agrees, or to less: consent, decision, grant and code in one transaction; returns where to go next.
 
     Raises NotFound, Conflict when answered or over, Forbidden when the evidence is weak, somebody may no longer act, or

@@ -43,6 +43,7 @@ class ParsedRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no ty
         self.method = request.method
         self.uri = request.base_url
         self.path = request.path
+        self.address = request.remote_addr or ""
         self.headers = request.headers
         self.payload = BasicOAuth2Payload(parameters)
         self.requester: Requester | None = None
@@ -67,7 +68,9 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         self.requester: Requester | None = None
         """Who asks, once authenticated; what is issued is bound to the key they proved to hold."""
 
-        self.register_client_auth_method(AUTH_METHOD, PrivateKeyJwt(session, broker.issuer, broker.client_keys))
+        self.register_client_auth_method(
+            AUTH_METHOD, PrivateKeyJwt(session, broker.issuer, broker.client_keys, broker.failures)
+        )
         self.register_grant(ClientCredentialsGrant)
         self.register_grant(AuthorizationCodeGrant, [S256Only(required=True)])
         self.register_grant(RefreshTokenGrant)

@@ -48,7 +48,8 @@ class JwtBearerGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Au
     def _named(self, client: Client, assertion: str) -> str:
         """The handle of the staff member named; raises InvalidGrantError for one who holds no role now."""
         server = self.server
-        verifier = PrivateKeyJwt(server.session, server.broker.issuer, server.broker.client_keys)
+        broker = server.broker
+        verifier = PrivateKeyJwt(server.session, broker.issuer, broker.client_keys, broker.failures)
         try:
             header, unverified = peek(assertion)
             if unverified.get("iss") != client.client_id:

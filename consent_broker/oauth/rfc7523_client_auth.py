@@ -24,6 +24,7 @@ from consent_broker.oauth.models import ClientAssertion
 from consent_broker.oauth.opaque import digest
 from consent_broker.oauth.profiles import Profile
 from consent_broker.oauth.rfc7517_client_keys import ClientKeys, KeysUnavailable
+from consent_broker.oauth.throttling import WINDOW, Count, Failures
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.directory.client_keys import fits
@@ -39,6 +40,17 @@ _TYPES = {None, "JWT", "client-authentication+jwt"}
 FindClient = Callable[[str], Client | None]
 
 
+class TooManyFailures(InvalidClientError):  # type: ignore[misc]  # Authlib ships no types
+    """Too many failures of one client from one address in a minute."""
+
+    status_code = 429
+    description = "Too many failures: wait a minute"
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """RFC 6585 §4."""
+        return [*super().get_headers(), ("Retry-After", str(int(WINDOW)))]
+
+
 @dataclass(frozen=True, slots=True)
 class PrivateKeyJwt:
     """Authlib's client authentication hook; the client's profile says which algorithms and which audience."""
@@ -46,6 +58,7 @@ class PrivateKeyJwt:
     session: Session
     issuer: str
     keys: ClientKeys
+    failures: Failures
 
     def __call__(self, find_client: FindClient, request: Any) -> Client:
         """Authenticate; raises InvalidClientError, or InvalidRequestError for two methods at once (RFC 6749 §2.3)."""
@@ -60,10 +73,10 @@ class PrivateKeyJwt:
         try:
             self.verify(assertion, header, client)
         except InvalidClientError as error:
-            self._audit(client, str(error.description))
+            self._note(request.address, client, str(error.description))
             raise
         if client.unusable:
-            self._audit(client, client.unusable)
+            self._note(request.address, client, client.unusable)
             raise _refusal("The record system is not accredited now")
         return client
 
@@ -116,7 +129,11 @@ class PrivateKeyJwt:
         if self.session.scalar(statement) is None:
             raise _refusal("The assertion was used before")
 
-    def _audit(self, client: Client, reason: str) -> None:
+    def _note(self, address: str, client: Client, reason: str) -> None:
+        """Record a failure of a client there is; beyond what one may fail, tell whoever asks to wait instead."""
+        count = self.failures.note(address, client.client_id)
+        if count is Count.BEYOND:
+            raise TooManyFailures
         event = Event(
             action="oauth:client:authenticated",
             outcome="refused",
@@ -124,6 +141,7 @@ class PrivateKeyJwt:
             client_id=client.client_id,
             establishment_id=client.establishment_id,
             actor_role="record-system",
+            detail={"throttled": True} if count is Count.AT_LIMIT else {},
         )
         record(self.session, event)
 
