@@ -21,6 +21,9 @@ class DomainError(Exception):
     details: Sequence[Mapping[str, str]] = ()
     """The parts of the input at fault: `expression` is the element's path, `message` what is wrong; never a value."""
 
+    allow: ClassVar[str | None] = None
+    """The methods that may be used instead, where this one may not (RFC 9110 §15.5.6)."""
+
     retry_after: int | None = None
     """Seconds after which the same call may succeed."""
 
@@ -126,6 +129,7 @@ class Problem:
     fhir_code: str = "processing"
     details: Any = None
     challenges: Sequence[str] = ()
+    allow: str | None = None
     retry_after: int | None = None
 
 

@@ -78,6 +78,7 @@ def _domain(error: DomainError) -> Any:
         details=error.details or None,
         retry_after=error.retry_after,
         challenges=error.challenges,
+        allow=error.allow,
     )
     return _finish(shown)
 
@@ -150,6 +151,8 @@ def _finish(shown: Problem) -> Response:
     wait = shown.retry_after or (RETRY_AFTER if shown.status == 503 else None)
     if wait:
         response.headers["Retry-After"] = str(wait)
+    if shown.allow:
+        response.headers["Allow"] = shown.allow
     for challenge in shown.challenges or (_UNAUTHENTICATED if shown.status == 401 else ()):
         response.headers.add("WWW-Authenticate", challenge)
     return response

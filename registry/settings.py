@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     match_model: Path | None = None
     adolescent_from_age: int = Field(default=14, ge=0, le=18)
     four_eyes_above: int = Field(default=6, ge=2, le=1000)
+    unmerge_by_feed: bool = False
 
     oidc_issuer: str | None = None
     oidc_client_id: str | None = None

@@ -10,6 +10,7 @@ from consent_broker.consents.vocabulary import FHIR_TYPES, scope_of
 SYSTEM_SCOPES = {
     "system/Patient.cu": "/fhir",
     "system/Patient.rs": "/fhir",
+    "system/Patient.d": "/fhir",
     "access-request": "/api/v1",
     "emergency": "/api/v1",
 }

@@ -55,8 +55,9 @@ class Selection:
             found.append(AuditEvent.establishment_id == self.establishment_id)
         if self.actor_role:
             found.append(AuditEvent.actor_role == self.actor_role)
-        named = (AuditEvent.consent_id, self.without_consents), *(
-            (column, self.without_places) for column in (AuditEvent.establishment_id, AuditEvent.holder_id)
+        named = (
+            (AuditEvent.consent_id, self.without_consents),
+            *((column, self.without_places) for column in (AuditEvent.establishment_id, AuditEvent.holder_id)),
         )
         found += [column.is_(None) | column.not_in(ids) for column, ids in named if ids]
         return found

@@ -55,20 +55,20 @@ def _security(base_url: str) -> Json:
                 ]
             }
         ],
-        "description": "OAuth 2.0 client credentials, private_key_jwt; scopes system/Patient.cu, system/Patient.rs.",
+        "description": "OAuth 2.0 client credentials, private_key_jwt; scopes system/Patient.cu, .rs, .d.",
     }
 
 
 def _patient() -> Json:
     return {
         "type": "Patient",
-        "interaction": [{"code": "read"}, {"code": "vread"}, {"code": "update"}],
+        "interaction": [{"code": "read"}, {"code": "vread"}, {"code": "update"}, {"code": "delete"}],
         "versioning": "versioned-update",
         "readHistory": True,
         "updateCreate": False,
         "conditionalCreate": False,
         "conditionalUpdate": True,
-        "conditionalDelete": "not-supported",
+        "conditionalDelete": "single",
         "operation": [
             {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"},
             {"name": "ihe-pix", "definition": "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"},

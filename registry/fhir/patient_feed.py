@@ -1,19 +1,30 @@
 """The patient identity feed: conditional update by the establishment's own number (IHE PIXm ITI-104)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from registry.access import Caller
 from registry.database import session
 from registry.directory.service import get_establishment
-from registry.errors import InvalidInput, Unprocessable
+from registry.errors import InvalidInput
 from registry.fhir.patient_answers import unknown
+from registry.fhir.patient_links import replacement_of
 from registry.fhir.patient_reading import local_numbers, to_deceased, to_demographics
 from registry.fhir.systems import is_document_system
 from registry.fhir.validation import validate_patient
 from registry.fhir.wire import Json, fail, is_text
-from registry.identity.service import Content, Engine, Outcome, Registration, find_own_record, register_source_record
+from registry.identity.duplicates import Duplicate, resolve_duplicate
+from registry.identity.records import find_own_id
+from registry.identity.service import (
+    Content,
+    Engine,
+    Outcome,
+    OwnRecord,
+    Registration,
+    find_own_record,
+    register_source_record,
+)
 
 MAX_NUMBER = 64
 REVISED = "identity:record:received"
@@ -65,44 +76,78 @@ def parse_identifier(query: str | None, own_system: str) -> str:
 def feed_by_identifier(
     engine: Engine, caller: Caller, query: str | None, patient: Json, preconditions: Preconditions
 ) -> Outcome:
-    """Add or revise the record of a local number; the body must carry the same identifier."""
-    system = get_establishment(session(), caller.establishment_id).identifier_system
+    """Add or revise the record of a local number, or say that it is a duplicate; the body carries the same number."""
+    system = _system(caller)
     number = parse_identifier(query, system)
-    return _register(engine, caller, _content(patient, system, number), patient, preconditions)
+    return _take(engine, caller, (system, number), patient, preconditions)
 
 
 def feed_by_id(engine: Engine, caller: Caller, record_id: UUID, patient: Json, preconditions: Preconditions) -> Outcome:
-    """Revise one's own record by its id; raises NotFound for one that is not there or not the caller's."""
+    """The same for one's own record by its id; raises NotFound for one that is not there or not the caller's."""
+    own = _own(engine, caller, record_id)
+    if patient.get("id") != str(record_id):
+        fail("Patient.id", "must be the id in the URL")
+    content = own.member.content
+    return _take(engine, caller, (content.local_system, content.local_number), patient, preconditions)
+
+
+def remove_by_identifier(engine: Engine, caller: Caller, query: str | None, preconditions: Preconditions) -> Outcome:
+    """Take the record of a local number out of use (ITI-104, remove); it is kept as inactive, nothing is deleted."""
+    number = parse_identifier(query, _system(caller))
+    record_id = find_own_id(session(), engine.sealer, caller.establishment_id, number)
+    if record_id is None:
+        raise unknown(caller, REVISED, None)
+    return remove_by_id(engine, caller, record_id, preconditions)
+
+
+def remove_by_id(engine: Engine, caller: Caller, record_id: UUID, preconditions: Preconditions) -> Outcome:
+    """The same for one's own record by its id; raises NotFound."""
+    member = _own(engine, caller, record_id).member
+    removal = _registration(caller, member.content, preconditions)
+    return register_source_record(session(), engine, replace(removal, active=False, replaced_by=member.replaced_by))
+
+
+def _system(caller: Caller) -> str:
+    return get_establishment(session(), caller.establishment_id).identifier_system
+
+
+def _own(engine: Engine, caller: Caller, record_id: UUID) -> OwnRecord:
     own = find_own_record(session(), engine.sealer, caller.establishment_id, record_id)
     if own is None:
         raise unknown(caller, REVISED, record_id)
-    if patient.get("id") != str(record_id):
-        fail("Patient.id", "must be the id in the URL")
-    system, number = own.member.content.local_system, own.member.content.local_number
-    return _register(engine, caller, _content(patient, system, number), patient, preconditions)
+    return own
 
 
-def _content(patient: Json, system: str, number: str) -> Content:
+def _take(engine: Engine, caller: Caller, key: tuple[str, str], patient: Json, preconditions: Preconditions) -> Outcome:
+    system, number = key
     validate_patient(patient)
-    _refuse_resolution(patient)
     if local_numbers(patient, system) != [number]:
         fail("Patient.identifier", "must hold the local number of the URL, once")
-    return Content(system, number, to_demographics(patient, local_system=system), to_deceased(patient))
+    survivor = replacement_of(caller, patient, system)
+    if survivor is not None:
+        return _resolve(engine, caller, number, survivor, preconditions)
+    content = Content(system, number, to_demographics(patient, local_system=system), to_deceased(patient))
+    registration = _registration(caller, content, preconditions)
+    return register_source_record(session(), engine, replace(registration, active=patient.get("active", True)))
 
 
-def _refuse_resolution(patient: Json) -> None:
-    links = [link for link in patient.get("link", []) if isinstance(link, dict)]
-    if any(link.get("type") in {"replaced-by", "replaces"} for link in links):
-        raise Unprocessable("Resolving duplicates by link is not offered yet.", code="not-offered")
-
-
-def _register(engine: Engine, caller: Caller, content: Content, patient: Json, preconditions: Preconditions) -> Outcome:
-    registration = Registration(
+def _resolve(engine: Engine, caller: Caller, number: str, survivor: UUID, preconditions: Preconditions) -> Outcome:
+    duplicate = Duplicate(
         establishment_id=caller.establishment_id,
         client_id=caller.client_id,
-        content=content,
-        active=patient.get("active", True),
+        local_number=number,
+        survivor_id=survivor,
         token_id=caller.token_id,
         expected_version=preconditions.expected_version(),
     )
-    return register_source_record(session(), engine, registration)
+    return resolve_duplicate(session(), engine, duplicate)
+
+
+def _registration(caller: Caller, content: Content, preconditions: Preconditions) -> Registration:
+    return Registration(
+        establishment_id=caller.establishment_id,
+        client_id=caller.client_id,
+        content=content,
+        token_id=caller.token_id,
+        expected_version=preconditions.expected_version(),
+    )

@@ -110,7 +110,7 @@ def cross_reference(caller: Caller, query: PixQuery) -> Json:
     if person is None:
         raise unknown(caller, MATCHED, None, "sourceIdentifier Patient Identifier not found")
     account(caller, MATCHED, person.person_id)
-    own = [one for one in person.members if one.establishment_id == caller.establishment_id]
+    own = [one for one in person.members if one.establishment_id == caller.establishment_id and one.active]
     hidden = hidden_links(session(), person.person_id) - {caller.establishment_id}
     told = [one for one in person.members if own and one.active and one.establishment_id not in hidden]
     identifiers = [

@@ -29,8 +29,14 @@ def own_record(member: LoadedMember, person_id: str) -> Json:
         "identifier": [local, _registry_identifier(systems.SOURCE_RECORD, str(member.record_id)), *documents],
         "active": member.active,
         **_deceased(member.content.deceased),
-        "link": [{"other": {"reference": f"Patient/{person_id}"}, "type": "refer"}],
+        "link": [*_replaced_by(member), {"other": {"reference": f"Patient/{person_id}"}, "type": "refer"}],
     }
+
+
+def _replaced_by(member: LoadedMember) -> list[Json]:
+    if member.replaced_by is None:
+        return []
+    return [{"other": {"reference": f"Patient/{member.replaced_by}"}, "type": "replaced-by"}]
 
 
 def _deceased(said: str | None) -> Json:

@@ -11,13 +11,19 @@ from registry.database import session
 from registry.errors import NotFound
 from registry.fhir.parameters import read_match, read_pix, read_pix_query
 from registry.fhir.patient_answers import READ_RECORD, get_own, read_patient, unknown
-from registry.fhir.patient_feed import Preconditions, feed_by_id, feed_by_identifier
+from registry.fhir.patient_feed import (
+    Preconditions,
+    feed_by_id,
+    feed_by_identifier,
+    remove_by_id,
+    remove_by_identifier,
+)
 from registry.fhir.patient_operations import cross_reference, locate_patient, match_patients
 from registry.fhir.patient_writing import own_record
 from registry.fhir.wire import Json, answer, http_date, negotiate, read_json
 from registry.identity.service import Engine, Outcome, engine_of, find_own_record
 
-READ, WRITE = "system/Patient.rs", "system/Patient.cu"
+READ, WRITE, REMOVE = "system/Patient.rs", "system/Patient.cu", "system/Patient.d"
 
 blueprint = Blueprint("fhir", __name__, url_prefix="/fhir")
 
@@ -44,6 +50,22 @@ def put_by_id(patient_id: str) -> Response:
     require_scope(caller(), WRITE)
     record_id = _uuid(patient_id)
     return _stored(feed_by_id(_engine(), caller(), record_id, read_json(request), _preconditions()))
+
+
+@blueprint.delete("/Patient")
+def delete_by_identifier() -> Response:
+    """ITI-104, remove: the record of a local number becomes inactive; the scope says whose record system may."""
+    require_scope(caller(), REMOVE)
+    identifiers = request.args.getlist("identifier")
+    query = identifiers[0] if len(identifiers) == 1 else None
+    return _removed(remove_by_identifier(_engine(), caller(), query, _preconditions()))
+
+
+@blueprint.delete("/Patient/<patient_id>")
+def delete_by_id(patient_id: str) -> Response:
+    """The same for one's own record by its id."""
+    require_scope(caller(), REMOVE)
+    return _removed(remove_by_id(_engine(), caller(), _uuid(patient_id), _preconditions()))
 
 
 @blueprint.get("/Patient/<patient_id>")
@@ -122,6 +144,11 @@ def _stored(outcome: Outcome) -> Response:
         return answer(None, status, headers)
     own = find_own_record(session(), parts().sealer, caller().establishment_id, outcome.source_record_id)
     return answer(own_record(own.member, str(own.person_id)) if own else None, status, headers)
+
+
+def _removed(outcome: Outcome) -> Response:
+    """204 with the tag of the version that says so."""
+    return answer(None, 204, {"ETag": f'W/"{outcome.version}"'})
 
 
 def _shown(resource: Json) -> Response:

@@ -24,6 +24,7 @@ FIND = (
         source_records.c.version,
         source_records.c.content_token,
         source_records.c.received_at,
+        source_records.c.replaced_by,
         memberships.c.person_id,
     )
     .join(memberships, memberships.c.source_record_id == source_records.c.id)
@@ -41,12 +42,16 @@ FORGET_TOKENS = delete(blocking_tokens).where(blocking_tokens.c.source_record_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What a record system hands in; `expected_version` 0 means that the record must be new."""
+    """What a record system hands in; `expected_version` 0 means that the record must be new.
+
+    `replaced_by` is the record of the same establishment that stands for this one.
+    """
 
     establishment_id: UUID
     client_id: str
     content: Content
     active: bool = True
+    replaced_by: UUID | None = None
     token_id: str | None = None
     expected_version: int | None = None
 
@@ -59,6 +64,7 @@ class Known:
     version: int
     content_token: bytes
     received_at: datetime
+    replaced_by: UUID | None
     person_id: UUID
 
 
@@ -98,6 +104,8 @@ def receive(session: Session, engine: Engine, registration: Registration) -> Arr
     known = _find(session, registration.establishment_id, local_token)
     record_id = known.id if known else new_id()
     said = f"{registration.active}:{to_bytes(content).decode()}"
+    if registration.replaced_by is not None:
+        said = f"{registration.replaced_by}:{said}"
     return Arrival(
         registration=registration,
         record_id=record_id,
@@ -123,6 +131,7 @@ def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) 
         "version": arrival.version,
         "sealed": engine.sealer.seal(session, arrival.record_id, plaintext, seal_context(arrival.version)),
         "active": arrival.registration.active,
+        "replaced_by": arrival.registration.replaced_by,
         "client_id": arrival.registration.client_id,
         "received_at": moment,
     }
@@ -139,6 +148,7 @@ def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
         "content_token": arrival.content_token,
         "scheme": key_scheme(),
         "active": arrival.registration.active,
+        "replaced_by": arrival.registration.replaced_by,
         "verified": False,
         "deceased_reported": arrival.registration.content.deceased is not None,
         "next_check_at": moment if _has_dni(arrival.normalised) else None,

@@ -100,6 +100,8 @@ class LoadedMember:
     received_at: datetime
     content: Content
     normalised: Normalised
+    replaced_by: UUID | None = None
+    """The record of its establishment that stands for this one."""
 
     def member(self) -> Member:
         """The record as the engine judges it."""

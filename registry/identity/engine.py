@@ -18,11 +18,15 @@ class Engine:
     sealer: Sealer
     model: Model
     four_eyes_above: int = 6
+    unmerge_by_feed: bool = False
+    """Whether an establishment may take back that a record of its own was a duplicate."""
 
 
 def engine_of(parts: Renhice) -> Engine:
     """The engine of a process; raises ModelError when the configured model file is unusable."""
-    return Engine(parts.sealer, _model(parts.settings.match_model), parts.settings.four_eyes_above)
+    return Engine(
+        parts.sealer, _model(parts.settings.match_model), parts.settings.four_eyes_above, parts.settings.unmerge_by_feed
+    )
 
 
 def blind_keys(sealer: Sealer, keys: frozenset[str]) -> list[bytes]:

@@ -40,7 +40,8 @@ class BlockingScheme(Base):
 class SourceRecord(Base):
     """What one record system says of one patient, unique by establishment and local number.
 
-    `scheme` is that of the blocking tokens last written for it.
+    `scheme` is that of the blocking tokens last written for it. `replaced_by` is the record of the same establishment
+    that it says stands for this one (IHE PIXm ITI-104, resolve duplicate).
     """
 
     __tablename__ = "source_records"
@@ -56,6 +57,7 @@ class SourceRecord(Base):
     content_token: Mapped[bytes]
     scheme: Mapped[int] = mapped_column(index=True)
     active: Mapped[bool]
+    replaced_by: Mapped[UUID | None] = mapped_column(ForeignKey("source_records.id"), index=True)
     verified: Mapped[bool] = mapped_column(default=False)
     deceased_reported: Mapped[bool] = mapped_column(default=False)
     """The record system says that the patient has died."""
@@ -75,6 +77,7 @@ class SourceRecordVersion(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     sealed: Mapped[bytes]
     active: Mapped[bool]
+    replaced_by: Mapped[UUID | None]
     client_id: Mapped[str]
     received_at: Mapped[datetime] = mapped_column(default=now)
 

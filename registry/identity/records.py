@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from matching.normalise import Normalised, normalise
 from registry.identity.candidates import LoadedMember
-from registry.identity.contents import from_bytes, seal_context
+from registry.identity.contents import from_bytes, local_domain, seal_context
 from registry.identity.models import Membership, SourceRecord, SourceRecordVersion, Verification
 from registry.sealing import DataKey, Sealer
 
@@ -51,6 +51,15 @@ def list_checks(session: Session, records: Collection[UUID]) -> dict[UUID, str]:
     return {row.source_record_id: row.status for row in session.execute(query)}
 
 
+def find_own_id(session: Session, sealer: Sealer, establishment_id: UUID, number: str) -> UUID | None:
+    """The record of an establishment's own number; None for an unknown one."""
+    token = sealer.blind(local_domain(establishment_id), number)
+    query = select(SourceRecord.id).where(
+        SourceRecord.establishment_id == establishment_id, SourceRecord.local_token == token
+    )
+    return session.scalar(query)
+
+
 def find_own_record(
     session: Session, sealer: Sealer, establishment_id: UUID, record_id: UUID, version: int | None = None
 ) -> OwnRecord | None:
@@ -83,5 +92,6 @@ def find_own_record(
         received_at=said.received_at,
         content=content,
         normalised=normalise(content.demographics),
+        replaced_by=said.replaced_by,
     )
     return OwnRecord(member, person_id)

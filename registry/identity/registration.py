@@ -36,6 +36,15 @@ class VersionMismatch(DomainError):
     fhir_code = "conflict"
 
 
+class StillReplaced(DomainError):
+    """The record was said to be a duplicate, and the registry does not let a feed take that back (IHE PMIR ITI-93)."""
+
+    code = "unmerge-not-allowed"
+    status = 405
+    fhir_code = "not-supported"
+    allow = "GET, DELETE"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a registration; `decision` is link, review, new, keep or unchanged."""
@@ -52,14 +61,17 @@ def register_source_record(session: Session, engine: Engine, registration: Regis
     """Keep what a record system says of a patient and decide whose record it is.
 
     Two simultaneous registrations that could be linked wait for each other before they search, and the search then
-    sees what the first committed. The same content again changes nothing. Raises VersionMismatch, Unavailable.
+    sees what the first committed. The same content again changes nothing. Raises VersionMismatch, Unavailable,
+    StillReplaced.
     """
     arrival = receive(session, engine, registration)
     if registration.expected_version not in {None, arrival.version - 1}:
         raise VersionMismatch("The record is not at the version this request was made for; read it again.")
+    if arrival.known is not None and arrival.known.replaced_by and not engine.unmerge_by_feed:
+        require_still_replaced(arrival)
     if arrival.known is not None and arrival.unchanged:
         known = arrival.known
-        return _finish(
+        return finish(
             session,
             arrival,
             Outcome(known.id, known.person_id, known.version, known.received_at, "unchanged", created=False),
@@ -67,10 +79,19 @@ def register_source_record(session: Session, engine: Engine, registration: Regis
     resolved = _resolve(session, engine, arrival)
     moment = now()
     store(session, engine, resolved.arrival, moment)
-    person_id = _settle(session, resolved, engine.model.hash)
+    person_id = settle(session, resolved, engine.model.hash)
     decision, created = resolved.placement.decision, resolved.home is None
     outcome = Outcome(arrival.record_id, person_id, arrival.version, moment, decision, created=created)
-    return _finish(session, resolved.arrival, outcome)
+    return finish(session, resolved.arrival, outcome)
+
+
+def require_still_replaced(arrival: Arrival) -> None:
+    """Raise StillReplaced for a version that says no more that another record stands for this one."""
+    if arrival.registration.replaced_by is None:
+        raise StillReplaced(
+            "This record was replaced by another one of your establishment.",
+            hint="Revise the record that replaced it, or ask the registry's stewards to take it back.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +125,7 @@ def _resolve(session: Session, engine: Engine, arrival: Arrival) -> Resolved:
             touched = {key for key in (placement.person_id, home and home.person_id) if key}
             if touched <= wanted or (not wanted and _hold(session, persons, touched)):
                 look.commit()
-                return Resolved(arrival, _forwarding(session, engine, arrival, placement), home)
+                return Resolved(arrival, forwarding(session, engine, arrival, placement), home)
             wanted |= touched
         look.rollback()
         arrival = look_again(session, arrival)
@@ -147,7 +168,7 @@ def _hold(session: Session, persons: Mapping[UUID, LoadedPerson], touched: Colle
     return all(key in persons and persons[key].revision == revision for key, revision in held.items())
 
 
-def _forwarding(session: Session, engine: Engine, arrival: Arrival, placement: Placement) -> Placement:
+def forwarding(session: Session, engine: Engine, arrival: Arrival, placement: Placement) -> Placement:
     """Let an emptied person lead to the new one only if its record never spoke of anybody else.
 
     Who was recognised by an earlier version, and what was consented to then, would otherwise travel to a stranger.
@@ -174,7 +195,8 @@ def _home(arrival: Arrival, persons: Mapping[UUID, LoadedPerson]) -> Home | None
     )
 
 
-def _settle(session: Session, resolved: Resolved, model_hash: str) -> UUID:
+def settle(session: Session, resolved: Resolved, model_hash: str) -> UUID:
+    """Move the record where it was placed and see to its rulings, claims and case; returns its person."""
     arrival = resolved.arrival
     move = Move(arrival.record_id, arrival.version, resolved.home, resolved.placement, model_hash)
     if resolved.says_otherwise:
@@ -188,7 +210,7 @@ def _settle(session: Session, resolved: Resolved, model_hash: str) -> UUID:
     return person_id
 
 
-def _finish(session: Session, arrival: Arrival, outcome: Outcome) -> Outcome:
+def finish(session: Session, arrival: Arrival, outcome: Outcome) -> Outcome:
     """Account for the registration, and for the link where one was made."""
     registration = arrival.registration
     moved = arrival.known is None or outcome.person_id != arrival.known.person_id

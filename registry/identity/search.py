@@ -111,12 +111,16 @@ def _grade_of(engine: Engine, best: Score, *, is_certain: bool) -> Grade:
 
 
 def find_by_local_number(session: Session, sealer: Sealer, establishment_id: UUID, number: str) -> LoadedPerson | None:
-    """The person a local number of an establishment is about, with its records; None for an unknown number."""
+    """The person a local number in use of an establishment is about, with its records.
+
+    None for an unknown number, and for one that was removed or replaced by another (PIXm ITI-83).
+    """
     token = sealer.blind(local_domain(establishment_id), number)
     query = (
         select(Membership.person_id)
         .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
         .where(SourceRecord.local_token == token, SourceRecord.establishment_id == establishment_id)
+        .where(SourceRecord.active)
     )
     return _load(session, sealer, session.scalar(query))
 

@@ -24,12 +24,16 @@ SYSTEMS = {
     "b": "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/hc-b",
 }
 IDS = {name: new_id() for name in SYSTEMS}
-SCOPES = {"": frozenset({"system/Patient.cu", "system/Patient.rs"}), "-reader": frozenset({"system/Patient.rs"})}
+SCOPES = {
+    "": frozenset({"system/Patient.cu", "system/Patient.rs"}),
+    "-reader": frozenset({"system/Patient.rs"}),
+    "-remover": frozenset({"system/Patient.d"}),
+}
 MOTHERS_FAMILY = "http://hl7.org/fhir/StructureDefinition/humanname-mothers-family"
 
 
 def authenticate(presented: Presented, audience: str) -> Caller:
-    """Tokens `a`, `b` with both scopes, `a-reader` with one."""
+    """Tokens `a`, `b` that read and write, `a-reader` and `a-remover` that do one thing."""
     name, dash, rest = (presented.authorization or "").removeprefix("Bearer ").partition("-")
     if name not in IDS:
         raise Unauthenticated("This call needs an access token.")

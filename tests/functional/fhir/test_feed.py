@@ -114,8 +114,3 @@ def test_errors_name_the_element_and_never_its_value(put: Put) -> None:
     assert {part["expression"][0] for part in response.json["issue"]} >= {"Patient.birthDate"}
     assert "1984" not in response.text
     assert "Huam" not in response.text
-
-
-def test_duplicates_are_not_resolved_by_link_yet(put: Put) -> None:
-    link = [{"other": {"reference": "Patient/1"}, "type": "replaced-by"}]
-    assert put("10", rosa(link=link, active=False)).status_code == 422
