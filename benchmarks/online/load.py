@@ -15,8 +15,9 @@ from benchmarks.linkage.clerks import COLUMNS, Row
 from benchmarks.linkage.generate import records
 from benchmarks.linkage.population import Person
 from matching.blocking import blocking_keys
-from matching.files import FileRecord, read_records
+from matching.key_scheme import key_scheme
 from matching.normalise import normalise
+from matching.schema import FileRecord, read_records
 from registry.database import new_id
 from registry.identity.contents import Content, local_domain, seal_context, to_bytes
 from registry.identity.engine import blind_keys
@@ -26,7 +27,7 @@ SYSTEM = "https://example.pe/hc"
 NAMESPACE = UUID("6f1d4c1e-2f8a-4b39-9d8b-0d5a3d7f2b11")
 BATCH = 5_000
 SOURCE = (
-    "id", "establishment_id", "local_token", "version", "content_token", "active", "verified", "created_at",
+    "id", "establishment_id", "local_token", "version", "content_token", "scheme", "active", "verified", "created_at",
     "received_at",
 )  # fmt: skip
 TABLES: dict[str, tuple[str, ...]] = {
@@ -35,7 +36,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "data_keys": ("owner_id", "master_key_id", "wrapped"),
     "source_record_versions": ("source_record_id", "version", "sealed", "active", "client_id", "received_at"),
     "memberships": ("source_record_id", "person_id", "since"),
-    "blocking_tokens": ("token", "source_record_id"),
+    "blocking_tokens": ("token", "source_record_id", "scheme"),
 }
 SECONDARY = "ix_blocking_tokens_source_record_id"
 
@@ -61,12 +62,13 @@ def establishment(code: str) -> UUID:
 
 def read(rows: Iterable[Row]) -> list[FileRecord]:
     """The rows as the engine reads them from a file."""
-    lines = io.StringIO()
+    source = io.BytesIO()
+    lines = io.TextIOWrapper(source, encoding="utf-8", newline="", write_through=True)
     out = csv.writer(lines)
     out.writerow(COLUMNS)
     out.writerows(row.values() for row in rows)
-    lines.seek(0)
-    return list(read_records(lines))
+    source.seek(0)
+    return list(read_records(source))
 
 
 def load(url: str, sealer: Sealer, seed: int, persons: int) -> int:
@@ -114,11 +116,11 @@ def _add(tables: dict[str, list[Any]], sealer: Sealer, record: FileRecord, perso
     local = sealer.blind(local_domain(at), content.local_number)
     said = sealer.blind(f"content:{record_id}", f"True:{plaintext.decode()}")
     tokens = blind_keys(sealer, blocking_keys(normalise(content.demographics)))
-    tables["source_records"].append((record_id, at, local, 1, said, True, False, moment, moment))
+    tables["source_records"].append((record_id, at, local, 1, said, key_scheme(), True, False, moment, moment))
     tables["data_keys"].append((record_id, keyring.made.master_key_id, keyring.made.wrapped))
     tables["source_record_versions"].append((record_id, 1, sealed, True, "benchmark", moment))
     tables["memberships"].append((record_id, person_id, moment))
-    tables["blocking_tokens"].extend((token, record_id) for token in tokens)
+    tables["blocking_tokens"].extend((token, record_id, key_scheme()) for token in tokens)
 
 
 def _copy(connection: psycopg.Connection[Any], tables: dict[str, list[Any]]) -> None:

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from benchmarks.online.load import SYSTEM, establishment
 from matching.blocking import blocking_keys
-from matching.files import FileRecord
 from matching.normalise import normalise
+from matching.schema import FileRecord
 from registry.app import Renhice
 from registry.identity.candidates import find_persons
 from registry.identity.engine import blind_keys

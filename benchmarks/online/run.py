@@ -18,7 +18,7 @@ from benchmarks.online.load import load, read
 from benchmarks.online.measure import Cost, Width, measure_match, measure_registration, measure_width
 from benchmarks.online.probes import probes
 from deploy.services import ephemeral_postgres
-from matching.files import FileRecord
+from matching.schema import FileRecord
 from registry.app import make_parts
 from registry.settings import Settings
 
