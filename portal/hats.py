@@ -37,6 +37,7 @@ PATIENT = Hat(
         Section("Mi historia", "/mi-historia"),
         Section("Quién la vio", "/mi-historia/accesos"),
         Section("Mis permisos", "/mi-historia/permisos"),
+        Section("Límites", "/mi-historia/limites"),
         Section("Emergencias", "/mi-historia/emergencias"),
         Section("Representación", "/mi-historia/representados"),
         Section("Mis ingresos", "/mi-historia/sesiones"),

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -123,6 +123,16 @@ def _options(choices: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"value": value, "text": text} for value, text in choices.items()]
 
 
+def _named(names: Sequence[str]) -> dict[str, str]:
+    """Choices whose name is what travels."""
+    return {name: name for name in names}
+
+
+def _errors(problems: Mapping[str, str]) -> list[dict[str, str]]:
+    """What is wrong, field by field, as the error summary takes it."""
+    return [{"text": text, "href": f"#{name}"} for name, text in problems.items()]
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -136,6 +146,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.globals.update(options=_options, url_for=url_for, asset_url=asset_url)
+    environment.globals.update(errors=_errors, named=_named, categories=texts.CATEGORIES, labels=texts.LABELS)
     environment.globals.update(promise=PROMISE, repeated=REPEATED)
     environment.filters.update(
         moment=dates.long_moment, day=dates.long_day, hour=dates.hour, number=dates.number, bits=dates.bits,

@@ -12,6 +12,7 @@ from portal.codes import policy as codes_policy
 from portal.desk import desk
 from portal.emergency import emergency
 from portal.guard import load_session
+from portal.limits import limits
 from portal.my_emergencies import my_emergencies
 from portal.patient import patient
 from portal.patient import policy as patient_policy
@@ -39,6 +40,7 @@ def rooms() -> list[Room]:
         Room(blueprint=portal, policy=load_session, surface="page"),
         Room(blueprint=patient, policy=patient_policy, surface="page"),
         Room(blueprint=permissions, policy=patient_policy, surface="page"),
+        Room(blueprint=limits, policy=patient_policy, surface="page"),
         Room(blueprint=representing, policy=patient_policy, surface="page"),
         Room(blueprint=claims, policy=patient_policy, surface="page"),
         Room(blueprint=codes, policy=codes_policy, surface="page"),

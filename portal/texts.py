@@ -43,6 +43,21 @@ CONSENT_STATES = {
 ROLES = {"patient": "Paciente", "professional": "Profesional", "analyst": "Analista", "steward": "Gestor de identidad",
          "administrator": "Administrador", "privacy-officer": "Oficial de datos personales"}  # fmt: skip
 
+LABELS = {
+    "PSY": "Salud mental",
+    "HIV": "VIH",
+    "STD": "Infecciones de transmisión sexual",
+    "SEX": "Salud sexual y reproductiva",
+    "ADOL": "Atención reservada de adolescente",
+    "ETH": "Consumo de alcohol o drogas",
+    "ETHUD": "Consumo de alcohol",
+    "OPIOIDUD": "Consumo de opioides",
+    "SDV": "Violencia",
+    "GDIS": "Información genética",
+    "R": "Otra información reservada",
+}
+"""Sensitivity, as a person says it."""
+
 BASES = {"parent": "Madre o padre", "guardian": "Tutor", "power": "Apoderado", "support": "Persona de apoyo"}
 POWERS = {"see": "Ver", "decide": "Decidir permisos", "rights": "Ejercer derechos"}
 PAPERS = {
@@ -276,3 +291,8 @@ def paper(code: str) -> str:
 def act(code: str) -> str:
     """What a representative did."""
     return ACTS.get(code, "Otra acción")
+
+
+def label(code: str) -> str:
+    """A label of sensitivity in Spanish."""
+    return LABELS.get(code, code)

@@ -242,3 +242,32 @@ class ActInName:
     at: datetime
     who: str
     action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """An objection as its owner reads it; without `id` while it is only proposed."""
+
+    who: str
+    what: str
+    source: str
+    when: str
+    hides: bool
+    items: int
+    id: UUID | None = None
+    since: datetime | None = None
+    ended_at: datetime | None = None
+    state: str = "proposed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WouldRead:
+    """What somebody with a permission reads today, and would with a limit; `partly`: of which something is withheld."""
+
+    id: UUID
+    who: str
+    establishment: str
+    before: Sequence[str]
+    after: Sequence[str]
+    partly: Sequence[str]
+    changes: bool

@@ -88,9 +88,12 @@ class Terms:
 
     @property
     def breadth(self) -> int:
-        """How narrowly the grantee is named: the larger, the narrower."""
+        """How narrowly the grantee is named: the larger, the narrower.
+
+        A professional is as narrow as it gets: where they work, every permission has to say.
+        """
         if self.professional_id:
-            return 6 if self.establishment_id else 5
+            return 5
         if self.establishment_id:
             return 4 if self.treating else 3
         return (self.establishment_category is not None) + (self.establishment_sector is not None)

@@ -22,7 +22,7 @@ from consent_broker.consents.states import (
     list_states,
     list_versions,
 )
-from consent_broker.consents.terms import GRANTEE, check_terms, covers, reaches_as_far, same_grantee
+from consent_broker.consents.terms import GRANTEE, check_terms, covers, takes_back
 from consent_broker.consents.vocabulary import TRANSITIONS, Status
 from registry import outbox
 from registry.audit.event import Event
@@ -76,7 +76,7 @@ def grant_consent(session: Session, consent_id: UUID, evidence: Proof, narrowing
     for other in list_consents(session, [terms.person_id]):
         if other.status is Status.ACTIVE and covers(terms, other.terms):
             _move(session, other, Status.SUPERSEDED, evidence.as_record(), str(consent_id))
-        elif other.status is Status.ACTIVE and _takes_back(terms, other.terms):
+        elif other.status is Status.ACTIVE and takes_back(terms, other.terms):
             _revoke(session, other, evidence, str(consent_id))
     granted = _move(session, replace(state, terms=terms), Status.ACTIVE, evidence.as_record(), None, starts_at=moment)
     record(session, _event("consent:directive:granted", granted, evidence))
@@ -88,13 +88,6 @@ def _require_reach(terms: Terms, evidence: Proof) -> None:
     """Raise Forbidden when the consent is about care confidential from whoever acts for the person."""
     if is_confidential(evidence.withheld, terms):
         raise Forbidden("This care is confidential from the representative.", code="not-in-mandate")
-
-
-def _takes_back(newer: Terms, older: Terms) -> bool:
-    """Whether an objection is the later word about all that a permission to the same grantee said."""
-    against = newer.kind is Kind.OBJECTION and older.kind is Kind.PERMISSION and not newer.hides
-    any_purpose = newer.purposes is None or (older.purposes is not None and older.purposes <= newer.purposes)
-    return against and any_purpose and same_grantee(newer, older) and reaches_as_far(newer, older)
 
 
 def reject_consent(session: Session, consent_id: UUID, evidence: Proof) -> ConsentState:

@@ -95,6 +95,26 @@ def covers(newer: Terms, older: Terms) -> bool:
     return as_long and same_grantee(newer, older) and reaches_as_far(newer, older)
 
 
+def takes_back(newer: Terms, older: Terms) -> bool:
+    """Whether an objection is the later word about all that a permission, as narrowly addressed, said."""
+    against = newer.kind is Kind.OBJECTION and older.kind is Kind.PERMISSION and not newer.hides
+    any_purpose = newer.purposes is None or (older.purposes is not None and older.purposes <= newer.purposes)
+    return against and any_purpose and _reaches_grantee(newer, older) and reaches_as_far(newer, older)
+
+
+def _reaches_grantee(wide: Terms, narrow: Terms) -> bool:
+    """Whether one consent is about all the readers another is about, and no more broadly addressed."""
+    level = narrow.establishment_category and narrow.establishment_category.partition("-")[0]
+    return (
+        wide.breadth == narrow.breadth
+        and wide.treating == narrow.treating
+        and wide.professional_id == narrow.professional_id
+        and wide.establishment_id in {None, narrow.establishment_id}
+        and wide.establishment_category in {None, narrow.establishment_category, level}
+        and wide.establishment_sector in {None, narrow.establishment_sector}
+    )
+
+
 def reaches_as_far(wide: Terms, narrow: Terms) -> bool:
     """Whether all that one consent is about (categories, labels, holders, items, dates) the other is about too."""
     return (

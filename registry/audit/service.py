@@ -96,6 +96,12 @@ def list_for_person(
     return list(session.scalars(query.order_by(AuditEvent.recorded_at.desc(), AuditEvent.id.desc())))
 
 
+def professionals_of(session: Session, selection: Selection) -> set[UUID]:
+    """Every professional the selection's events name."""
+    query = select(AuditEvent.professional_id).where(*selection.conditions()).distinct()
+    return {key for key in session.scalars(query) if key is not None}
+
+
 def establishments_of(session: Session, selection: Selection) -> set[UUID]:
     """Every establishment the selection's events name as whose doing they are."""
     query = select(AuditEvent.establishment_id).where(*selection.conditions()).distinct()

@@ -20,7 +20,16 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LOOKS = [(theme, width) for theme in THEMES for width in (320, 1280)]
 PUBLIC = ["/", "/ingresar", "/accesibilidad"]
-PATIENT = ["/mi-historia", "/mi-historia/accesos", "/mi-historia/permisos", "/mi-historia/sesiones"]
+PATIENT = [
+    "/mi-historia",
+    "/mi-historia/accesos",
+    "/mi-historia/permisos",
+    "/mi-historia/sesiones",
+    "/mi-historia/limites",
+    "/mi-historia/limites/nuevo",
+    "/mi-historia/limites/todo",
+    "/mi-historia/representados",
+]
 JSON = dict[str, Any]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from consent_broker.consents.decision import Reason, decide
 from consent_broker.consents.directives import AccessQuery, Directive, Item, Kind
+from consent_broker.consents.terms import takes_back
 from consent_broker.consents.vocabulary import ALL_CATEGORIES, end_of_day
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -135,6 +136,16 @@ def test_the_later_word_to_the_same_grantee_needs_no_name_for_everything() -> No
     whole = replace(TO_HOSPITAL, categories=ALL_CATEGORIES)
     assert not decide(QUERY, [whole, everything], NOW).permit
     assert decide(QUERY, [replace(whole, categories=frozenset({"allergies"})), everything], NOW).permit
+
+
+def test_a_professional_is_named_as_narrowly_anywhere_as_somewhere() -> None:
+    anywhere = replace(ANYONE, professional_id=DOCTOR)
+    assert PERMISSION.breadth == anywhere.breadth
+    assert decide(QUERY, [PERMISSION, anywhere], NOW).categories == {"allergies"}
+    assert takes_back(anywhere, PERMISSION)
+    assert not takes_back(replace(anywhere, establishment_id=OTHER), PERMISSION)
+    assert not takes_back(ANYONE, PERMISSION)
+    assert not takes_back(replace(anywhere, categories=frozenset({"allergies"})), PERMISSION)
 
 
 def test_a_finding_names_the_objections_it_is_more_specific_than() -> None:
