@@ -19,8 +19,8 @@ from consent_broker.emergency.service import (
     get_case,
 )
 from consent_broker.emergency.vocabulary import ACR, BASIC, FRESH, PURPOSE, REASONS, TEXT_LENGTHS
-from consent_broker.exchange.holders import Access
 from consent_broker.exchange.service import fetch
+from consent_broker.oauth.holder_tokens import Access
 from portal import layout, people, present
 from portal.errors import BadForm
 from portal.guard import require_fresh, signed_in

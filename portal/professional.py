@@ -13,8 +13,8 @@ from consent_broker.consents.access_requests import Asking, list_requests_of, re
 from consent_broker.consents.service import ConsentState, list_consents
 from consent_broker.consents.vocabulary import FHIR_TYPES
 from consent_broker.emergency.vocabulary import PURPOSE as EMERGENCY
-from consent_broker.exchange.holders import Access
 from consent_broker.exchange.service import ExchangeResult, fetch
+from consent_broker.oauth.holder_tokens import Access
 from portal import layout, people, present, texts
 from portal.desk import request_status, show_code
 from portal.forms import Search, read_request, read_search

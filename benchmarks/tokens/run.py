@@ -31,8 +31,8 @@ from consent_broker.consents.directives import Terms
 from consent_broker.consents.evidence import Evidence
 from consent_broker.consents.service import grant_consent, propose_consent
 from consent_broker.consents.vocabulary import scope_of
-from consent_broker.exchange.holders import Access, find_holders, issue_ticket
 from consent_broker.oauth.grants import Reader, decide_reading, open_grant
+from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
 from consent_broker.oauth.models import RefreshToken
 from consent_broker.oauth.opaque import digest, new_secret
 from deploy.layout import Layout

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from consent_broker.broker import Broker
-from consent_broker.exchange.holders import Holder, Ticket
+from consent_broker.oauth.holder_tokens import Holder, Ticket
 from consent_broker.resource_server.residual import flows
 from registry.fhir.systems import SOURCE_RECORD
 

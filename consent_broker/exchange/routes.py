@@ -8,11 +8,11 @@ from werkzeug.datastructures import MultiDict
 from consent_broker.broker import current_broker
 from consent_broker.consents.vocabulary import CATEGORIES
 from consent_broker.exchange.bundle import searchset
-from consent_broker.exchange.holders import Access
 from consent_broker.exchange.service import fetch
 from consent_broker.oauth.clients import find_client
 from consent_broker.oauth.cors import readable_by_app
 from consent_broker.oauth.grants import find_grant
+from consent_broker.oauth.holder_tokens import Access
 from consent_broker.oauth.models import OAuthGrant
 from registry.access import caller, require_scope
 from registry.audit.event import Event

@@ -10,8 +10,8 @@ from consent_broker.broker import Broker
 from consent_broker.consents.decision import Decision
 from consent_broker.consents.vocabulary import CATEGORIES, FHIR_TYPES
 from consent_broker.exchange.gateway import Answer, Fault, ask_holders
-from consent_broker.exchange.holders import Access, Holder, Ticket, find_holders, issue_ticket
 from consent_broker.oauth.grants import decide_reading, decision_event, unable_professional
+from consent_broker.oauth.holder_tokens import Access, Holder, Ticket, find_holders, issue_ticket
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import now

@@ -18,8 +18,9 @@ from registry.directory.service import find_record_system, list_record_systems
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 EMERGENCY = "https://www.gob.pe/minsa/RENHICE/oauth/grant-type/emergency"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105  # a name, no secret
 GRANT_TYPES = frozenset(
-    {"client_credentials", "authorization_code", "refresh_token", DEVICE_CODE, EMERGENCY, JWT_BEARER}
+    {"client_credentials", "authorization_code", "refresh_token", DEVICE_CODE, EMERGENCY, JWT_BEARER, TOKEN_EXCHANGE}
 )
 AUTH_METHOD = "private_key_jwt"
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,200}")

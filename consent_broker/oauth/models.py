@@ -55,6 +55,9 @@ class OAuthGrant(Base):
     authorization_details: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """What was granted exactly (RFC 9396), when it was asked so."""
 
+    exchanged: Mapped[bool] = mapped_column(default=False)
+    """Whether it came of a token exchange: its tokens can't be exchanged again."""
+
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

@@ -20,6 +20,7 @@ from consent_broker.oauth.rfc7523_authorization_grant import JwtBearerGrant
 from consent_broker.oauth.rfc7523_client_auth import PrivateKeyJwt
 from consent_broker.oauth.rfc7636_pkce import S256Only
 from consent_broker.oauth.rfc8628_device import DeviceCodeGrant
+from consent_broker.oauth.rfc8693_token_exchange import TokenExchangeGrant
 from consent_broker.oauth.rfc9396_rar import InvalidAuthorizationDetails
 from consent_broker.oauth.rfc9449_dpop import HEADER, InvalidDpopProof, read_request_proof, use_proof
 from consent_broker.resource_server.proofs import InvalidProof, Proof
@@ -75,6 +76,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         self.register_grant(AuthorizationCodeGrant, [S256Only(required=True)])
         self.register_grant(RefreshTokenGrant)
         self.register_grant(DeviceCodeGrant)
+        self.register_grant(TokenExchangeGrant)
         self.register_grant(EmergencyGrant)
         self.register_grant(JwtBearerGrant)
 

@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
 from consent_broker.consents.service import list_consents, revoke_consent
-from consent_broker.exchange.holders import Access
 from consent_broker.exchange.service import ExchangeResult, fetch
+from consent_broker.oauth.holder_tokens import Access
 from registry.audit.models import AuditEvent
 from registry.directory.models import Establishment, Professional
 from registry.errors import Forbidden

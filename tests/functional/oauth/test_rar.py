@@ -8,9 +8,9 @@ import pytest
 
 from consent_broker.consents.narrowing import Narrowing
 from consent_broker.consents.service import Terms, grant_consent, list_consents, propose_consent
-from consent_broker.exchange.holders import Access, find_holders, issue_ticket
 from consent_broker.oauth import authorizations
 from consent_broker.oauth.grants import decide_reading
+from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
 from consent_broker.oauth.models import OAuthGrant
 from registry.calendar import LIMA
 from tests.functional.oauth.world import RECORDS, World, answer_of, claims_of, pkce

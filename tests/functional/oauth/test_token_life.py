@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import update
 
 from consent_broker.consents.service import list_consents, revoke_consent
-from consent_broker.exchange.holders import Access, find_holders, issue_ticket
 from consent_broker.oauth.grants import decide_reading
+from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
 from consent_broker.oauth.models import AccessToken
 from registry.database import now
 from registry.identity.models import Membership

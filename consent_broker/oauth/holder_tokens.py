@@ -83,8 +83,13 @@ def find_holders(session: Session, person_id: UUID) -> list[Holder]:
     ]
 
 
-def issue_ticket(session: Session, broker: Broker, access: Access, decision: Decision, holder: Holder) -> Ticket:
-    """A holder token: aud its FHIR base, patient its source record, scopes what is permitted of it, act who reads."""
+def issue_ticket(
+    session: Session, broker: Broker, access: Access, decision: Decision, holder: Holder, *, jkt: str | None = None
+) -> Ticket:
+    """A holder token: aud its FHIR base, patient its source record, scopes what is permitted of it, act who reads.
+
+    Bound to `jkt` where a client presents it itself, else to the gateway's key.
+    """
     reading = get_establishment(session, access.establishment_id)
     professional = get_professional(session, access.professional_id) if access.professional_id else None
     patient = str(holder.source_record_id)
@@ -105,7 +110,7 @@ def issue_ticket(session: Session, broker: Broker, access: Access, decision: Dec
         audience=holder.endpoint or "",
         scopes=frozenset(map(scope_of, categories)),
         subject=patient,
-        jkt=broker.prover.thumbprint,
+        jkt=jkt or broker.prover.thumbprint,
         grant_id=access.grant_id,
         person_id=access.person_id,
         professional_id=access.professional_id,
