@@ -67,7 +67,8 @@ class TokenExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  
     def _stated(self, client: Client) -> _Subject:
         """What the record system signs: used once, as a client assertion is."""
         server, statement = self.server, self.request.form["subject_token"]
-        verifier = PrivateKeyJwt(server.session, server.broker.issuer, server.broker.client_keys)
+        broker = server.broker
+        verifier = PrivateKeyJwt(server.session, broker.issuer, broker.client_keys, broker.failures)
         try:
             header, unverified = peek(statement)
             if unverified.get("iss") != client.client_id or unverified.get("sub") == client.client_id:

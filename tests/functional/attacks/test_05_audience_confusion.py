@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from consent_broker.exchange.holders import Access, find_holders, issue_ticket
 from consent_broker.oauth.grants import decide_reading
+from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
 from consent_broker.resource_server import Grant, Guard, Refusal
 from tests.functional.oauth.world import RECORDS, Party, World
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from consent_broker.consents.service import list_consents, revoke_consent
-from consent_broker.exchange.holders import Access, find_holders, issue_ticket
 from consent_broker.oauth.grants import decide_reading
+from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
 from consent_broker.oauth.models import OAuthGrant
 from consent_broker.resource_server import Grant, Guard, Refusal
 from registry.errors import Conflict, NotFound

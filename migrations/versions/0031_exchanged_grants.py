@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030_exchanged_grants"
-down_revision = "0029_assisted_consents"
+revision = "0031_exchanged_grants"
+down_revision = "0030_duplicates"
 
 
 def upgrade() -> None:
