@@ -1,4 +1,4 @@
-""" "Este registro no es mío": a citizen contests a record, which is withheld at once until a steward has looked."""
+"""«Este registro no es mío»: a citizen contests a record, which is withheld at once until a steward has looked."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,20 @@ from registry.database import new_id, now
 from registry.errors import Conflict, InvalidInput, NotFound, TooManyRequests
 from registry.identity.candidates import lock_persons
 from registry.identity.cases import CONTESTED, Question, ask
-from registry.identity.models import OPEN, SUPERSEDED, Contest, Membership, PossibleMatch, SourceRecord
+from registry.identity.models import (
+    DISMISSED,
+    OPEN,
+    SUPERSEDED,
+    UPHELD,
+    WITHDRAWN,
+    Contest,
+    Membership,
+    PossibleMatch,
+    SourceRecord,
+)
 from registry.identity.notices import CHANGED
 from registry.identity.persons import find_person, list_person_ids
 
-UPHELD, DISMISSED, WITHDRAWN = "upheld", "dismissed", "withdrawn"
 REASONS = frozenset({"never-attended", "somebody-else", "wrong-data", "unknown-establishment"})
 """What a citizen may say: never been there, another person's, the data are not mine, I don't know that place."""
 
@@ -141,17 +150,19 @@ def settle_contests(
 ) -> None:
     """End the open claims about records that have left the claimant, and with `found_theirs` the others too."""
     query = (
-        select(Contest, Membership.person_id)
+        select(Contest, Membership.person_id, SourceRecord.version)
+        .join(SourceRecord, SourceRecord.id == Contest.source_record_id)
         .join(Membership, Membership.source_record_id == Contest.source_record_id)
         .where(Contest.source_record_id.in_(records), Contest.status == OPEN)
         .order_by(Contest.id)
     )
-    for claim, person_id in session.execute(query.execution_options(populate_existing=True)).all():
+    for claim, person_id, version in session.execute(query.execution_options(populate_existing=True)).all():
         claimant = find_person(session, claim.person_id)
         stays = claimant is not None and claimant.id == person_id
         if stays and not found_theirs:
             continue
         claim.status, claim.closed_at, claim.decision_id = DISMISSED if stays else UPHELD, now(), decision_id
+        claim.version = version
         _tell(session, claim)
     session.flush()
 

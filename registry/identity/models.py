@@ -18,6 +18,10 @@ OPEN, SETTLED, SUPERSEDED = "open", "settled", "superseded"
 """Statuses of a possible match: waiting for a steward, decided by one, or made obsolete by newer data."""
 
 
+UPHELD, DISMISSED, WITHDRAWN = "upheld", "dismissed", "withdrawn"
+"""How a citizen's claim ends: the record left, it was found to be theirs, or they took the claim back."""
+
+
 class BlockingScheme(Base):
     """The rules the index is searched by, as the engine's fingerprint of them; the one not ended is in force."""
 

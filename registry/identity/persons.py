@@ -25,7 +25,9 @@ from registry.identity.candidates import (
 from registry.identity.engine import blind_keys
 from registry.identity.models import (
     NAMES_DIFFER,
+    UPHELD,
     BlockingToken,
+    Contest,
     Membership,
     Person,
     SourceRecord,
@@ -125,7 +127,8 @@ def find_citizen(
     `document` comes from ID Perú. Where a record with that DNI was verified by RENIEC, only verified ones count, and
     their names must agree. Where none was, unchecked records count only if `confirmed`, that is `names` are RENIEC's
     own for that document, and only those whose surnames and given names all agree; one whose check failed never does.
-    A person that also carries somebody else's verified DNI is nobody's. Raises Unavailable like `find_person_ids`.
+    A person that also carries somebody else's verified DNI is nobody's, and a record that the citizen contested and a
+    steward took away is not theirs while it says the same. Raises Unavailable like `find_person_ids`.
     """
     wanted, citizen = normalise(Demographics(documents=(document,))), normalise(names)
     tokens = blind_keys(sealer, blocking_keys(wanted))
@@ -133,12 +136,15 @@ def find_citizen(
         raise OtherScheme
     verified = load_persons(session, sealer, _verified_with(session, tokens))
     carriers = [(key, one) for key, one in _carriers(verified, wanted) if one.verified]
+    disowned = _disowned(session, [one for _, one in carriers])
+    carriers = [(key, one) for key, one in carriers if one.record_id not in disowned]
     found = {key for key, one in carriers if names_agree(one.normalised, citizen)}
     persons = verified
     if not carriers and confirmed:
         persons = find_persons(session, sealer, tokens)
         agreeing = [(key, one) for key, one in _carriers(persons, wanted) if names_agree_fully(one.normalised, citizen)]
-        refuted = _refuted(session, [one for _, one in agreeing])
+        members = [one for _, one in agreeing]
+        refuted = _refuted(session, members) | _disowned(session, members)
         found = {key for key, one in agreeing if one.record_id not in refuted}
     found = {key for key in found if not _verified_otherwise(persons[key], wanted)}
     return found.pop() if len(found) == 1 else None
@@ -165,6 +171,15 @@ def _carriers(persons: Mapping[UUID, LoadedPerson], wanted: Normalised) -> list[
 
 def _verified_otherwise(person: LoadedPerson, wanted: Normalised) -> bool:
     return any(one.verified and dnis(one.normalised) != dnis(wanted) for one in person.members)
+
+
+def _disowned(session: Session, members: Sequence[LoadedMember]) -> set[UUID]:
+    """Records that somebody contested in this very version, and a steward found not to be theirs."""
+    versions = {one.record_id: one.version for one in members}
+    query = select(Contest.source_record_id, Contest.version).where(
+        Contest.source_record_id.in_(versions), Contest.status == UPHELD
+    )
+    return {row.source_record_id for row in session.execute(query) if versions[row.source_record_id] == row.version}
 
 
 def _refuted(session: Session, members: Sequence[LoadedMember]) -> set[UUID]:

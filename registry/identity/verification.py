@@ -28,7 +28,7 @@ from registry.identity.notices import CHANGED
 from registry.identity.placement import Home, Placement
 from registry.identity.rulings import list_rulings
 from registry.identity.search import find_by_source_record
-from registry.pide.port import IdentityCheck, IdentityRegistry, Status
+from registry.pide.port import UNSUPPORTED, IdentityCheck, IdentityRegistry, Status
 from registry.sealing import Sealer
 
 CHECK_EVERY = timedelta(seconds=10)
@@ -91,6 +91,7 @@ def _dni(record: Normalised) -> Document | None:
 
 
 def _status(check: IdentityCheck, record: Normalised) -> str:
+    """What an answer says of a record; names that name nobody tell nothing, and refute nobody."""
     if check.status is not Status.VERIFIED:
         return check.status.value
     names = check.names
@@ -101,7 +102,10 @@ def _status(check: IdentityCheck, record: Normalised) -> str:
         maternal_surname=names.maternal_surname,
         given_names=names.given_names,
     )
-    return Status.VERIFIED.value if names_agree(record, normalise(holder)) else NAMES_DIFFER
+    told = normalise(holder)
+    if not told.given or not (told.paternal or told.maternal):
+        return Status.UNVERIFIED.value
+    return Status.VERIFIED.value if names_agree(record, told) else NAMES_DIFFER
 
 
 def _keep(session: Session, member: LoadedMember, check: IdentityCheck, status: str) -> None:
@@ -116,7 +120,8 @@ def _keep(session: Session, member: LoadedMember, check: IdentityCheck, status: 
             checked_at=check.fetched_at,
         )
     )
-    again = now() + RETRY_AFTER if status == Status.UNVERIFIED else None
+    waiting = status == Status.UNVERIFIED and check.reason != UNSUPPORTED
+    again = now() + RETRY_AFTER if waiting else None
     values = {"next_check_at": again, "verified": status == Status.VERIFIED}
     if status == Status.VERIFIED:
         values["deceased_confirmed"] = check.deceased

@@ -11,6 +11,10 @@ from matching.records import Document
 _DEATH = re.compile(r"FALLEC|DEFUN|MUERT", re.IGNORECASE)
 
 
+UNSUPPORTED = "unsupported-document"
+"""Why a check is unverified for good: the registry does not know documents of that kind or form."""
+
+
 class Status(StrEnum):
     """What a check established about a document number; never whether the patient is its holder."""
 

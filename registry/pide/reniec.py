@@ -18,7 +18,7 @@ from matching.records import Document, DocumentType
 from registry.breaker import Breakers
 from registry.database import now
 from registry.pide.cache import CheckCache
-from registry.pide.port import IdentityCheck, IdentityRegistry, Names, Status
+from registry.pide.port import UNSUPPORTED, IdentityCheck, IdentityRegistry, Names, Status
 from registry.pide.schemas import Consultation, Result
 from registry.settings import Settings
 from registry.telemetry import logger
@@ -72,7 +72,7 @@ class ReniecOverPide:
         """Ask for a DNI; other documents, and everything that goes wrong, are `unverified` with a reason."""
         number = document.number.strip()
         if document.type is not DocumentType.DNI or not re.fullmatch(r"[0-9]{8}", number):
-            return self._unverified("unsupported-document")
+            return self._unverified(UNSUPPORTED)
         return self.cache.find(number) or self._ask(number)
 
     def _ask(self, number: str) -> IdentityCheck:
@@ -134,7 +134,7 @@ class ReniecOverPide:
 
     def _unverified(self, reason: str) -> IdentityCheck:
         CHECKS.labels(reason).inc()
-        if reason != "unsupported-document":
+        if reason != UNSUPPORTED:
             _log.warning("identity check without an answer", component=SOURCE, code=reason)
         return self._check(Status.UNVERIFIED, reason=reason)
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from registry.audit.models import AuditEvent
 from registry.database import new_id
 from registry.errors import Conflict, InvalidInput, NotFound, TooManyRequests
-from registry.identity.models import Contest, PossibleMatch
-from registry.identity.service import Engine
+from registry.identity.models import Contest, PossibleMatch, SourceRecord
+from registry.identity.service import Engine, find_citizen
 from registry.identity.stewardship import (
     Claim,
     Claimant,
@@ -182,3 +182,16 @@ def test_claims_of_one_month_are_bounded(session: Session, register: Register) -
     with pytest.raises(TooManyRequests):
         claim(session, person, record)
     assert session.scalars(select(PossibleMatch).where(PossibleMatch.status == "open")).all() == []
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_record_taken_away_is_not_the_citizens_though_it_carries_their_confirmed_number(
+    session: Session, engine: Engine, steward: Steward, register: Register, alone: bool
+) -> None:
+    mine = None if alone else register(ROSA)
+    false = register(misspelt(ROSA))
+    session.execute(update(SourceRecord).values(verified=True))
+    claim(session, false.person_id, false.source_record_id)
+    decide(session, engine, steward, list_cases(session, steward)[0].id, verdict("different"))
+    citizen = find_citizen(session, engine.sealer, ROSA.documents[0], ROSA, confirmed=True)
+    assert citizen == (mine.person_id if mine else None)
