@@ -7,6 +7,8 @@ from celery import Celery
 
 from consent_broker.broker import Broker
 from consent_broker.consents.commands import representatives
+from consent_broker.consents.fhir_routes import blueprint as fhir_consents
+from consent_broker.consents.fhir_routes import policies
 from consent_broker.consents.routes import blueprint as access_requests
 from consent_broker.consents.tasks import EXPIRE_EVERY, expire_ended_consents
 from consent_broker.desk.routes import blueprint as desk
@@ -38,6 +40,8 @@ def broker_rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=access_requests, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=desk, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=emergency_accesses, policy=bearer(authenticate, "/api/v1"), surface="problem"),
+        Room(blueprint=fhir_consents, policy=bearer(authenticate, "/fhir"), surface="fhir"),
+        Room(blueprint=policies, policy=public, surface="page"),
         Room(blueprint=exchange, policy=bearer(authenticate, "/exchange"), surface="fhir"),
     ]
 

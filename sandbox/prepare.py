@@ -28,6 +28,8 @@ SEED = 2026
 SCOPES = (
     "system/Patient.cu",
     "system/Patient.rs",
+    "system/Consent.cu",
+    "system/Consent.rs",
     "access-request",
     "emergency",
     "launch",

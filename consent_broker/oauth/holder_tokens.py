@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
 from consent_broker.consents.decision import Decision
+from consent_broker.consents.policy import policy_uri
 from consent_broker.consents.residual import as_claim, residual
 from consent_broker.consents.vocabulary import FHIR_TYPES, scope_of
 from consent_broker.oauth.grants import Reader
@@ -99,6 +100,7 @@ def issue_ticket(
     claims["extensions"]["ihe_pcf"] = {
         "patient_id": patient,
         "doc_id": [str(one) for one in decision.consent_ids],
+        "acp": [policy_uri(broker.issuer)],
         "residual": forbidden,
     }
     if access.details is not None:

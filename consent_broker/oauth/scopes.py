@@ -11,6 +11,8 @@ SYSTEM_SCOPES = {
     "system/Patient.cu": "/fhir",
     "system/Patient.rs": "/fhir",
     "system/Patient.d": "/fhir",
+    "system/Consent.cu": "/fhir",
+    "system/Consent.rs": "/fhir",
     "access-request": "/api/v1",
     "emergency": "/api/v1",
 }

@@ -8,6 +8,8 @@ from registry.fhir.wire import FHIR_JSON, Json, answer, negotiate
 SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 RELEASED = "2026-11-22"
 
+_DECLARED: dict[str, Json] = {}
+
 blueprint = Blueprint("fhir-metadata", __name__, url_prefix="/fhir")
 
 
@@ -16,6 +18,11 @@ def metadata() -> Response:
     """GET /fhir/metadata (FHIR R4 http §3.1.0.8)."""
     negotiate(request)
     return answer(capability_statement(parts().settings.base_url))
+
+
+def declare(resource: Json) -> None:
+    """Say what another room serves under `/fhir`, as a `rest.resource` of the statement."""
+    _DECLARED[resource["type"]] = resource
 
 
 def capability_statement(base_url: str) -> Json:
@@ -32,7 +39,7 @@ def capability_statement(base_url: str) -> Json:
         },
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, "json"],
-        "rest": [{"mode": "server", "security": _security(base_url), "resource": [_patient()]}],
+        "rest": [{"mode": "server", "security": _security(base_url), "resource": [_patient(), *_DECLARED.values()]}],
     }
 
 

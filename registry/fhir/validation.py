@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fhir.resources.R4B.consent import Consent
 from fhir.resources.R4B.patient import Patient
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -30,12 +31,21 @@ MESSAGES = {
 
 def validate_patient(body: Json, root: str = "Patient") -> Json:
     """Check a Patient and return it; raises InvalidResource with a path for each element at fault."""
-    if body.get("resourceType") != "Patient":
-        fail(f"{root}.resourceType", "must be Patient")
+    return _validate(body, Patient, root)
+
+
+def validate_consent(body: Json) -> Json:
+    """Check a Consent and return it; raises InvalidResource with a path for each element at fault."""
+    return _validate(body, Consent, "Consent")
+
+
+def _validate(body: Json, model: type[Patient] | type[Consent], root: str) -> Json:
+    if body.get("resourceType") != model.__name__:
+        fail(f"{root}.resourceType", f"must be {model.__name__}")
     if "contained" in body:
         fail(f"{root}.contained", "is not taken here")
     try:
-        Patient.model_validate(body)
+        model.model_validate(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise InvalidResource([_issue(one, root) for one in found[:MOST_ISSUES]]) from None
