@@ -53,7 +53,8 @@ class ClientKeys:
     def find(self, client: Client, kid: object, before_waiting: Callable[[], None]) -> Sequence[Member]:
         """The client's keys, of which one should have that id; raises KeysUnavailable.
 
-        `before_waiting` is called before anything is fetched: whoever holds a connection lets go of it.
+        `before_waiting` is called before anything is fetched: whoever holds a connection lets go of it. It must keep
+        what was used up so far in the same request, or a credential would be good again.
         """
         if client.jwks_uri is None:
             return [member for member in (client.jwks or {}).get("keys") or [] if isinstance(member, dict)]

@@ -109,7 +109,7 @@ class PrivateKeyJwt:
     def _select_key(self, client: Client, header: dict[str, Any]) -> Key:
         """The one key of the client's that fits (SMART Backend Services §4.1.2); never a weak or symmetric one."""
         try:
-            members = self.keys.find(client, header.get("kid"), before_waiting=self.session.rollback)
+            members = self.keys.find(client, header.get("kid"), before_waiting=self.session.commit)
         except KeysUnavailable:
             raise _refusal("The client's keys can not be had from its jwks_uri now") from None
         if "kid" in header:

@@ -62,7 +62,8 @@ def _security(base_url: str) -> Json:
                 ]
             }
         ],
-        "description": "OAuth 2.0 client credentials, private_key_jwt; scopes system/Patient.cu, .rs, .d.",
+        "description": "OAuth 2.0 client credentials, private_key_jwt; tokens of record systems are bound by DPoP "
+        "(RFC 9449); scopes system/Patient.cu, .rs, .d.",
     }
 
 

@@ -8,19 +8,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from authlib.oauth2.rfc6749.errors import InvalidClientError
 from joserfc.jwk import ECKey, OctKey
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from consent_broker.oauth import guarded_fetch
+from consent_broker.oauth.clients import find_client
 from consent_broker.oauth.guarded_fetch import FetchRefused, GuardedFetcher, is_public
 from consent_broker.oauth.rfc7517_client_keys import MAX_AGE, MIN_REFRESH, ClientKeys
+from consent_broker.oauth.rfc7523_client_auth import PrivateKeyJwt, peek
+from registry.database import now
 from registry.directory.models import RecordSystem
-from tests.functional.oauth.world import World
+from tests.functional.oauth.world import ASSERTION_TYPE, World
 
 CREDENTIALS = {"grant_type": "client_credentials", "scope": "access-request"}
 Answer = Callable[[Request], Response]
@@ -315,6 +321,27 @@ def test_a_published_set_is_checked_like_a_registered_one(
 ) -> None:
     publisher.answer = says(json.dumps(jwks).encode())
     assert publishing.asking.post("/oauth/token", CREDENTIALS).status_code == 401
+
+
+def test_waiting_for_keys_brings_back_nothing_that_was_used(
+    publishing: World, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second signature of one request needs a fetch: what the first used up stays used, though the request fails."""
+    asking, broker = publishing.asking, publishing.broker
+    first, second = asking.assertion(), asking.assertion(header={"kid": "unknown"})
+    verifier = PrivateKeyJwt(Session(), broker.issuer, broker.client_keys, broker.failures)
+    with publishing.app.app_context(), publishing.renhice.database.unit_of_work() as session:
+        verifier = replace(verifier, session=session)
+        client = find_client(session, asking.client_id, now())
+        assert client is not None
+        verifier.verify(first, peek(first)[0], client)
+        later(broker.client_keys, monkeypatch, MIN_REFRESH + 1)
+        with pytest.raises(InvalidClientError):
+            verifier.verify(second, peek(second)[0], client)
+        session.rollback()
+    assert publisher.asked == 2
+    form = CREDENTIALS | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": first}
+    assert asking.post("/oauth/token", form).status_code == 401
 
 
 def test_keys_for_other_purposes_do_not_disturb(publishing: World, publisher: Publisher) -> None:
