@@ -4,6 +4,7 @@ from portal.analyst import analyst
 from portal.analyst import policy as analyst_policy
 from portal.assisted import assisted
 from portal.assisted import policy as assisted_policy
+from portal.attendance import attendance
 from portal.authorise import authorise
 from portal.authorise import policy as authorise_policy
 from portal.claims import claims
@@ -44,6 +45,7 @@ def rooms() -> list[Room]:
         Room(blueprint=representing, policy=patient_policy, surface="page"),
         Room(blueprint=claims, policy=patient_policy, surface="page"),
         Room(blueprint=codes, policy=codes_policy, surface="page"),
+        Room(blueprint=attendance, policy=patient_policy, surface="page"),
         Room(blueprint=authorise, policy=authorise_policy, surface="page"),
         Room(blueprint=professional, policy=professional_policy, surface="page"),
         Room(blueprint=assisted, policy=assisted_policy, surface="page"),

@@ -1,5 +1,7 @@
 """The words of consent as one text: what is hashed with the person's evidence is what the page said."""
 
+from collections.abc import Sequence
+
 from portal import texts
 from portal.dates import long_day, long_moment
 from portal.views import ConsentQuestion, Permission
@@ -45,6 +47,14 @@ def consent_text(question: ConsentQuestion) -> str:
 def assisted_text(question: ConsentQuestion, how: str) -> str:
     """What was read to the person or stands in the form, and how they said it, in one line."""
     return f"{consent_text(question)} Cómo lo dijo la persona: {how}."
+
+
+def attendance_text(categories: Sequence[str], hours: int) -> str:
+    """What a person permits beforehand to whoever attends them, in one line."""
+    if not categories:
+        return "Mientras me atienden: que me pregunten cada vez."
+    words = ", ".join(map(texts.category, categories))
+    return f"Mientras me atienden, {hours} horas a lo más, permito de antemano que quien me atiende lea: {words}."
 
 
 def revocation_text(permission: Permission) -> str:

@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     oidc_issuer: str | None = None
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
+    attendance_default: str = Field(default="", pattern=r"^([a-z]+(,[a-z]+)*)?$")
     sms_url: str | None = None
     sms_token: SecretStr | None = None
     sms_sender: str = Field(default="RENHICE", min_length=3, max_length=15)

@@ -1,10 +1,11 @@
 """Tables of the desk; of every code only what a key of ours makes of it."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
@@ -78,3 +79,39 @@ class AssistedConsent(Base):
     """`open`, `confirmed` or `declined`."""
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("professionals.id"))
     decided_at: Mapped[datetime | None]
+
+
+class AttendancePolicy(Base):
+    """What a person permits beforehand to whoever is attending them; append-only, the newest counts."""
+
+    __tablename__ = "attendance_policies"
+    __table_args__ = (Index("ix_attendance_policies_person_id_recorded_at", "person_id", "recorded_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    person_id: Mapped[UUID]
+    categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    recorded_at: Mapped[datetime] = mapped_column(default=now)
+    evidence: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Attendance(Base):
+    """A record system's statement that a person is being attended there now; hours, and the consent that came of it."""
+
+    __tablename__ = "attendances"
+    __table_args__ = (
+        Index("ix_attendances_person_id_stated_at", "person_id", "stated_at"),
+        Index("ix_attendances_professional_id_stated_at", "professional_id", "stated_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[str]
+    establishment_id: Mapped[UUID] = mapped_column(ForeignKey("establishments.id"))
+    professional_id: Mapped[UUID] = mapped_column(ForeignKey("professionals.id"))
+    person_id: Mapped[UUID]
+    encounter_token: Mapped[bytes]
+    """Which encounter of the establishment, as a blind token: its own number may say something clinical."""
+    identified_by: Mapped[str]
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consents.id"))
+    stated_at: Mapped[datetime] = mapped_column(default=now)
+    ends_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

@@ -1,5 +1,6 @@
-"""`/api/v1/access-requests/{id}/…`: the roads a record system takes with a patient in front of it."""
+"""`/api/v1/access-requests/{id}/…`, `/api/v1/attendances`: a record system with a patient in front of it."""
 
+from typing import Any
 from uuid import UUID
 
 from flask.views import MethodView
@@ -7,13 +8,22 @@ from flask_smorest import Blueprint
 
 from consent_broker.consents.access_requests import get_access_request
 from consent_broker.consents.routes import SCOPE
-from consent_broker.consents.service import ConsentState
-from consent_broker.desk.schemas import GrantedSchema, ReadCodeSchema, SentCodeSchema
+from consent_broker.consents.service import ConsentState, get_consent
+from consent_broker.desk.attendance import Stating, end_attendance, state_attendance
+from consent_broker.desk.models import Attendance
+from consent_broker.desk.schemas import (
+    AttendanceSchema,
+    GrantedSchema,
+    NewAttendanceSchema,
+    ReadCodeSchema,
+    SentCodeSchema,
+)
 from consent_broker.desk.sms_codes import SentCode, answer_code, send_code
 from registry.access import caller, require_scope
 from registry.api import StrictParser
 from registry.app import parts
 from registry.database import session
+from registry.directory.service import get_professional_by_registration
 from registry.errors import NotFound, Unavailable
 
 blueprint = Blueprint("desk", __name__, description="A patient answers at an establishment")
@@ -50,3 +60,52 @@ def _require_own(request_id: UUID) -> None:
     require_scope(caller(), SCOPE)
     if get_access_request(session(), request_id, caller().establishment_id).client_id != caller().client_id:
         raise NotFound("There is no such access request.", code="unknown-access-request")
+
+
+@blueprint.route("/api/v1/attendances")
+class Attendances(MethodView):
+    """Patients who are being attended now."""
+
+    @blueprint.arguments(NewAttendanceSchema)  # type: ignore[untyped-decorator]
+    @blueprint.response(201, AttendanceSchema)  # type: ignore[untyped-decorator]
+    @blueprint.alt_response(200, schema=AttendanceSchema)  # type: ignore[untyped-decorator]
+    def post(self, wanted: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """State that a patient is attended here now; where they permitted it before, a consent of hours comes of it.
+
+        403 `no-standing-permission` otherwise. Its token comes by exchange (RFC 8693).
+        """
+        require_scope(caller(), SCOPE)
+        professional = get_professional_by_registration(session(), **wanted["professional"])
+        stating = Stating(
+            client_id=caller().client_id,
+            establishment_id=caller().establishment_id,
+            professional_id=professional.id,
+            person_id=wanted["person"],
+            encounter=wanted["encounter"],
+            identified_by=wanted["identified_by"],
+            categories=frozenset(wanted["categories"]),
+            hours=wanted["hours"],
+        )
+        stated = state_attendance(session(), parts().sealer, parts().settings, stating)
+        return _attendance(stated.attendance), 201 if stated.made else 200
+
+
+@blueprint.route("/api/v1/attendances/<uuid:attendance_id>")
+class AttendanceItem(MethodView):
+    """One attendance of the caller."""
+
+    @blueprint.response(204)  # type: ignore[untyped-decorator]
+    def delete(self, attendance_id: UUID) -> None:
+        """The attendance is over; what it permitted ends at once."""
+        require_scope(caller(), SCOPE)
+        end_attendance(session(), attendance_id, caller().client_id)
+
+
+def _attendance(row: Attendance) -> dict[str, Any]:
+    terms = get_consent(session(), row.consent_id).terms
+    return {
+        "id": row.id,
+        "consent": row.consent_id,
+        "categories": sorted(terms.categories or ()),
+        "until": row.ends_at,
+    }

@@ -132,9 +132,7 @@ def professional_may_act(
     return unable_to_act(session, professional.id, establishment.id, moment)
 
 
-def unable_to_act(
-    session: Session, professional_id: UUID, establishment_id: UUID, moment: datetime
-) -> str | None:
+def unable_to_act(session: Session, professional_id: UUID, establishment_id: UUID, moment: datetime) -> str | None:
     """`professional_may_act` by ids and in one statement; raises NotFound for a professional nobody knows."""
     where = {"professional_id": professional_id, "establishment_id": establishment_id, "moment": moment}
     standing = session.execute(STANDING, where).one_or_none()
