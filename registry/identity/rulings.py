@@ -122,6 +122,14 @@ def lapse(session: Session, record_id: UUID) -> None:
     session.execute(ending, execution_options={"synchronize_session": False})
 
 
+def find_apart(session: Session, ours: Collection[UUID], theirs: Collection[UUID], *, besides: UUID) -> UUID | None:
+    """Another decision that told a record of one side apart from one of the other, and is in force; None for none."""
+    query = select(Ruling.decision_id).where(
+        _across(ours, theirs), Ruling.verdict == DIFFERENT, Ruling.ended_at.is_(None), Ruling.decision_id != besides
+    )
+    return session.scalar(query.order_by(Ruling.id).limit(1))
+
+
 def take_back(session: Session, decision_id: UUID, undone_by: UUID) -> None:
     """End the rulings of a decision and put those it ended in force again."""
     made = and_(Ruling.decision_id == decision_id, Ruling.ended_at.is_(None))

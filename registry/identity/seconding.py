@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from registry.audit.service import record as audit
-from registry.errors import Forbidden
+from registry.errors import Conflict, Forbidden
 from registry.identity.decisions import (
     CONFIRMED,
     REFUSED,
@@ -18,7 +18,7 @@ from registry.identity.decisions import (
     require_basis,
 )
 from registry.identity.engine import Engine
-from registry.identity.models import StewardDecision
+from registry.identity.models import OPEN, PossibleMatch, StewardDecision
 from registry.identity.outcomes import apply_plan
 from registry.identity.plans import Subject, make_plan
 from registry.identity.stewards import Steward, require_steward, require_stranger
@@ -49,6 +49,7 @@ def confirm(session: Session, engine: Engine, steward: Steward, decision_id: UUI
 
 def _confirm(session: Session, engine: Engine, steward: Steward, row: StewardDecision) -> None:
     held = hold(session, engine.sealer, {row.person_id, *row.others})
+    _require_open(session, row)
     require_basis(session, row, held)
     require_stranger(engine.sealer, steward, held.loaded.values())
     answer(session, row, steward, CONFIRMED)
@@ -60,6 +61,15 @@ def _confirm(session: Session, engine: Engine, steward: Steward, row: StewardDec
         survivor=row.survivor,
     )
     apply_plan(session, steward, row, make_plan(row.verdict, subject, held.groups, held.loaded))
+
+
+def _require_open(session: Session, row: StewardDecision) -> None:
+    """Raise Conflict when the case was closed meanwhile, as when the citizen who contested took that back."""
+    if row.possible_match_id is None:
+        return
+    case = session.get_one(PossibleMatch, row.possible_match_id, with_for_update=True, populate_existing=True)
+    if case.status != OPEN:
+        raise Conflict("This possible match is closed.", code="case-closed", hint="Refuse the decision.")
 
 
 def refuse(session: Session, steward: Steward, decision_id: UUID) -> Decision:

@@ -1,6 +1,6 @@
 """Taking a steward's decision back: exactly what it did, in reverse, or not at all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from registry.identity.notices import MERGED, SPLIT, UNLINKED, tell
 from registry.identity.plans import refuse_verified_conflict
 from registry.identity.regrouping import Act, list_events, list_homes, list_members
 from registry.identity.reopening import reopen
-from registry.identity.rulings import take_back
+from registry.identity.rulings import find_apart, take_back
 from registry.identity.stewards import Steward, require_steward, require_stranger
 
 
@@ -92,6 +92,7 @@ def prepare_undo(
     _refuse_later_ruling(session, undone)
     if undoing is not None:
         _refuse_later_event(session, undoing)
+        _refuse_told_apart(session, undone, undoing, held.groups.get(undoing.source, frozenset()))
         _refuse_two_humans(undoing, held.loaded)
     require_stranger(engine.sealer, steward, held.loaded.values())
     return undone, undoing, held
@@ -179,6 +180,13 @@ def _refuse_later_ruling(session: Session, undone: StewardDecision) -> None:
         raise Conflict(
             f"Decision {later} was about the same records later.", code="undo-impossible", hint=_way_out(later)
         )
+
+
+def _refuse_told_apart(session: Session, undone: StewardDecision, undoing: Undoing, staying: Collection[UUID]) -> None:
+    """What a later decision told apart is not put together again by taking back an earlier one."""
+    later = find_apart(session, undoing.records, staying, besides=undone.id)
+    if later is not None:
+        raise Conflict(f"Decision {later} told these records apart.", code="undo-impossible", hint=_way_out(later))
 
 
 def _way_out(decision_id: UUID | None) -> str:

@@ -19,6 +19,7 @@ from registry.identity.stewardship import (
     Grounds,
     Judgement,
     Steward,
+    confirm,
     contest,
     decide,
     list_cases,
@@ -195,3 +196,18 @@ def test_record_taken_away_is_not_the_citizens_though_it_carries_their_confirmed
     decide(session, engine, steward, list_cases(session, steward)[0].id, verdict("different"))
     citizen = find_citizen(session, engine.sealer, ROSA.documents[0], ROSA, confirmed=True)
     assert citizen == (mine.person_id if mine else None)
+
+
+def test_claim_taken_back_voids_a_decision_that_waits(
+    session: Session, engine: Engine, steward: Steward, second: Steward, mine: list[UUID]
+) -> None:
+    person, _, record = mine
+    made = claim(session, person, record)
+    careful = replace(engine, four_eyes_above=1)
+    waiting = decide(session, careful, steward, list_cases(session, steward)[0].id, verdict("different"))
+    assert waiting.state == "pending"
+    withdraw(session, made.id, Claimant(person_id=person))
+    with pytest.raises(Conflict) as refused:
+        confirm(session, careful, second, waiting.id)
+    assert refused.value.error_code == "case-closed"
+    assert snapshot(session)[0][record] == person

@@ -417,3 +417,28 @@ def test_grounds_must_say_something(session: Session, engine: Engine, steward: S
     for grounds in (Grounds(reason="whim"), Grounds(reason="other"), Grounds(reason="names", note="x" * 1001)):
         with pytest.raises(InvalidInput):
             decide(session, engine, steward, doubt.case_id, same(grounds=grounds))
+
+
+def test_undo_joins_nobody_a_later_decision_told_apart(
+    session: Session, engine: Engine, steward: Steward, register: Register
+) -> None:
+    """A leaves B, is told apart from C, and C joins B: putting A back would join what was told apart."""
+    first, second = register(ROSA), register(misspelt(ROSA))
+    made = split(session, engine, steward, first.person_id, [first.source_record_id], WHY)
+    third = register(PEDRO)
+    session.add(
+        PossibleMatch(
+            source_record_id=first.source_record_id, version=1, rivals=[third.person_id], reason="possible-match",
+            weight=1.0, contributions=[], model_hash="",
+        )
+    )  # fmt: skip
+    session.flush()
+    case = next(line for line in list_cases(session, steward) if line.source_record_id == first.source_record_id)
+    later = decide(session, engine, steward, case.id, different(other=third.person_id))
+    merge(session, engine, steward, (first.person_id, third.person_id), WHY, survivor=first.person_id)
+    with pytest.raises(Conflict) as refused:
+        undo(session, engine, steward, made.id, WHY)
+    assert (refused.value.error_code, str(later.id) in str(refused.value.hint)) == ("undo-impossible", True)
+    undo(session, engine, steward, later.id, WHY)
+    undo(session, engine, steward, made.id, WHY)
+    assert where(session, first.source_record_id) == where(session, second.source_record_id)
