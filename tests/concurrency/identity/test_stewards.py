@@ -30,6 +30,7 @@ from registry.identity.models import (
 from registry.identity.service import Content, Engine, Registration, engine_of, register_source_record
 from registry.identity.stewardship import (
     Claim,
+    Claimant,
     Grounds,
     Judgement,
     Steward,
@@ -113,7 +114,9 @@ class Crowd:
         row = session.execute(select(Membership.person_id, Membership.source_record_id).order_by(func.random())).first()
         if row is None:
             return None
-        claim = Claim(person_id=row.person_id, source_record_id=row.source_record_id, reason="never-attended")
+        claim = Claim(
+            claimant=Claimant(person_id=row.person_id), source_record_id=row.source_record_id, reason="never-attended"
+        )
         return contest(session, claim)
 
     def check(self, session: Session, dice: random.Random) -> object:
