@@ -11,6 +11,9 @@ from matching.records import Demographics
 from matching.table import KeyMaker, Table, tabulate
 from matching.wide_blocking import wide_keys
 
+RECORDS_PER_PERSON = 1.5
+"""A guess made before looking, for the odds before any evidence when nobody says how many people there are."""
+
 
 def normaliser(model: Model) -> Callable[[Demographics], Normalised]:
     """What normalises a record for this model."""
@@ -24,6 +27,14 @@ def with_names_of(model: Model, rows: Sequence[Row]) -> Model:
     demographics = [model.schema.demographics(row) for row in rows]
     first = Model.from_document(counted_names(model, map(normalise, demographics)))
     return Model.from_document(counted_names(first, (in_place(first, record) for record in demographics)))
+
+
+def model_for(model: Model, population: float | None, records: int) -> Model:
+    """The model with the odds of so many people, or of as many as records like those it was trained on are about."""
+    training = model.document.get("training", {})
+    per_record = training["population_found"] / training["records"] if "population_found" in training else None
+    expected = records * per_record if per_record else records / RECORDS_PER_PERSON
+    return model.for_population(max(population or expected, 2.0))
 
 
 def key_maker(model: Model) -> KeyMaker:

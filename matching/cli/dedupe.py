@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from matching.batch import Linker
-from matching.cli.options import model_for, out_option, reading_options
+from matching.cli.options import out_option, reading_options
 from matching.cli.output import check_output, write_csv
 from matching.cli.reading import Files, Identities, Records
 from matching.cli.telling import Teller
 from matching.executors import duckdb
+from matching.intake import model_for
 from matching.model import Model
 
 HEADER = ("establishment", "local_id", "cluster")

@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from matching.cli.dedupe import link
-from matching.cli.options import model_for, reading_options
+from matching.cli.options import reading_options
 from matching.cli.output import STANDARD
 from matching.cli.reading import Files, opened
 from matching.cli.telling import Teller, results
 from matching.evaluate import Estimate, Evaluation, Quality
 from matching.evaluate import evaluate as measure
 from matching.files import FileError, Reading, canonical, read_table
+from matching.intake import model_for
 from matching.model import Model
 from matching.schema import IDENTIFIERS
 

@@ -8,12 +8,12 @@ import click
 from rich.console import Console
 from rich.table import Table as Grid
 
-from matching.cli.options import model_for, reading_options
+from matching.cli.options import reading_options
 from matching.cli.reading import Files, Identities
 from matching.cli.telling import Teller, results
 from matching.cli.words import field_words, level_words
 from matching.files import Row, canonical
-from matching.intake import Intake
+from matching.intake import Intake, model_for
 from matching.model import Model, Thresholds
 from matching.normalise import Normalised
 from matching.score import Score, score

@@ -6,10 +6,11 @@ import click
 from rich.table import Table as Grid
 
 from matching.cli.dedupe import link
-from matching.cli.options import ModelChoice, model_for, reading_options, shipped_models
+from matching.cli.options import ModelChoice, reading_options, shipped_models
 from matching.cli.reading import Files
 from matching.cli.telling import Teller, results
 from matching.evaluate import evaluate
+from matching.intake import model_for
 from matching.model import Model
 
 CHOICE = ModelChoice()

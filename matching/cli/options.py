@@ -9,8 +9,6 @@ import click
 from matching.model import MODELS, Model, ModelError
 
 Command = Callable[..., None]
-RECORDS_PER_PERSON = 1.5
-"""A guess made before looking, for the odds before any evidence when nobody says how many people there are."""
 
 
 class ModelChoice(click.ParamType[Model]):
@@ -31,14 +29,6 @@ class ModelChoice(click.ParamType[Model]):
 def shipped_models() -> list[str]:
     """Names of the models that come with the engine."""
     return sorted(Path(file.name).stem for file in MODELS.iterdir() if file.name.endswith(".json"))
-
-
-def model_for(model: Model, population: float | None, records: int) -> Model:
-    """The model with the odds of so many people, or of as many as records like those it was trained on are about."""
-    training = model.document.get("training", {})
-    per_record = training["population_found"] / training["records"] if "population_found" in training else None
-    expected = records * per_record if per_record else records / RECORDS_PER_PERSON
-    return model.for_population(max(population or expected, 2.0))
 
 
 model_option = click.option(

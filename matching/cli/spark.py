@@ -16,11 +16,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 import matching
-from matching.cli.options import model_for
 from matching.cli.reading import CHUNK, Files, Identities
 from matching.executors.java import HOW, java_missing
 from matching.executors.spark import block, grow, prepare, weigh
 from matching.files import Row
+from matching.intake import model_for
 from matching.model import Model
 
 ROOT = Path(matching.__file__).parents[1]

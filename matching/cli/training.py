@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from matching.cli.options import model_for, out_option, reading_options
+from matching.cli.options import out_option, reading_options
 from matching.cli.output import STANDARD, check_output, whole_file
 from matching.cli.reading import Files
 from matching.cli.telling import Teller
 from matching.executors import duckdb
-from matching.intake import Intake, with_names_of
+from matching.intake import Intake, model_for, with_names_of
 from matching.model import Model
 from matching.table import Table
 from matching.train import train as learn

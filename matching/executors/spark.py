@@ -56,13 +56,13 @@ class Blocked:
 
 def prepare(model: Model, rows: DataFrame) -> DataFrame:
     """Rows with `record` and a file's columns as text, normalised: values and blocking keys of every record."""
-    return rows.mapInPandas(partial(spark_tasks.prepare, json.dumps(model.document)), PREPARED).localCheckpoint()
+    return rows.mapInPandas(partial(spark_tasks.prepare, json.dumps(model.document)), PREPARED).checkpoint()
 
 
 def block(session: SparkSession, prepared: DataFrame, largest: int = LARGEST_BLOCK) -> Blocked:
     """The pairs to compare."""
     keys = session.sql(KEYS, prepared=prepared)
-    blocks = session.sql(BLOCKS, keys=keys).localCheckpoint()
+    blocks = session.sql(BLOCKS, keys=keys).checkpoint()
     skipped = session.sql(SKIPPED, blocks=blocks, largest=largest).collect()
     pairs = session.sql(PAIRS, keys=keys, blocks=blocks, largest=largest)
     return Blocked(pairs, {row.kind: row.blocks for row in skipped})
@@ -74,11 +74,11 @@ def weigh(session: SparkSession, model: Model, prepared: DataFrame, pairs: DataF
     backend: Any = SparkAPI(  # type: ignore[no-untyped-call]
         spark_session=session, break_lineage_method="parquet", register_udfs_automatically=False
     )
-    records = backend.register(prepared.drop("keys").withColumnRenamed("record", "unique_id"), table_name="records")
+    records = backend.register(prepared.drop("keys").withColumnRenamed("record", "unique_id"))
     linker = Linker(records, splink_settings(model), log_level="ERROR", validate_settings=False)
-    linker.table_management.register_blocked_pairs_for_predict(backend.register(pairs, table_name="blocked"))
+    linker.table_management.register_blocked_pairs_for_predict(backend.register(pairs))
     predicted = linker.inference.predict(warning_mode="never").physical_name
-    return session.sql(weight_sql(model, predicted)).localCheckpoint()
+    return session.sql(weight_sql(model, predicted)).checkpoint()
 
 
 def grow(session: SparkSession, model: Model, prepared: DataFrame, pairs: DataFrame) -> DataFrame:
