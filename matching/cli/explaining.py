@@ -18,7 +18,8 @@ from matching.model import Model, Thresholds
 from matching.normalise import Normalised
 from matching.score import Score, score
 
-BITS_A_MARK = 2.0
+LONGEST_BAR = 30
+MOST_BITS_SHOWN = 30.0
 Pair = tuple[str, str]
 
 
@@ -78,15 +79,17 @@ def as_json(found: Score) -> dict[str, Any]:
 
 def show(console: Console, found: Score, limits: Thresholds) -> None:
     """Print a score as a waterfall, and what it means."""
+    most = max(abs(part.weight) for part in found.contributions)
     grid = Grid("", "", "bits", "", box=None)
     grid.columns[2].justify = "right"
     for part in found.contributions:
-        colour = "green" if part.weight > 0 else "red"
-        bar = f"[{colour}]{('+' if part.weight > 0 else '-') * round(abs(part.weight) / BITS_A_MARK)}[/{colour}]"
-        grid.add_row(field_words(part.field), level_words(part.field, part.level), f"{part.weight:+.1f}", bar)
+        mark, colour = ("+", "green") if part.weight > 0 else ("-", "red")
+        bar = mark * round(LONGEST_BAR * abs(part.weight) / max(most, LONGEST_BAR))
+        words = field_words(part.field), level_words(part.field, part.level)
+        grid.add_row(*words, f"{part.weight:+.1f}", f"[{colour}]{bar}[/{colour}]")
     grid.add_row("[bold]weight[/bold]", "", f"[bold]{found.weight_bits:+.1f}[/bold]", "")
     console.print(grid)
-    console.print(f"Probability of one person: {_chance(found.probability)}.")
+    console.print(f"Odds: {_odds(found.weight_bits)}.")
     if found.conflicts:
         console.print(f"Hard facts against it: {', '.join(field_words(field) for field in sorted(found.conflicts))}.")
     console.print(
@@ -95,14 +98,12 @@ def show(console: Console, found: Score, limits: Thresholds) -> None:
     )
 
 
-def _chance(probability: float) -> str:
-    if probability > 0.5:
-        return (
-            f"1 in {1 / max(1 - probability, 1e-12):,.0f} that it is not"
-            if probability > 0.99
-            else f"{probability:.0%}"
-        )
-    return f"{probability:.0%}" if probability > 0.01 else f"1 in {1 / max(probability, 1e-12):,.0f}"
+def _odds(bits: float) -> str:
+    """Odds in words, to two digits; beyond a billion nobody tells them apart."""
+    odds = 2.0 ** min(abs(bits), MOST_BITS_SHOWN)
+    shown = f"{float(f'{odds:.2g}'):,.0f}" if odds >= 10 else f"{odds:.1f}"
+    more = "more than " if abs(bits) > MOST_BITS_SHOWN else ""
+    return f"{more}{shown} to 1 that they are {'' if bits > 0 else 'not '}one person"
 
 
 def _words(field: str, level: str) -> str:
