@@ -182,11 +182,11 @@ def _find(category: str, concerned: Sequence[Directive], in_force: Sequence[Dire
     about = [one for one in in_force if _is_about(one, category)]
     named = sorted({source for one in about if one.kind is Kind.PERMISSION for source in one.sources or ()})
     reached = next((one for source in (None, *named) for one in _reached(about, category, source)), None)
-    objections = [one for one in about if one.kind is Kind.OBJECTION]
+    objections = [one for one in about if one.kind is Kind.OBJECTION and not one.hides]
     if reached is not None:
         over = tuple(one.consent_id for one in objections if outranks(reached, one))
         return Finding(category, Reason.PERMITTED, reached.consent_id, over)
-    defeated = len(objections) < len(about)
+    defeated = any(one.kind is Kind.PERMISSION for one in about)
     telling = objections if defeated else [one for one in objections if _is_whole(one)]
     if telling:
         return Finding(category, Reason.OBJECTION, telling[0].consent_id)
