@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -18,7 +19,7 @@ from registry.statistics.exports import export_table
 from registry.statistics.models import PersonFact
 from registry.statistics.service import Table, persons_by
 
-SEALER = Sealer(FileMasterKeys({}), b"k" * 32)
+SEALER = Sealer(FileMasterKeys(Path(), {}, ""), b"k" * 32)
 Group = tuple[str | None, int | None, str | None, int, int]
 
 
