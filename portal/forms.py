@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from werkzeug.datastructures import MultiDict
+
 from consent_broker.consents.vocabulary import end_of_day
 from matching.records import Demographics, Document, DocumentType
-from portal.texts import ASKABLE_PURPOSES, CATEGORIES
+from portal.texts import ASKABLE_PURPOSES, CATEGORIES, LABELS
 from registry.calendar import LIMA
 
 MAX_NAME = 100
@@ -36,6 +38,7 @@ class Asked:
     categories: frozenset[str]
     ends_at: datetime
     problem: str | None
+    labels: frozenset[str] = frozenset()
 
 
 def read_search(form: Mapping[str, str], today: date) -> Search:
@@ -43,19 +46,21 @@ def read_search(form: Mapping[str, str], today: date) -> Search:
     return _by_document(form) if form.get("por") == "dni" else _by_name(form, today)
 
 
-def read_request(form: Mapping[str, str], categories: list[str], moment: datetime) -> Asked:
+def read_request(form: MultiDict[str, str], moment: datetime) -> Asked:
     """What is asked of the person; until midnight in Lima of the last day."""
-    wanted = frozenset(categories)
+    wanted, labels = frozenset(form.getlist("categoria")), frozenset(form.getlist("reservado"))
     purpose, days = form.get("motivo", ""), form.get("dias", "")
     problem = None
     if not wanted or not wanted <= CATEGORIES.keys():
         problem = "Marque al menos una parte de la historia."
+    elif not labels <= LABELS.keys():
+        problem = "Elija lo reservado de la lista."
     elif purpose not in ASKABLE_PURPOSES:
         problem = "Elija para qué la necesita."
     elif days not in DAYS:
         problem = "Elija durante cuánto tiempo."
     last_day = moment.astimezone(LIMA).date() + timedelta(days=int(days) if days in DAYS else 1)
-    return Asked(_uuid(form.get("establecimiento", "")), purpose, wanted, end_of_day(last_day), problem)
+    return Asked(_uuid(form.get("establecimiento", "")), purpose, wanted, end_of_day(last_day), problem, labels)
 
 
 def _by_document(form: Mapping[str, str]) -> Search:

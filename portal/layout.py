@@ -16,7 +16,7 @@ from werkzeug.exceptions import NotFound as PageNotFound
 from portal import dates, texts
 from portal.errors import SPOKEN
 from portal.hats import hats_of
-from portal.wording import PROMISE, REPEATED, from_where
+from portal.wording import ORDINARY, PROMISE, REPEATED, from_where
 from registry.errors import Problem
 
 STATIC = Path(__file__).parent / "static"
@@ -128,6 +128,11 @@ def _named(names: Sequence[str]) -> dict[str, str]:
     return {name: name for name in names}
 
 
+def _named_labels(codes: Sequence[str]) -> dict[str, str]:
+    """What is sensitive, as choices."""
+    return {code: texts.label(code) for code in codes}
+
+
 def _errors(problems: Mapping[str, str]) -> list[dict[str, str]]:
     """What is wrong, field by field, as the error summary takes it."""
     return [{"text": text, "href": f"#{name}"} for name, text in problems.items()]
@@ -146,13 +151,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.globals.update(options=_options, url_for=url_for, asset_url=asset_url)
-    environment.globals.update(errors=_errors, named=_named, categories=texts.CATEGORIES, labels=texts.LABELS)
+    environment.globals.update(errors=_errors, named=_named, named_labels=_named_labels, ordinary=ORDINARY)
+    environment.globals.update(categories=texts.CATEGORIES, labels=texts.LABELS)
     environment.globals.update(promise=PROMISE, repeated=REPEATED)
     environment.filters.update(
         moment=dates.long_moment, day=dates.long_day, hour=dates.hour, number=dates.number, bits=dates.bits,
         percent=dates.percent, category=texts.category,
         choices=texts.choices, purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex,
         combine=operator.or_, from_where=from_where,
-        basis=texts.basis, power=texts.power, paper=texts.paper, act=texts.act,
+        basis=texts.basis, power=texts.power, paper=texts.paper, act=texts.act, label=texts.label,
     )  # fmt: skip
     return environment

@@ -3,12 +3,13 @@
 Nothing is ticked beforehand and the shortest period comes first: whoever does not choose permits the least.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from werkzeug.datastructures import MultiDict
+
 from consent_broker.consents.narrowing import AS_ASKED, Narrowing
-from consent_broker.consents.vocabulary import end_of_day
+from consent_broker.consents.vocabulary import NORMAL, end_of_day
 from portal.errors import BadForm
 from portal.views import ConsentQuestion
 from registry.calendar import LIMA
@@ -32,31 +33,36 @@ def ends(until: datetime, moment: datetime) -> dict[str, str]:
     return earlier | {AS_LONG_AS_ASKED: "Todo el tiempo que pide"}
 
 
-def read_choice(form: Mapping[str, str], ticked: Sequence[str], question: ConsentQuestion, moment: datetime) -> Choice:
+def read_choice(form: MultiDict[str, str], question: ConsentQuestion, moment: datetime) -> Choice:
     """What was decided on a consent page; raises BadForm when nothing was, so that silence never grants."""
     decision = form.get("decision", "")
     if decision == NOTHING:
         return Choice(None)
     if decision == ALL:
-        return Choice(AS_ASKED)
+        return Choice(replace(AS_ASKED, labels=frozenset({NORMAL, *question.labels})))
     if decision != PART:
         raise BadForm("Elija «Permitir» o «No permitir».", hint="Vuelva atrás y elija una de las respuestas.")
-    return _read_part(form.get("hasta", ""), frozenset(ticked), question, moment)
+    return _read_part(form, question, moment)
 
 
-def _read_part(until: str, categories: frozenset[str], question: ConsentQuestion, moment: datetime) -> Choice:
+def _read_part(form: MultiDict[str, str], question: ConsentQuestion, moment: datetime) -> Choice:
+    until, categories = form.get("hasta", ""), frozenset(form.getlist("categoria"))
+    labels = frozenset(form.getlist("reservado"))
+    if not labels <= set(question.labels):
+        raise BadForm("No entendimos lo que eligió.", hint="Vuelva atrás y elija otra vez.")
     if not categories or not categories <= set(question.categories):
         return Choice(None, "Marque al menos una parte de su historia.")
     if until not in ends(question.until, moment):
         return Choice(None, "Elija hasta cuándo.")
     ends_at = question.until if until == AS_LONG_AS_ASKED else _end(until, moment)
-    return Choice(Narrowing(categories=categories, ends_at=ends_at))
+    return Choice(Narrowing(categories=categories, labels=labels | {NORMAL}, ends_at=ends_at))
 
 
 def narrowed(question: ConsentQuestion, narrowing: Narrowing) -> ConsentQuestion:
     """The question as the person answers it: its words are what is kept as evidence."""
     categories = [code for code in question.categories if code in (narrowing.categories or question.categories)]
-    return replace(question, categories=categories, until=narrowing.ends_at or question.until)
+    labels = [code for code in question.labels if code in (narrowing.labels or ())]
+    return replace(question, categories=categories, labels=labels, until=narrowing.ends_at or question.until)
 
 
 def _end(days: str, moment: datetime) -> datetime:

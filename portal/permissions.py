@@ -124,7 +124,7 @@ def question_page(asked: ConsentQuestion, problem: str | None = None) -> Respons
 
 def choice_of(asked: ConsentQuestion) -> Choice:
     """What this form decides about a question; raises BadForm when nothing."""
-    return read_choice(request.form, request.form.getlist("categoria"), asked, now())
+    return read_choice(request.form, asked, now())
 
 
 def evidence(text: str, acting_as: UUID | None = None) -> Proof:

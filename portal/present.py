@@ -36,6 +36,8 @@ class Asked(Protocol):
     @property
     def categories(self) -> Collection[str]: ...
     @property
+    def labels(self) -> Collection[str]: ...
+    @property
     def ends_at(self) -> datetime: ...
 
 
@@ -132,6 +134,7 @@ def question(session: Session, sealer: Sealer, request: Asked, action: str) -> C
         credential=known.credential(request.professional_id),
         purpose=request.purpose,
         categories=in_order(request.categories),
+        labels=labels_in_order(request.labels),
         until=request.ends_at,
     )
 
@@ -150,6 +153,12 @@ def accesses(session: Session, sealer: Sealer, events: Sequence[AuditEvent]) -> 
         professionals=[event.professional_id for event in events],
     )
     return [_access(event, known) for event in events]
+
+
+def labels_in_order(labels: Iterable[str] | None) -> list[str]:
+    """What is sensitive, as it is listed to people; the ordinary is not."""
+    wanted = set(labels or ())
+    return [code for code in texts.LABELS if code in wanted]
 
 
 def powers_in_order(powers: Iterable[str]) -> list[str]:
@@ -172,6 +181,7 @@ def _permission(state: ConsentState, known: Directory) -> Permission:
         establishment=known.establishment(terms.establishment_id),
         professional=known.professional(terms.professional_id),
         categories=in_order(terms.categories),
+        labels=labels_in_order(terms.labels),
         purpose=min(terms.purposes or {""}),
         since=state.starts_at,
         until=terms.ends_at or moment,

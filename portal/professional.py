@@ -1,6 +1,6 @@
 """The professional's pages: find the person, ask for permission, read what other establishments hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
@@ -10,10 +10,10 @@ from werkzeug.wrappers import Response as Answer
 
 from consent_broker.broker import current_broker
 from consent_broker.consents.access_requests import Asking, list_requests_of, request_access
-from consent_broker.consents.service import ConsentState, list_consents
-from consent_broker.consents.vocabulary import FHIR_TYPES
-from consent_broker.emergency.vocabulary import PURPOSE as EMERGENCY
+from consent_broker.consents.service import ConsentState, get_consent
+from consent_broker.consents.vocabulary import ALL_CATEGORIES, FHIR_TYPES
 from consent_broker.exchange.service import ExchangeResult, fetch
+from consent_broker.oauth.grants import Reader, decide_reading
 from consent_broker.oauth.holder_tokens import Access
 from portal import layout, people, present, texts
 from portal.desk import request_status, show_code
@@ -35,6 +35,8 @@ class Hold(NamedTuple):
 
     state: ConsentState
     establishment_id: UUID
+    purpose: str
+    categories: frozenset[str]
 
 
 @professional.get("")
@@ -83,7 +85,7 @@ def person(person_id: UUID) -> Response:
 @professional.post("/persona/<uuid:person_id>")
 def ask(person_id: UUID) -> Answer:
     """Ask the person for permission; nothing is readable until they grant it."""
-    asked = read_request(request.form, request.form.getlist("categoria"), now())
+    asked = read_request(request.form, now())
     if asked.problem or asked.establishment_id is None:
         return _ask_page(person_id, asked.problem or "Elija desde qué establecimiento.", 422)
     made = request_access(
@@ -94,6 +96,7 @@ def ask(person_id: UUID) -> Answer:
             person_id=person_id,
             purpose=asked.purpose,
             categories=asked.categories,
+            labels=asked.labels,
             ends_at=asked.ends_at,
         ),
     )
@@ -118,31 +121,33 @@ def _ask_page(person_id: UUID, problem: str | None = None, status: int = 200) ->
         waiting=last is not None and last.state == "pending",
         establishments={str(place.id): place.name for place in my_workplaces()},
         categories=texts.CATEGORIES,
+        labels=texts.LABELS,
         purposes=texts.ASKABLE_PURPOSES,
     )
 
 
 def _hold(person_id: UUID) -> Hold | None:
-    """The newest permission in force for this professional, or for everybody where they work."""
-    moment, places = now(), {place.id for place in my_workplaces()}
-    for state in list_consents(session(), people.person_and_replaced(session(), person_id)):
-        terms = state.terms
-        mine = terms.professional_id in {None, me()} and terms.establishment_id in places
-        emergency = EMERGENCY in (terms.purposes or ())
-        if mine and not emergency and state.in_force(moment) and terms.kind == "permission" and terms.establishment_id:
-            return Hold(state, terms.establishment_id)
+    """What the person's directives let this professional read now, from where they work, treatment first."""
+    for place in my_workplaces():
+        for purpose in texts.ASKABLE_PURPOSES:
+            reader = Reader(establishment_id=place.id, professional_id=me(), purpose=purpose, client_id=None)
+            decision = decide_reading(session(), reader, person_id, ALL_CATEGORIES)
+            if decision.permit:
+                states = [get_consent(session(), one) for one in decision.consent_ids]
+                return Hold(states[0], place.id, purpose, frozenset(_categories(states)))
     return None
 
 
+def _categories(states: Sequence[ConsentState]) -> Iterator[str]:
+    """What the permissions speak of: what of it is restricted, the reader is told so."""
+    return (code for state in states for code in present.in_order(state.terms.categories))
+
+
 def _fetch(person_id: UUID, hold: Hold) -> ExchangeResult:
-    terms = hold.state.terms
     access = Access(
-        establishment_id=hold.establishment_id,
-        professional_id=me(),
-        person_id=person_id,
-        purpose=min(terms.purposes or {"TREAT"}),
+        establishment_id=hold.establishment_id, professional_id=me(), person_id=person_id, purpose=hold.purpose
     )
-    types = [FHIR_TYPES[code] for code in present.in_order(terms.categories)]
+    types = [FHIR_TYPES[code] for code in present.in_order(hold.categories)]
     return fetch(session(), current_broker(), access, types)
 
 

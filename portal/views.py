@@ -86,6 +86,7 @@ class Permission:
     road: str = ""
     """How it was given, where not by the person at a screen of their own."""
     ended_at: datetime | None = None
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,9 @@ class ConsentQuestion:
     purpose: str
     categories: Sequence[str]
     until: datetime
+    labels: Sequence[str] = ()
+    """What is sensitive and asked for by name."""
+
     repeated: bool = False
     """Whether whoever asks may come back until the end without asking again (`offline_access`)."""
 

@@ -7,6 +7,7 @@ from portal.dates import long_day, long_moment
 from portal.views import ConsentQuestion, Permission
 
 REPEATED = "Podrá volver a leer hasta entonces, sin preguntarle otra vez."
+ORDINARY = "Lo reservado no: salud mental, VIH, violencia, salud sexual y otros."
 PROMISE = (
     "No podrá cambiar nada ni leer otras partes. Cada lectura quedará anotada y usted la verá. "
     "Puede retirar el permiso cuando quiera. Le atenderán igual si no lo da."
@@ -34,7 +35,8 @@ def from_where(question: ConsentQuestion) -> str:
 def consent_text(question: ConsentQuestion) -> str:
     """The consent page in one line."""
     categories = ", ".join(texts.category(code) for code in question.categories)
-    what = f"{categories}. {from_where(question)}".strip(". ")
+    sensitive = f"Y lo reservado: {', '.join(map(texts.label, question.labels))}." if question.labels else ORDINARY
+    what = " ".join(filter(None, (f"{categories}.", sensitive, from_where(question)))).strip(". ")
     who = f"{question.professional or question.establishment} {question.credential}".strip()
     terms = f"{REPEATED} {PROMISE}" if question.repeated else PROMISE
     return (

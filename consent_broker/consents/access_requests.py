@@ -19,7 +19,7 @@ from consent_broker.consents.service import (
     propose_consent,
     reject_consent,
 )
-from consent_broker.consents.vocabulary import DEFAULT_DURATION, MAX_DURATION, PURPOSES, end_of_day
+from consent_broker.consents.vocabulary import DEFAULT_DURATION, MAX_DURATION, NORMAL, PURPOSES, end_of_day
 from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record
@@ -38,7 +38,10 @@ ASKED_WITHIN = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Who asks for what; `ends_at` None is the default of seven days, counted to midnight in Lima."""
+    """Who asks for what; `ends_at` None is the default of seven days, counted to midnight in Lima.
+
+    `labels` name what is sensitive and needed: the ordinary is meant without.
+    """
 
     establishment_id: UUID
     professional_id: UUID
@@ -47,6 +50,7 @@ class Asking:
     categories: frozenset[str]
     ends_at: datetime | None = None
     client_id: str | None = None
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ def _find_same(session: Session, asking: Asking, moment: datetime) -> AccessRequ
         AccessRequest.client_id.is_not_distinct_from(asking.client_id),
         AccessRequest.purpose == asking.purpose,
         AccessRequest.categories == sorted(asking.categories),
+        AccessRequest.labels == sorted(asking.labels),
         AccessRequest.ends_at == asking.ends_at,
     )
     found = session.scalars(query.order_by(AccessRequest.created_at.desc()))
@@ -130,6 +135,7 @@ def _make(session: Session, asking: Asking) -> AccessRequest:
         establishment_id=asking.establishment_id,
         professional_id=asking.professional_id,
         categories=asking.categories,
+        labels=asking.labels | {NORMAL} if asking.labels else None,
         purposes=frozenset({asking.purpose}),
         ends_at=asking.ends_at,
     )
@@ -143,6 +149,7 @@ def _make(session: Session, asking: Asking) -> AccessRequest:
         person_id=asking.person_id,
         purpose=asking.purpose,
         categories=sorted(asking.categories),
+        labels=sorted(asking.labels),
         ends_at=asking.ends_at,
         status="pending",
     )
@@ -232,10 +239,12 @@ def grant_request(
 ) -> tuple[AccessRequest, ConsentState]:
     """The patient agrees, or to less than was asked; the request keeps what was asked, the consent what was permitted.
 
+    What is sensitive is permitted only where `narrowing` names it: over a road that does not show it, it is left out.
     Raises NotFound unless it is theirs, Conflict unless it is pending, Forbidden, Unprocessable for wider `narrowing`.
     """
     request = _answer(session, request_id, evidence.decides_for, "granted")
-    return request, grant_consent(session, request.consent_id, evidence, narrowing)
+    named = narrowing if narrowing.labels is not None else replace(narrowing, labels=frozenset({NORMAL}))
+    return request, grant_consent(session, request.consent_id, evidence, named)
 
 
 def deny_request(session: Session, request_id: UUID, evidence: Proof) -> AccessRequest:
@@ -279,5 +288,9 @@ def _event(action: str, request: AccessRequest) -> Event:
         actor_role="professional",
         purpose=request.purpose,
         consent_id=request.consent_id,
-        detail={"categories": list(request.categories), "ends_at": request.ends_at.isoformat()},
+        detail={
+            "categories": list(request.categories),
+            "labels": list(request.labels),
+            "ends_at": request.ends_at.isoformat(),
+        },
     )

@@ -66,6 +66,8 @@ class AccessRequest(Base):
     person_id: Mapped[UUID]
     purpose: Mapped[str]
     categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    labels: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    """What is sensitive and asked for by name."""
     ends_at: Mapped[datetime]
     status: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -22,7 +22,7 @@ blueprint.ARGUMENTS_PARSER = StrictParser()
 
 
 def _shown(request: AccessRequest) -> dict[str, Any]:
-    names = ("id", "person_id", "purpose", "categories", "ends_at", "created_at", "decided_at")
+    names = ("id", "person_id", "purpose", "categories", "labels", "ends_at", "created_at", "decided_at")
     return {name: getattr(request, name) for name in names} | {"status": current_status(request, now())}
 
 
@@ -46,6 +46,7 @@ class AccessRequests(MethodView):
             person_id=wanted["person"],
             purpose=wanted["purpose"],
             categories=frozenset(wanted["categories"]),
+            labels=frozenset(wanted["labels"]),
             ends_at=wanted["until"],
             client_id=caller().client_id,
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from consent_broker.consents.vocabulary import ALL_CATEGORIES, PURPOSES, end_of_day
+from consent_broker.consents.vocabulary import ALL_CATEGORIES, PURPOSES, SENSITIVE, end_of_day
 
 
 class Until(fields.Field[datetime]):
@@ -55,14 +55,21 @@ class NewAccessRequestSchema(Schema):
         required=True,
         validate=validate.Length(1, len(ALL_CATEGORIES)),
     )
+    labels = fields.List(
+        fields.String(validate=validate.OneOf(sorted(SENSITIVE))),
+        load_default=list,
+        validate=validate.Length(0, len(SENSITIVE)),
+        metadata={"description": "What is sensitive and needed, by HL7 label; the patient sees each."},
+    )
     until = Until(load_default=None, metadata={"type": "string", "example": "2026-12-31"})
 
     @validates_schema
-    def categories_once(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
+    def each_once(self, data: Mapping[str, Any], **_kwargs: Any) -> None:
         """Refuse repetitions: they are mistakes."""
-        categories = data.get("categories", [])
-        if len(set(categories)) != len(categories):
-            raise ValidationError("Each category once.", "categories")
+        for name in ("categories", "labels"):
+            named = data.get(name, [])
+            if len(set(named)) != len(named):
+                raise ValidationError("Each once.", name)
 
 
 class AccessRequestSchema(Schema):
@@ -72,6 +79,7 @@ class AccessRequestSchema(Schema):
     person = fields.UUID(attribute="person_id")
     purpose = fields.String()
     categories = fields.List(fields.String())
+    labels = fields.List(fields.String())
     until = Until(attribute="ends_at", metadata={"type": "string"})
     status = fields.String(metadata={"enum": ["pending", "granted", "denied", "expired"]})
     created_at = fields.AwareDateTime()

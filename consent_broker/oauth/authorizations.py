@@ -49,6 +49,11 @@ class Authorization:
 
     sources: frozenset[UUID] | None = None
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What is sensitive is asked for in an access request only."""
+        return ()
+
 
 def get_authorization(session: Session, challenge: str, person_id: UUID) -> Authorization:
     """What this challenge asks of this person; raises NotFound, also when it asks somebody else, Conflict when over."""
@@ -220,7 +225,9 @@ def _consent(session: Session, asked: Authorization, evidence: Proof, narrowing:
         ends_at=asked.ends_at,
     )
     if asked.access_request_id is not None:
-        narrowing = as_narrowing(narrow(terms, narrowing)) if asked.details else narrowing
+        if asked.details:
+            exact = narrow(terms, replace(narrowing, labels=None))
+            narrowing = replace(as_narrowing(exact), labels=narrowing.labels)
         return grant_request(session, asked.access_request_id, evidence, narrowing)[1]
     return grant_consent(session, propose_consent(session, terms, evidence.as_record()), evidence, narrowing)
 

@@ -12,9 +12,11 @@ from werkzeug.test import TestResponse
 
 from consent_broker.consents.access_requests import MAX_ASKED, Asking, deny_request, grant_request, request_access
 from consent_broker.consents.models import AccessRequest
+from consent_broker.consents.narrowing import Narrowing
 from registry.audit.models import AuditEvent
 from registry.calendar import LIMA
 from registry.directory.models import Affiliation, Professional
+from registry.errors import Unprocessable
 from registry.identity.models import Person
 from tests.functional.oauth.world import Party, World
 
@@ -222,3 +224,26 @@ def test_a_patient_is_not_worn_down_by_asking(world: World) -> None:
     assert ask(world, person=str(patient), until=days(2)).status_code == 200
     world.transact(lambda session: grant_request(session, UUID(answers[1].json["id"]), evidence))
     assert ask(world, person=str(patient), until=days(MAX_ASKED + 1)).status_code == 201
+
+
+def test_what_is_sensitive_is_asked_for_by_name_and_granted_only_where_it_was_shown(world: World) -> None:
+    made = ask(world, categories=["allergies"], labels=["PSY", "HIV"], until=days(4))
+    assert (made.status_code, sorted(made.json["labels"])) == (201, ["HIV", "PSY"])
+    assert ask(world, categories=["allergies"], labels=["HIV", "PSY"], until=days(4)).json["id"] == made.json["id"]
+    assert ask(world, categories=["allergies"], labels=["PSY"], until=days(4)).json["id"] != made.json["id"]
+
+    def granted(labels: frozenset[str] | None) -> frozenset[str] | None:
+        request = UUID(ask(world, categories=["allergies"], labels=["PSY", "HIV"], until=days(5)).json["id"])
+        narrowing = Narrowing(labels=labels)
+        answer = world.transact(lambda session: grant_request(session, request, world.evidence(), narrowing))
+        return answer[1].terms.labels
+
+    assert granted(None) is None
+    assert granted(frozenset({"N", "PSY"})) == {"N", "PSY"}
+    with pytest.raises(Unprocessable):
+        granted(frozenset({"N", "SEX"}))
+
+
+@pytest.mark.parametrize("labels", [["N"], ["X"], ["PSY", "PSY"], "PSY", [5]], ids=str)
+def test_what_is_no_label_is_422(world: World, labels: Any) -> None:
+    assert ask(world, labels=labels).status_code == 422

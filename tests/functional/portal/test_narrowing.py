@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from consent_broker.consents.access_requests import Asking, request_access
 from consent_broker.consents.models import ConsentVersion
 from registry.calendar import LIMA
 from registry.database import now
+from registry.directory.service import get_professional_by_registration
+from sandbox import story
 from sandbox.demo.browser import Form, Page
 from tests.functional.portal.test_authorise import asking, authorization
 from tests.functional.portal.world import Visitor, World
@@ -103,3 +106,32 @@ def test_the_record_system_gets_what_she_permitted(world: World, asking: Any, pa
     token = asking.redeem(code, verifier)
     assert token.json()["scope"] == "patient/Encounter.rs"
     patient.press(patient.open("/mi-historia/permisos"), "/retirar")
+
+
+@pytest.mark.parametrize(
+    ("decision", "ticked", "labels"),
+    [("permitir", [], ["N", "PSY"]), ("permitir-parte", [], None), ("permitir-parte", ["PSY"], ["N", "PSY"])],
+    ids=str,
+)
+def test_what_is_sensitive_is_shown_by_name_and_left_out_unless_it_is_wanted(
+    world: World, patient: Visitor, physician: Visitor, decision: str, ticked: list[str], labels: list[str] | None
+) -> None:
+    with world.renhice.database.unit_of_work() as session:
+        asking = Asking(
+            establishment_id=world.place(story.ASKING.renipress).id,
+            professional_id=get_professional_by_registration(session, "CMP", "990101").id,
+            person_id=world.person_id,
+            purpose="COC",
+            categories=frozenset({"allergies"}),
+            labels=frozenset({"PSY"}),
+        )
+        request = request_access(session, asking).request.id
+    page = patient.open(f"/mi-historia/pedidos/{request}")
+    assert "También: Salud mental" in page.text
+    form = part(page, "/pedidos/")
+    assert "reservado" not in form.fields
+    extra = {"reservado": "HIV"}
+    assert post(patient, form, categoria=["allergies"], **extra).status_code == 400
+    answer = post(patient, form, categoria=["allergies"], reservado=ticked, decision=decision)
+    assert answer.status_code == 303
+    assert newest(world).labels == labels

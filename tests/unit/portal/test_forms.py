@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.datastructures import MultiDict
 
 from portal.forms import read_request, read_search
 
@@ -45,10 +46,22 @@ def test_an_impossible_birth_date_is_told(born: str) -> None:
     assert "nacimiento" in read_search(GOOD | {"nacimiento": born}, TODAY).problems
 
 
+def sent(form: dict[str, str], categories: list[str], labels: list[str] | None = None) -> MultiDict[str, str]:
+    ticked = [("categoria", one) for one in categories] + [("reservado", one) for one in labels or []]
+    return MultiDict([*form.items(), *ticked])
+
+
+def test_what_is_sensitive_is_asked_for_from_the_list() -> None:
+    form = {"motivo": "TREAT", "dias": "7"}
+    moment = datetime(2026, 3, 6, 3, tzinfo=UTC)
+    assert read_request(sent(form, ["allergies"], ["PSY"]), moment).labels == {"PSY"}
+    assert read_request(sent(form, ["allergies"], ["N"]), moment).problem
+    assert read_request(sent(form, ["allergies"], ["X"]), moment).problem
+
+
 def test_a_request_ends_at_midnight_in_lima() -> None:
     asked = read_request(
-        {"motivo": "TREAT", "dias": "7", "establecimiento": str(uuid4())},
-        ["allergies"],
+        sent({"motivo": "TREAT", "dias": "7", "establecimiento": str(uuid4())}, ["allergies"]),
         datetime(2026, 3, 6, 3, tzinfo=UTC),
     )
     assert asked.problem is None
@@ -66,7 +79,7 @@ def test_a_request_ends_at_midnight_in_lima() -> None:
     ],
 )
 def test_a_request_nobody_may_make_has_a_problem(form: dict[str, str], categories: list[str]) -> None:
-    assert read_request(form, categories, datetime(2026, 3, 5, tzinfo=UTC)).problem
+    assert read_request(sent(form, categories), datetime(2026, 3, 5, tzinfo=UTC)).problem
 
 
 @given(
@@ -81,4 +94,4 @@ def test_a_request_nobody_may_make_has_a_problem(form: dict[str, str], categorie
 def test_garbage_is_a_problem_and_never_an_error(form: dict[str, str], categories: list[str]) -> None:
     found = read_search(form, TODAY)
     assert (found.demographics is None) == bool(found.problems)
-    read_request(form, categories, datetime(2026, 3, 5, tzinfo=UTC))
+    read_request(sent(form, categories), datetime(2026, 3, 5, tzinfo=UTC))
