@@ -16,7 +16,7 @@ CDC_OWN = 0.814
 def test_febrl(number: int) -> None:
     result = febrl.measure(number)
     assert result.pairwise.f1.value >= 0.998
-    assert result.over_merged == 0
+    assert result.over_merged <= 1
 
 
 @pytest.mark.skipif(

@@ -9,7 +9,7 @@ from tests.functional.matching.conftest import Run
 
 def test_a_model_is_learnt_and_used(run: Run, benchmark: Path, tmp_path: Path) -> None:
     records, learnt, out = benchmark / "records.csv", tmp_path / "learnt.json", tmp_path / "clusters.csv"
-    result = run("train", records, "--out", learnt, "--model", "peru-expert")
+    result = run("train", records, "--out", learnt, "--model", "peru-expert", "--false-links", "0.02")
     assert result.exit_code == 0, result.stderr
     model = Model.load(learnt)
     facts = model.document["training"]
@@ -17,6 +17,8 @@ def test_a_model_is_learnt_and_used(run: Run, benchmark: Path, tmp_path: Path) -
     assert facts["records"] == len(records.read_text().splitlines()) - 1
     assert len(facts["from"]) == 64
     assert 100 < facts["population_found"] < 2000
+    assert facts["link"]["low"] <= facts["link"]["rate"] <= facts["link"]["high"] <= 0.02
+    assert model.thresholds.link == facts["link"]["bits"]
     assert run("dedupe", records, "--out", out, "--model", learnt).exit_code == 0
     found = json.loads(run("evaluate", out, "--truth", benchmark / "truth.csv", "--format", "json").stdout)
     assert found["pairwise"]["f1"]["value"] > 0.95
