@@ -57,6 +57,7 @@ def show_system(layout: Layout) -> None:
 def _outside(sandbox: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if "id_peru" in sandbox:
         yield str(sandbox["id_peru"]["issuer"]), "ID Perú (simulated)"
+        yield str(sandbox["staff_provider"]["issuer"]), "Where health staff signs in (simulated)"
         yield str(sandbox["pide"]["url"]), "RENIEC over PIDE (simulated)"
         yield str(sandbox["sms"]["url"]), "Everybody's text messages (simulated)"
     for establishment in sandbox.get("establishments", []):

@@ -36,6 +36,9 @@ class SignedIn:
     expires_at: datetime
     csrf: str
     seed: str
+    staff: bool
+    """Whether they signed in at the staff's provider."""
+
     acting: Acting | None = None
     lapsed: bool = False
     """Whether the session acted in another's name and may no longer."""
@@ -87,6 +90,7 @@ def _sit_down(found: Session) -> SignedIn:
         expires_at=found.expires_at,
         csrf=found.csrf,
         seed=found.seed,
+        staff=identity.staff,
         acting=acting,
         lapsed=found.acting_by is not None and acting is None,
     )
@@ -97,7 +101,7 @@ def require(hat: Hat) -> None:
     load_session()
     who: SignedIn | None = g.sign_in
     if who is None or who.acr < hat.acr:
-        go_and_sign_in(hat.acr, came_from=_page_of_request(hat))
+        go_and_sign_in(hat.acr, came_from=_page_of_request(hat), staff=hat.staff)
     if hat.role not in signed_in().roles:
         raise RoleMissing(hat.label.lower())
     g.hat = hat
@@ -116,12 +120,13 @@ def require_fresh(acr: int, came_from: str, within: timedelta = FRESH) -> None:
     """Step up (RFC 9470 in spirit): the person proves again who they are unless they just did."""
     who = signed_in()
     if who.acr < acr or not who.fresh(within):
-        go_and_sign_in(acr, came_from=came_from, max_age=int(within.total_seconds()))
+        go_and_sign_in(acr, came_from=came_from, max_age=int(within.total_seconds()), staff=who.staff)
 
 
-def go_and_sign_in(acr: int, came_from: str, max_age: int | None = None) -> None:
+def go_and_sign_in(acr: int, came_from: str, max_age: int | None = None, *, staff: bool = False) -> None:
     """Leave for the sign-in, to come back to that page (303, so that a form is never sent twice)."""
-    query = {"nivel": str(acr), "volver": came_from} | ({"reciente": "1"} if max_age else {})
+    said = {"reciente": "1" if max_age else "", "personal": "1" if staff else ""}
+    query = {"nivel": str(acr), "volver": came_from} | {name: value for name, value in said.items() if value}
     abort(redirect(f"/ingresar?{urlencode(query)}", 303))
 
 

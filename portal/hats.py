@@ -26,6 +26,8 @@ class Hat:
     home: str
     acr: int
     pages: tuple[Section, ...] = ()
+    staff: bool = True
+    """Whether its wearers work with the registry, and sign in where staff does."""
 
 
 PATIENT = Hat(
@@ -42,6 +44,7 @@ PATIENT = Hat(
         Section("Representación", "/mi-historia/representados"),
         Section("Mis ingresos", "/mi-historia/sesiones"),
     ),
+    staff=False,
 )
 PROFESSIONAL = Hat(
     "professional",

@@ -18,6 +18,8 @@ class PortalSignIn(Base):
     acr: Mapped[int]
     max_age: Mapped[int | None]
     return_to: Mapped[str]
+    staff: Mapped[bool] = mapped_column(default=False)
+    """Whether it goes to the staff's provider."""
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 

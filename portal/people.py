@@ -41,19 +41,35 @@ class Hats:
 
 
 def hats_for(session: Session, parts: Renhice, identity: Identity) -> Hats:
-    """All that a verified citizen may act as now; the document comes from the identity provider, never the browser."""
+    """All that a verified human may act as now; the document comes from the identity provider, never the browser.
+
+    Where staff has a provider of its own, its word makes nobody a patient, and ID Perú's nobody staff.
+    """
+    apart = parts.settings.staff_oidc_issuer is not None
     document = Document(DocumentType.DNI, identity.document)
     names, confirmed = _names(identity)
+    if apart and identity.staff:
+        return _staff_hats(session, parts, document)
     person_id = find_citizen(session, parts.sealer, document, names, confirmed=confirmed)
-    professional = find_professional(session, parts.sealer, document)
-    able = professional is not None and professional.able_to_practise
     cared_for = person_id is not None or bool(list_of_representative(session, parts.sealer, document))
-    roles = {role for role, held in (("patient", cared_for), ("professional", able)) if held}
+    working = Hats() if apart else _staff_hats(session, parts, document)
     return Hats(
         handle=document_token(parts.sealer, document).hex(),
         person_id=person_id,
+        professional_id=working.professional_id,
+        roles=working.roles | ({"patient"} if cared_for else set()),
+    )
+
+
+def _staff_hats(session: Session, parts: Renhice, document: Document) -> Hats:
+    """What the holder of a document may act as in the directory's eyes."""
+    professional = find_professional(session, parts.sealer, document)
+    able = professional is not None and professional.able_to_practise
+    roles = staff_roles(session, parts.sealer, document, now()) | ({"professional"} if able else set())
+    return Hats(
+        handle=document_token(parts.sealer, document).hex(),
         professional_id=professional.id if professional and able else None,
-        roles=frozenset(roles | staff_roles(session, parts.sealer, document, now())),
+        roles=frozenset(roles),
     )
 
 

@@ -1,6 +1,7 @@
 """Pages anyone may open: what this is, signing in and out, how pages look, static files."""
 
 import hmac
+from dataclasses import replace
 
 from flask import Blueprint, Response, current_app, g, redirect, request
 from werkzeug.wrappers import Response as Answer
@@ -34,6 +35,8 @@ static = Blueprint("portal-static", __name__)
 static.add_url_rule("/static/<name>", view_func=layout.asset, endpoint="asset")
 _SIGN_IN_COOKIE = "renhice_ingreso"
 _RETURN = "/ingresar/retorno"
+_STAFF_RETURN = "/ingresar/retorno/personal"
+"""Each provider answers at an address of its own, so that one can't pass for the other (RFC 9700 §4.4)."""
 _YEAR_SECONDS = 31_536_000
 
 
@@ -55,30 +58,43 @@ def sign_in() -> Answer:
     wanted = _wanted()
     if wanted is None:
         return layout.page("sign_in.html", links=_sign_in_links())
-    acr, return_to = wanted
+    acr, return_to, working = wanted
+    staff = working and parts().settings.staff_oidc_issuer is not None
     max_age = 0 if "reciente" in request.args else None
-    secret = remember_sign_in(session(), acr=acr, max_age=max_age, return_to=return_to)
-    response = redirect(_provider().authorization_url(secret, acr, max_age), 303)
+    secret = remember_sign_in(session(), acr=acr, max_age=max_age, return_to=return_to, staff=staff)
+    response = redirect(_provider(staff=staff).authorization_url(secret, acr, max_age), 303)
     _set_cookie(response, _SIGN_IN_COOKIE, secret, int(SIGN_IN_TIME.total_seconds()), path="/ingresar")
     return response
 
 
 @portal.get(_RETURN)
 def sign_in_return() -> Answer:
-    """Take ID Perú's answer: verify it, open a session (the old one ends), go where the person wanted."""
+    """Take ID Perú's answer."""
+    return _take_answer(staff=False)
+
+
+@portal.get(_STAFF_RETURN)
+def staff_sign_in_return() -> Answer:
+    """Take the answer of the staff's provider."""
+    return _take_answer(staff=True)
+
+
+def _take_answer(*, staff: bool) -> Answer:
+    """Verify an answer, open a session (the old one ends), go where the person wanted."""
     secret = request.cookies.get(_SIGN_IN_COOKIE)
     trip = take_sign_in(session(), secret)
     session().commit()  # the trip is over whatever follows, and no connection waits for the provider
-    if trip is None or secret is None:
-        raise SignInFailed("no sign-in under way in this browser")
+    if trip is None or secret is None or trip.staff is not staff:
+        raise SignInFailed("no such sign-in under way in this browser")
     if not hmac.compare_digest(request.args.get("state", "").encode(), derive(secret, "state").encode()):
         raise SignInFailed("state is not this browser's")
-    if request.args.get("iss", parts().settings.oidc_issuer) != parts().settings.oidc_issuer:
+    provider = _provider(staff=staff)
+    if request.args.get("iss", provider.registration.issuer) != provider.registration.issuer:
         raise SignInFailed("another issuer answered (RFC 9207)")
     if "code" not in request.args:
         raise SignInFailed(f"the provider answered {request.args.get('error', 'nothing')[:40]}")
-    identity = _provider().identify(request.args["code"], secret, trip.acr, trip.max_age)
-    identity = confirm_names(_identity_registry(), identity)
+    identity = replace(provider.identify(request.args["code"], secret, trip.acr, trip.max_age), staff=staff)
+    identity = identity if staff else confirm_names(_identity_registry(), identity)
     response = redirect(trip.return_to, 303)
     _set_cookie(response, cookie_name(), _open(identity), int(LONGEST.total_seconds()))
     response.delete_cookie(_SIGN_IN_COOKIE, path="/ingresar")
@@ -106,26 +122,31 @@ def change_look() -> Answer:
     return response
 
 
-def make_provider(settings: Settings) -> IdPeru | None:
-    """ID Perú by the settings; None where it is not configured (nobody can sign in, and the pages say so)."""
-    if not (settings.oidc_issuer and settings.oidc_client_id and settings.oidc_client_secret):
+def make_provider(settings: Settings, *, staff: bool = False) -> IdPeru | None:
+    """ID Perú or the staff's provider by the settings; None where it is not configured (nobody can sign in there)."""
+    prefix = "staff_oidc" if staff else "oidc"
+    issuer, client_id, secret = (
+        getattr(settings, f"{prefix}_{name}") for name in ("issuer", "client_id", "client_secret")
+    )
+    if not (issuer and client_id and secret):
         return None
     return IdPeru(
         Registration(
-            issuer=settings.oidc_issuer,
-            client_id=settings.oidc_client_id,
-            client_secret=settings.oidc_client_secret.get_secret_value(),
-            redirect_uri=f"{settings.base_url}{_RETURN}",
+            issuer=issuer,
+            client_id=client_id,
+            client_secret=secret.get_secret_value(),
+            redirect_uri=f"{settings.base_url}{_STAFF_RETURN if staff else _RETURN}",
         )
     )
 
 
-def _provider() -> IdPeru:
-    if "renhice-idperu" not in current_app.extensions:
-        current_app.extensions["renhice-idperu"] = make_provider(parts().settings)
-    found: IdPeru | None = current_app.extensions["renhice-idperu"]
+def _provider(*, staff: bool) -> IdPeru:
+    key = "renhice-staff-provider" if staff else "renhice-idperu"
+    if key not in current_app.extensions:
+        current_app.extensions[key] = make_provider(parts().settings, staff=staff)
+    found: IdPeru | None = current_app.extensions[key]
     if found is None:
-        raise SignInUnavailable("RENHICE_OIDC_* is not set")
+        raise SignInUnavailable(f"RENHICE_{'STAFF_' if staff else ''}OIDC_* is not set")
     return found
 
 
@@ -136,13 +157,15 @@ def _identity_registry() -> IdentityRegistry:
     return found
 
 
-def _wanted() -> tuple[int, str] | None:
-    """The level and the page to come back to, None when the person has still to choose."""
+def _wanted() -> tuple[int, str, bool] | None:
+    """The level, the page to come back to, and whether as staff; None when the person has still to choose."""
     hat = BY_WORD.get(request.args.get("como", ""))
     if hat:
-        return hat.acr, safe_return(request.args.get("volver", hat.home))
+        return hat.acr, safe_return(request.args.get("volver", hat.home)), hat.staff
     level = request.args.get("nivel", "")
-    return (int(level), safe_return(request.args.get("volver"))) if level in {"1", "2", "3"} else None
+    if level not in {"1", "2", "3"}:
+        return None
+    return int(level), safe_return(request.args.get("volver")), "personal" in request.args
 
 
 def _sign_in_links() -> dict[str, str]:

@@ -43,6 +43,8 @@ class Identity:
     acr: int
     auth_time: datetime
     state_names: Names | None = None
+    staff: bool = False
+    """Whether the staff's provider said so: what it says makes nobody a patient, nor ID Perú's anybody staff."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +72,20 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def remember_sign_in(session: DatabaseSession, *, acr: int, max_age: int | None, return_to: str) -> str:
+def remember_sign_in(
+    session: DatabaseSession, *, acr: int, max_age: int | None, return_to: str, staff: bool = False
+) -> str:
     """Start a trip to the identity provider; returns the secret the browser keeps meanwhile."""
     secret = new_secret()
     session.execute(delete(PortalSignIn).where(PortalSignIn.expires_at < now()))
     session.add(
         PortalSignIn(
-            secret_hash=_hash(secret), acr=acr, max_age=max_age, return_to=return_to, expires_at=now() + SIGN_IN_TIME
+            secret_hash=_hash(secret),
+            acr=acr,
+            max_age=max_age,
+            return_to=return_to,
+            staff=staff,
+            expires_at=now() + SIGN_IN_TIME,
         )
     )
     return secret
@@ -98,7 +107,7 @@ def open_session(session: DatabaseSession, sealer: Sealer, identity: Identity, u
         PortalSession(
             id=session_id,
             secret_hash=_hash(secret),
-            subject=sealer.blind("portal-subject", identity.document),
+            subject=sealer.blind("portal-subject-staff" if identity.staff else "portal-subject", identity.document),
             sealed_identity=sealer.seal(session, session_id, _to_bytes(identity), _IDENTITY),
             acr=identity.acr,
             auth_time=identity.auth_time,
@@ -186,13 +195,15 @@ def device(user_agent: str) -> str:
 
 def _to_bytes(identity: Identity) -> bytes:
     names = asdict(identity.state_names) if identity.state_names else None
-    return json.dumps({"document": identity.document, "name": identity.name, "state_names": names}).encode()
+    known = {"document": identity.document, "name": identity.name, "state_names": names, "staff": identity.staff}
+    return json.dumps(known).encode()
 
 
 def _from_bytes(sealed: bytes, *, acr: int, auth_time: datetime) -> Identity:
     body = json.loads(sealed)
     names = Names(**body["state_names"]) if body["state_names"] else None
-    return Identity(document=body["document"], name=body["name"], acr=acr, auth_time=auth_time, state_names=names)
+    known = {"document": body["document"], "name": body["name"], "staff": body.get("staff", False)}
+    return Identity(**known, acr=acr, auth_time=auth_time, state_names=names)
 
 
 def _living() -> tuple[ColumnElement[bool], ...]:

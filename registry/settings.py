@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     oidc_issuer: str | None = None
     oidc_client_id: str | None = None
     oidc_client_secret: SecretStr | None = None
+    staff_oidc_issuer: str | None = None
+    staff_oidc_client_id: str | None = None
+    staff_oidc_client_secret: SecretStr | None = None
     attendance_default: str = Field(default="", pattern=r"^([a-z]+(,[a-z]+)*)?$")
     sms_url: str | None = None
     sms_token: SecretStr | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 from sandbox.geography import BY_UBIGEO
 from sandbox.population import Person
@@ -37,6 +38,13 @@ class Citizen:
     pin: str
 
 
+class Directory(Protocol):
+    """Who can sign in somewhere."""
+
+    def find(self, dni: str) -> Citizen | None:
+        """Return who has that number, or None."""
+
+
 _COLUMNS = ", ".join(field.name for field in fields(Citizen))
 
 
@@ -65,6 +73,18 @@ class Citizens:
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Those of the register who work with the registry: only they can sign in at the staff's provider."""
+
+    citizens: Citizens
+    numbers: frozenset[str]
+
+    def find(self, dni: str) -> Citizen | None:
+        """Return the worker of that number, or None."""
+        return self.citizens.find(dni) if dni in self.numbers else None
 
 
 def _marks() -> str:

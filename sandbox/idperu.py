@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from joserfc.jwk import ECKey
 from werkzeug.exceptions import HTTPException
 
-from sandbox.citizens import Citizen, Citizens
+from sandbox.citizens import Citizen, Citizens, Directory, Workers
 from sandbox.files import read_json
 from sandbox.openid import (
     Attempt,
@@ -29,8 +29,10 @@ from sandbox.openid import (
     usable,
 )
 from sandbox.serving import out_option, read_summary, serve
+from sandbox.story import WORKERS
 
 COOKIE = "idperu_session"
+NAMES = {"idperu": "ID Perú", "staff": "Acceso del personal de salud"}
 MAX_BODY = 16_384
 MAX_FAILURES = 5
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -39,8 +41,8 @@ POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';
 class IdPeru:
     """The provider's endpoints over its citizens."""
 
-    def __init__(self, provider: Provider, citizens: Citizens) -> None:
-        self._provider, self._citizens = provider, citizens
+    def __init__(self, provider: Provider, citizens: Directory, cookie: str = COOKIE) -> None:
+        self._provider, self._citizens, self._cookie = provider, citizens, cookie
 
     def metadata(self) -> ResponseReturnValue:
         """OpenID Connect Discovery §3."""
@@ -76,7 +78,7 @@ class IdPeru:
             asked = read_request(parameters, return_address)
         except ProtocolError as error:
             return self._send_back_error(parameters.get("state", ""), return_address, error)
-        session = usable(self._provider.sessions.find(request.cookies.get(COOKIE, "")), asked, time.time())
+        session = usable(self._provider.sessions.find(request.cookies.get(self._cookie, "")), asked, time.time())
         if session:
             return redirect(self._provider.grant(asked, session), HTTPStatus.SEE_OTHER)
         if "none" in asked.prompt:
@@ -133,9 +135,9 @@ class IdPeru:
 
     def logout(self) -> ResponseReturnValue:
         """End the session at ID Perú."""
-        self._provider.sessions.take(request.cookies.get(COOKIE, ""))
+        self._provider.sessions.take(request.cookies.get(self._cookie, ""))
         response = make_response(_page("closed.html"))
-        response.delete_cookie(COOKIE, httponly=True, samesite="Lax")
+        response.delete_cookie(self._cookie, httponly=True, samesite="Lax")
         return response
 
     def _attempt(self) -> tuple[str, Attempt]:
@@ -161,7 +163,7 @@ class IdPeru:
         response = redirect(self._provider.grant(asked, session), HTTPStatus.SEE_OTHER)
         secure = self._provider.issuer.startswith("https:")
         key = self._provider.sessions.put(session)
-        response.set_cookie(COOKIE, key, httponly=True, samesite="Lax", secure=secure, path="/service")
+        response.set_cookie(self._cookie, key, httponly=True, samesite="Lax", secure=secure, path="/service")
         return response
 
     def _check_client(self) -> None:
@@ -176,11 +178,12 @@ class IdPeru:
         return redirect(answer, HTTPStatus.SEE_OTHER)
 
 
-def create_app(provider: Provider, citizens: Citizens) -> Flask:
-    """Return ID Perú as an application."""
+def create_app(provider: Provider, citizens: Directory, realm: str = "idperu") -> Flask:
+    """Return ID Perú, or the staff's provider, as an application; each has a cookie of its own."""
     app = Flask("sandbox", template_folder="templates", static_folder="static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    views = IdPeru(provider, citizens)
+    views = IdPeru(provider, citizens, f"{realm}_session")
+    app.jinja_env.globals["provider_name"] = NAMES[realm]
     app.add_url_rule("/.well-known/openid-configuration", view_func=views.metadata)
     app.add_url_rule("/service/auth", view_func=views.authenticate, methods=["GET", "POST"])
     app.add_url_rule("/service/login", view_func=views.login, methods=["POST"])
@@ -228,13 +231,18 @@ def _protect(response: Response) -> Response:
 
 
 @click.command()
+@click.argument("realm", type=click.Choice(sorted(NAMES)), default="idperu")
 @out_option
-def main(out: Path) -> None:
-    """Run ID Perú."""
+def main(realm: str, out: Path) -> None:
+    """Run ID Perú, or the provider where health staff signs in."""
     layout, summary = read_summary(out)
-    keys, known = read_json(layout.keys), summary["id_peru"]
-    party = Party(known["client_id"], keys["portal_secret"], tuple(known["redirect_uris"]))
-    serve(create_app(Provider(known["issuer"], party, keys["idperu"]), Citizens(layout.citizens)), known["port"])
+    keys, citizens = read_json(layout.keys), Citizens(layout.citizens)
+    staff = realm == "staff"
+    known = summary["staff_provider" if staff else "id_peru"]
+    party = Party(known["client_id"], keys["staff_secret" if staff else "portal_secret"], tuple(known["redirect_uris"]))
+    workers = Workers(citizens, frozenset(w.person.document.number for w in WORKERS if w.person.document))
+    provider = Provider(known["issuer"], party, keys[realm])
+    serve(create_app(provider, workers if staff else citizens, realm), known["port"])
 
 
 if __name__ == "__main__":

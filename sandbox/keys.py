@@ -19,6 +19,8 @@ def load_keys(layout: Layout) -> dict[str, Any]:
     keys = {
         "clients": clients,
         "idperu": _made(kept.get("idperu")),
+        "staff": _made(kept.get("staff")),
+        "staff_secret": kept.get("staff_secret") or secrets.token_urlsafe(32),
         "portal_secret": kept.get("portal_secret") or secrets.token_urlsafe(32),
         "sms_token": kept.get("sms_token") or secrets.token_urlsafe(32),
         "control_token": kept.get("control_token") or secrets.token_urlsafe(32),

@@ -73,7 +73,8 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """ID Perú first, then PIDE, the establishments in order, and the operator of text messages."""
+    """ID Perú first, then PIDE, the establishments in order, the operator of text messages, and
+    where health staff signs in."""
 
     base: int
 
@@ -96,3 +97,8 @@ class Ports:
     def sms(self) -> int:
         """Return the port of the operator of text messages."""
         return self.base + 2 + len(ESTABLISHMENTS)
+
+    @property
+    def staff(self) -> int:
+        """Return the port of the staff's identity provider."""
+        return self.sms + 1

@@ -180,6 +180,9 @@ def _environment(plan: Plan, keys: Json) -> Json:
         "RENHICE_OIDC_ISSUER": plan.address(plan.ports.idperu),
         "RENHICE_OIDC_CLIENT_ID": PORTAL_CLIENT,
         "RENHICE_OIDC_CLIENT_SECRET": keys["portal_secret"],
+        "RENHICE_STAFF_OIDC_ISSUER": plan.address(plan.ports.staff),
+        "RENHICE_STAFF_OIDC_CLIENT_ID": PORTAL_CLIENT,
+        "RENHICE_STAFF_OIDC_CLIENT_SECRET": keys["staff_secret"],
         "RENHICE_PIDE_URL": plan.address(plan.ports.pide),
         "RENHICE_PIDE_OFFICIAL_DNI": OFFICIAL_DNI,
         "RENHICE_PIDE_ENTITY_RUC": ENTITY_RUC,
@@ -198,6 +201,7 @@ def _programs(plan: Plan) -> list[Json]:
         program("idperu", plan.ports.idperu, "sandbox.idperu"),
         program("pide", plan.ports.pide, "sandbox.pide"),
         program("sms", plan.ports.sms, "sandbox.sms"),
+        program("staff", plan.ports.staff, "sandbox.idperu", "staff"),
         *(
             program(
                 f"establishment-{place.renipress}",
@@ -220,6 +224,12 @@ def _summary(plan: Plan, keys: Json, people: list[Json]) -> Json:
             "port": plan.ports.idperu,
             "client_id": PORTAL_CLIENT,
             "redirect_uris": [f"{plan.base_url}/ingresar/retorno"],
+        },
+        "staff_provider": {
+            "issuer": plan.address(plan.ports.staff),
+            "port": plan.ports.staff,
+            "client_id": PORTAL_CLIENT,
+            "redirect_uris": [f"{plan.base_url}/ingresar/retorno/personal"],
         },
         "pide": {"url": plan.address(plan.ports.pide), "port": plan.ports.pide},
         "sms": {"url": plan.address(plan.ports.sms), "port": plan.ports.sms},

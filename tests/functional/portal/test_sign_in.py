@@ -77,9 +77,10 @@ def test_a_level_that_was_not_reached_opens_nothing(world: World) -> None:
         weaker = going.headers["location"].replace("acr_values=3", "acr_values=1")
         visitor = world.visitor()
         page = visitor.browser.open(weaker)
-        found = next(p for p in world.sandbox["people"] if p["document"]["number"] == story.PATIENT.document.number)
+        number = story.PHYSICIAN.person.document.number
+        found = next(p for p in world.sandbox["people"] if p["document"]["number"] == number)
         form = page.form("/service/login")
-        visitor.browser.submit(page, form, dni=found["document"]["number"], password=found["password"])
+        visitor.browser.submit(page, form, dni=number, password=found["password"])
         back = next(one for one in visitor.heard if "/ingresar/retorno" in str(one.request.url)).request.url
         answer = browser.get(str(back))
     assert answer.status_code == 400
@@ -125,9 +126,9 @@ def test_a_made_up_session_is_nobody(world: World, cookie: str) -> None:
     assert answer.status_code == 303
 
 
-def test_a_role_is_not_a_matter_of_asking(world: World, patient: Visitor) -> None:
-    for path in ("/profesional", "/estadisticas"):
-        page = patient.sign_in(path, story.PATIENT)
+def test_a_role_is_not_a_matter_of_asking(world: World) -> None:
+    for path, person in (("/profesional", story.ANALYST.person), ("/estadisticas", story.PHYSICIAN.person)):
+        page = world.visitor().sign_in(path, person)
         assert page.status == 403
         assert "no tiene el perfil" in page.text
 

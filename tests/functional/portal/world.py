@@ -122,7 +122,7 @@ def serve(application: Any, port: int = 0) -> Iterator[int]:
 def state_services(var: Path) -> Iterator[None]:
     """ID Perú, RENIEC over PIDE and the operator of text messages, each as a process of its own."""
     programs = {one["name"]: one for one in read_json(Layout(var.resolve()).programs)}
-    started = [programs[name] for name in ("idperu", "pide", "sms")]
+    started = [programs[name] for name in ("idperu", "staff", "pide", "sms")]
     with ExitStack() as stack:
         for program in started:
             process = stack.enter_context(subprocess.Popen(program["argv"]))

@@ -60,7 +60,7 @@ def test_the_directory_holds_public_keys_only(layout: Layout) -> None:
 
 def test_programs_have_a_port_each(layout: Layout) -> None:
     programs = read_json(layout.programs)
-    assert sorted(program["port"] for program in programs) == list(range(21000, 21009))
+    assert sorted(program["port"] for program in programs) == list(range(21000, 21010))
     assert all(Path(program["argv"][-1]).is_absolute() for program in programs)
 
 
