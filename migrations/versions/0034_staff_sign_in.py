@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0033_staff_sign_in"
-down_revision = "0032_attendances"
+revision = "0034_staff_sign_in"
+down_revision = "0033_asked_labels"
 
 
 def upgrade() -> None:
