@@ -114,7 +114,6 @@ def test_a_stale_nonce_is_asked_for_anew(world: World) -> None:
         {"typ": "at+jwt"},
         {"typ": "JWT"},
     ],
-    ids=lambda value: str(value)[:40],
 )
 def test_a_proof_that_brings_a_wrong_key_or_algorithm_proves_nothing(world: World, header: dict[str, Any]) -> None:
     scope, path, _ = SURFACES["/api/v1"]

@@ -314,7 +314,6 @@ def test_when_the_keys_can_not_be_had_nobody_is_believed_and_the_address_rests(
         {"keys": [7]},
         {},
     ],
-    ids=lambda value: str(value)[:50],
 )
 def test_a_published_set_is_checked_like_a_registered_one(
     publishing: World, publisher: Publisher, jwks: dict[str, Any]

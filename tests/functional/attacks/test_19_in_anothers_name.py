@@ -204,7 +204,7 @@ def test_a_merge_moves_no_permission_and_no_mandate_and_its_undoing_gives_them_b
     assert decided(world, other) == "permitted"
 
 
-@pytest.mark.parametrize("said", [{"labels": frozenset({"N", "SEX"})}, {"labels": frozenset({"PSY"})}], ids=str)
+@pytest.mark.parametrize("said", [{"labels": frozenset({"N", "SEX"})}, {"labels": frozenset({"PSY"})}])
 def test_a_mother_gives_away_nothing_of_an_adolescents_confidential_care(world: World, said: dict[str, Any]) -> None:
     adolescent = child(world, years_before(today(), 15))
     represent(world, adolescent)

@@ -145,7 +145,7 @@ def test_hiding_a_holder_leaves_no_trace_for_the_professional_and_stays_with_the
     [
         ({}, "Elija a quién le pone el límite"),
         ({"quien": "establecimiento"}, "Elija uno de la lista"),
-        ({"quien": "establecimiento", "establecimiento": str(uuid4())}, "Elija uno de la lista"),
+        ({"quien": "establecimiento", "establecimiento": "01a21584-0000-7000-8000-00"}, "Elija uno de la lista"),
         ({"quien": "nivel", "nivel": "IV"}, "Elija uno de la lista"),
         ({"quien": "todos", "desde": "ayer"}, "Escriba una fecha"),
         ({"quien": "todos", "desde": "0001-01-01"}, "de este siglo"),

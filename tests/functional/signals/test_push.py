@@ -20,23 +20,30 @@ from registry import outbox
 from registry.audit.models import AuditEvent
 from registry.database import now
 from tests.functional.exchange.holder import FhirServer
-from tests.functional.oauth.world import RECORDS, World, bearer, claims_of
+from tests.functional.oauth.world import RECORDS, World, claims_of
 
 
 def holder_token(world: World, holder: FhirServer) -> str:
     """Read through the gateway as a professional, and keep the token the holder was shown."""
     request = world.request_access()
     token = world.grant(launch=request["id"], scope=" ".join(RECORDS))["access_token"]
-    query = {"patient": str(world.person_id)}
-    answer = world.asking.http.get("/exchange/fhir/AllergyIntolerance", query_string=query, headers=bearer(token))
+    answer = world.asking.get(f"/exchange/fhir/AllergyIntolerance?patient={world.person_id}", token)
     assert answer.json["total"] == 1, answer.text
     return str(holder.requests[-1].headers["Authorization"].partition(" ")[2])
 
 
 def present(world: World, token: str) -> int:
-    patient = claims_of(token)["patient"]
-    url = f"{world.holding.endpoint}/AllergyIntolerance"
-    return httpx.get(url, params={"patient.identifier": patient}, headers=bearer(token)).status_code
+    """Present the token to the holder as the gateway does, and once more when the holder asks for its nonce."""
+    prover, server = world.broker.prover, world.holding.endpoint
+    url, patient, status = f"{server}/AllergyIntolerance", claims_of(token)["patient"], 0
+    for _ in range(2):
+        headers = {"Authorization": f"DPoP {token}", "DPoP": prover.prove("GET", url, token, server)}
+        answer = httpx.get(url, params={"patient.identifier": patient}, headers=headers)
+        prover.learn(server, answer.headers.get("DPoP-Nonce"))
+        status = answer.status_code
+        if "use_dpop_nonce" not in answer.headers.get("WWW-Authenticate", ""):
+            break
+    return status
 
 
 def revoke(world: World) -> None:
