@@ -9,6 +9,7 @@ from consent_broker.broker import Broker
 from consent_broker.consents.commands import representatives
 from consent_broker.consents.fhir_routes import blueprint as fhir_consents
 from consent_broker.consents.fhir_routes import policies
+from consent_broker.consents.representation_routes import blueprint as representations
 from consent_broker.consents.routes import blueprint as access_requests
 from consent_broker.consents.tasks import EXPIRE_EVERY, expire_ended_consents
 from consent_broker.desk.routes import blueprint as desk
@@ -38,6 +39,7 @@ def broker_rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=authorization, policy=self_authenticated, surface="page"),
         Room(blueprint=cross_origin, policy=public, surface="oauth"),
         Room(blueprint=access_requests, policy=bearer(authenticate, "/api/v1"), surface="problem"),
+        Room(blueprint=representations, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=desk, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=emergency_accesses, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=fhir_consents, policy=bearer(authenticate, "/fhir"), surface="fhir"),

@@ -31,6 +31,7 @@ SCOPES = (
     "system/Consent.cu",
     "system/Consent.rs",
     "access-request",
+    "representation",
     "emergency",
     "launch",
     "offline_access",

@@ -14,6 +14,7 @@ SYSTEM_SCOPES = {
     "system/Consent.cu": "/fhir",
     "system/Consent.rs": "/fhir",
     "access-request": "/api/v1",
+    "representation": "/api/v1",
     "emergency": "/api/v1",
 }
 """Scopes of a record system acting for itself, and the surface each opens."""

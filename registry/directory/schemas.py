@@ -15,7 +15,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 RESOURCE_TYPES = ("AllergyIntolerance", "MedicationStatement", "Encounter", "Condition", "Immunization")
 SCOPES = frozenset(
     {"system/Patient.cu", "system/Patient.rs", "system/Consent.cu", "system/Consent.rs"}
-    | {"access-request", "emergency", "launch", "offline_access"}
+    | {"access-request", "representation", "emergency", "launch", "offline_access"}
     | {f"patient/{resource_type}.rs" for resource_type in RESOURCE_TYPES}
 )
 _NUMBERS = {DocumentType.DNI: r"\d{8}", DocumentType.CE: r"[A-Z0-9]{8,12}", DocumentType.PTP: r"[A-Z0-9]{8,12}"}
