@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from itertools import product
+from typing import NamedTuple
 
 from matching.lexicon import GIVEN_RANKS, SURNAME_RANKS
 from matching.normalise import Normalised
 from matching.phonetics import phonetic, phonetic_given
+from matching.spelling import given_codes, surname_codes
 
 POPULATION = 34_000_000
 BEARERS = 60
@@ -48,33 +50,43 @@ def lock_keys(record: Normalised) -> frozenset[str]:
     return blocking_keys(record)
 
 
+class Spelt(NamedTuple):
+    """The codes a record may be found by: of either surname, of both in alphabetical order, of the given names."""
+
+    surnames: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    given: tuple[str, ...]
+
+
+def _spelt(record: Normalised) -> Spelt:
+    paternal = surname_codes(record.paternal, record.paternal_code) if record.paternal_code else ()
+    maternal = surname_codes(record.maternal, record.maternal_code) if record.maternal_code else ()
+    pairs = {(min(pair), max(pair)) for pair in product(paternal, maternal)}
+    words = zip(record.given, record.given_codes, strict=True)
+    given = {known for word, code in words if len(word) > 1 for known in given_codes(word, code)}
+    return Spelt(tuple(sorted({*paternal, *maternal})), tuple(sorted(pairs)), tuple(sorted(given)))
+
+
 def _keys(record: Normalised) -> Iterator[str]:
-    surnames = sorted({code for code in (record.paternal_code, record.maternal_code) if code})
-    given = sorted({code for code in record.given_codes if len(code) > 1})
-    yield from _document_keys(record, surnames)
-    yield from _birth_keys(record, surnames, given)
-    yield from _pair_keys(record, surnames, given)
-    yield from _single_keys(record, surnames, given)
-    if record.phone:
-        yield from (f"tel:{record.phone}:{name}" for name in surnames or given)
-    if record.address and record.ubigeo:
-        address = " ".join(sorted(record.address))
-        yield from (f"adr:{record.ubigeo}:{address}:{name}" for name in surnames)
+    spelt = _spelt(record)
+    yield from _document_keys(record, spelt)
+    yield from _birth_keys(record, spelt)
+    yield from _pair_keys(record, spelt)
+    yield from _single_keys(record, spelt)
+    yield from _contact_keys(record, spelt)
 
 
-def _document_keys(record: Normalised, surnames: list[str]) -> Iterator[str]:
-    """A number finds the same document under any type, each half of it with both surnames survives a slip in the other.
+def _document_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
+    """A number finds the same document under any type; either end of it with both surnames survives a slip elsewhere.
 
     With the birth date it finds the same number as the mother's.
     """
     numbers = [document.number for document in record.documents]
     for number in numbers:
         yield f"doc:{number}"
-        if len(number) == 8 and len(surnames) == 2:
-            yield f"dha:{number[:4]}:{':'.join(surnames)}"
-            yield f"dhb:{number[4:]}:{':'.join(surnames)}"
-        if len(number) == 8 and record.birth_date is not None:
-            yield f"dhy:{number[4:]}:{record.birth_date.year}"
+        if len(number) >= 8:
+            yield from (f"dha:{number[:3]}:{one}:{other}" for one, other in spelt.pairs)
+            yield from (f"dhb:{number[-3:]}:{one}:{other}" for one, other in spelt.pairs)
     if record.birth_date is None:
         return
     if record.mother_document is not None:
@@ -82,59 +94,70 @@ def _document_keys(record: Normalised, surnames: list[str]) -> Iterator[str]:
     yield from (f"fam:{number}:{_either_order(record.birth_date)}" for number in numbers)
 
 
-def _birth_keys(record: Normalised, surnames: list[str], given: list[str]) -> Iterator[str]:
+def _birth_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
     """The birth date with any one name; 1 January is too common for that and asks for two."""
     if record.birth_date is None:
         return
     born = _either_order(record.birth_date)
     if record.partial_birth:
-        yield from (f"dsg:{born}:{surname}:{name}" for surname, name in product(surnames, given))
+        yield from (f"dsg:{born}:{surname}:{name}" for surname, name in product(spelt.surnames, spelt.given))
         return
-    yield from (f"ds:{born}:{surname}" for surname in surnames)
-    yield from (f"dg:{born}:{name}" for name in given)
+    yield from (f"ds:{born}:{surname}" for surname in spelt.surnames)
+    yield from (f"dg:{born}:{name}" for name in spelt.given)
     if len(record.ubigeo) == 6:
         yield f"du:{born}:{record.ubigeo}"
 
 
-def _pair_keys(record: Normalised, surnames: list[str], given: list[str]) -> Iterator[str]:
+def _pair_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
     """Both surnames in either order: alone, with a given name, or with half a birth date or a district too."""
-    if not (record.paternal and record.maternal):
-        return
-    pair = ":".join(surnames)
-    bearers = 2 * _bearers(surnames * (3 - len(surnames)), ())
-    if bearers < BEARERS:
-        yield f"nn:{pair}"
-        return
-    if len(record.ubigeo) == 6 and bearers * DISTRICT_SHARE < BEARERS:
-        yield f"npu:{pair}:{record.ubigeo}"
-    for name in given:
-        if bearers * GIVEN_SHARES.get(name, UNLISTED_SHARE) < BEARERS:
-            yield f"nng:{pair}:{name}"
+    halves = _half_births(record)
+    for one, other in spelt.pairs:
+        pair = f"{one}:{other}"
+        bearers = 2 * _bearers((one, other), ())
+        if bearers < BEARERS:
+            yield f"nn:{pair}"
             continue
-        if record.birth_date is not None:
-            yield f"nny:{pair}:{name}:{record.birth_date.year}"
-            yield f"nnd:{pair}:{name}:{_either_order(record.birth_date)[4:]}"
+        if record.newborn:
+            yield f"rn:{pair}:{record.ubigeo[:4]}"
         if len(record.ubigeo) == 6:
-            yield f"nnu:{pair}:{name}:{record.ubigeo}"
+            near = (record.ubigeo,) if bearers * DISTRICT_SHARE < BEARERS else (f"{record.ubigeo}:{h}" for h in halves)
+            yield from (f"npu:{pair}:{place}" for place in near)
+        for name in spelt.given:
+            if bearers * GIVEN_SHARES.get(name, UNLISTED_SHARE) < BEARERS:
+                yield f"nng:{pair}:{name}"
+                continue
+            yield from (f"nnb:{pair}:{name}:{half}" for half in halves)
+            if len(record.ubigeo) == 6:
+                yield f"nnu:{pair}:{name}:{record.ubigeo}"
 
 
-def _single_keys(record: Normalised, surnames: list[str], given: list[str]) -> Iterator[str]:
-    """One surname, for when the other is missing or wrong: with given names, and district and year where common."""
-    year = record.birth_date.year if record.birth_date else None
-    for surname, name in product(surnames, given):
+def _single_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
+    """One surname, for when the other is missing or wrong: with a given name, and district or birthday where common."""
+    for surname, name in product(spelt.surnames, spelt.given):
         bearers = _bearers((surname,), (name,))
         if bearers < BEARERS:
             yield f"sg:{surname}:{name}"
-        elif len(record.ubigeo) == 6:
-            if bearers * DISTRICT_SHARE < BEARERS:
-                yield f"sgu:{surname}:{name}:{record.ubigeo}"
-            elif year is not None:
-                yield f"sgy:{surname}:{name}:{record.ubigeo}:{year}"
-    if len(given) > 1:
-        names = ":".join(given)
-        for surname in surnames:
-            rare = _bearers((surname,), given) < BEARERS
-            yield f"sgg:{surname}:{names}" if rare else f"sgg:{surname}:{names}:{record.ubigeo[:4]}"
+            continue
+        if len(record.ubigeo) == 6 and bearers * DISTRICT_SHARE < BEARERS:
+            yield f"sgu:{surname}:{name}:{record.ubigeo}"
+        if record.birth_date is not None and not record.partial_birth:
+            yield f"sgd:{surname}:{name}:{_either_order(record.birth_date)[4:]}"
+    if len(record.given_codes) > 1:
+        names = sorted(set(record.given_codes))
+        for surname in spelt.surnames:
+            rare = _bearers((surname,), names) < BEARERS
+            yield f"sgg:{surname}:{':'.join(names)}" if rare else f"sgg:{surname}:{':'.join(names)}:{record.ubigeo[:4]}"
+
+
+def _contact_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
+    """The telephone with any one name, the address with a given name or, in its province, with a surname."""
+    if record.phone:
+        yield from (f"tel:{record.phone}:{name}" for name in (*spelt.surnames, *spelt.given))
+    if record.address:
+        address = " ".join(sorted(record.address))
+        yield from (f"adg:{address}:{name}" for name in spelt.given)
+        if record.ubigeo:
+            yield from (f"ads:{record.ubigeo[:4]}:{address}:{name}" for name in spelt.surnames)
 
 
 def _bearers(surnames: Iterable[str], given: Iterable[str]) -> float:
@@ -151,3 +174,11 @@ def _either_order(birth: date) -> str:
     """The date with day and month in ascending order, so that both orders of writing meet."""
     low, high = sorted((birth.day, birth.month))
     return f"{birth.year:04d}{low:02d}{high:02d}"
+
+
+def _half_births(record: Normalised) -> tuple[str, ...]:
+    """The year, and the day and month in either order: an error in one half leaves the other."""
+    if record.birth_date is None:
+        return ()
+    born = _either_order(record.birth_date)
+    return (born[:4],) if record.partial_birth else (born[:4], born[4:])

@@ -30,9 +30,17 @@ def surname_level(one: str, one_code: str, other: str, other_code: str) -> str:
         return SAME
     if one_code == other_code:
         return PHONETIC
-    if not near_words(one, other):
-        return DIFFERENT
-    return NEAR if one in SURNAME_RANKS and other in SURNAME_RANKS else TYPO
+    return _slip_level(one, one_code, other, other_code, SURNAME_RANKS)
+
+
+def _slip_level(one: str, one_code: str, other: str, other_code: str, known: Mapping[str, int]) -> str:
+    """typo, near or different: a slip by letter or by sound; in a short word only when that makes no known name."""
+    both_known = one in known and other in known
+    if near_words(one, other) or near_words(one_code, other_code):
+        return NEAR if both_known else TYPO
+    short = 3 <= min(len(one), len(other)) <= 4
+    slip = short and not both_known and DamerauLevenshtein.distance(one, other, score_cutoff=1) <= 1
+    return TYPO if slip else DIFFERENT
 
 
 def near_words(one: str, other: str) -> bool:
@@ -121,9 +129,7 @@ def given_word_level(one: str, one_code: str, other: str, other_code: str) -> st
         return PHONETIC
     if SHORT_FORMS.get(one, one) == SHORT_FORMS.get(other, other):
         return SHORT
-    if not near_words(one, other):
-        return DIFFERENT
-    return NEAR if one in GIVEN_RANKS and other in GIVEN_RANKS else TYPO
+    return _slip_level(one, one_code, other, other_code, GIVEN_RANKS)
 
 
 def _run_on(one: str, other: str) -> bool:

@@ -1,7 +1,7 @@
 """Lists of Peruvian names and short forms, as data: which words are surnames, which are given names."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 
 from matching.text import fold_name
@@ -25,6 +25,16 @@ def _ranks(name: str, column: str) -> dict[str, int]:
 SURNAME_RANKS = _ranks("surnames_pe.csv", "surname")
 GIVEN_RANKS = _ranks("given_names_pe.csv", "given_name")
 SHORT_FORMS = {fold_name(row["short"]): fold_name(row["full"]) for row in _rows("short_forms.csv")}
+
+
+UNLISTED_SHARE = 3e-5
+SHARE_OF_FIRST = 0.15
+
+
+def share(ranks: Mapping[str, int], word: str) -> float:
+    """Rough share of people who bear the name, by Zipf's law on its rank."""
+    rank = ranks.get(word)
+    return UNLISTED_SHARE if rank is None else max(SHARE_OF_FIRST / (rank + 5), UNLISTED_SHARE)
 
 
 def is_surname(word: str) -> bool:

@@ -1,11 +1,12 @@
 """Peruvian names taken apart: two surnames, a husband's surname, given names, newborns without one."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from matching.lexicon import is_given, is_surname
+from matching.lexicon import GIVEN_RANKS, SHORT_FORMS, SURNAME_RANKS, is_given, share
 from matching.records import Demographics
 from matching.text import fold, fold_name
 
@@ -51,6 +52,10 @@ WIFE = re.compile(rf"^(?P<own>.*?)\s*\b{OF}(?P<husband>\S.*)$")
 NEWBORN = re.compile(r"^(RN|R N|RECIEN NACID[OA]|HIJ[OA] DE|BEBE|NEONAT[OA]|N N$|NN$|SIN NOMBRE|NINO DE|NINA DE)\b")
 BIRTH_ORDER = re.compile(r"\b(?:(I{1,3})|([1-4])|(PRIMER|SEGUND|TERCER)[OA]?)\b")
 MOST_GIVEN_NAMES = 8
+SHORTEST_SURNAME = 3
+WHOLE_NAME = ((0.45, 2, True), (0.25, 2, False), (0.10, 1, True), (0.05, 1, False), (0.15, 0, True))
+MATERNAL_AMONG_GIVEN = ((0.02, 1, True), (0.98, 0, True))
+"""Chance of a reading, how many words are surnames, and whether they stand at the end."""
 ORDINALS = {"PRIMER": 1, "SEGUND": 2, "TERCER": 3}
 
 
@@ -76,9 +81,10 @@ def parse_names(record: Demographics) -> Names:
     raw = fold(record.given_names or "")
     if NEWBORN.match(raw):
         return Names(first, second, married, (), newborn=True, birth_order=_birth_order(raw))
-    words = _given_words(fold_name(record.given_names or ""))
-    if not first and not second:
-        first, second, words = _surnames_from_given(words)
+    written = fold_name(record.given_names or "")
+    words = _given_words(written)
+    if words and not second:
+        first, second, words = _surnames_from_given(first, words, written)
     given = _without_own_surnames(words, first, second)
     if NEWBORN.match(" ".join(given)):
         return Names(first, second, married, (), newborn=True, birth_order=_birth_order(raw))
@@ -127,6 +133,8 @@ def _is_placeholder(word: str) -> bool:
 
 def _settle_surnames(paternal: tuple[str, ...], maternal: tuple[str, ...]) -> tuple[str, str]:
     """Both surnames typed into one field are parted; one repeated in the other field is dropped there."""
+    if not maternal and len(paternal) == 1:
+        paternal = _parted(paternal[0], SURNAME_RANKS, 4)
     if not maternal and len(paternal) > 1:
         return paternal[0], _joined(paternal[1:])
     if not paternal and len(maternal) > 1:
@@ -138,28 +146,63 @@ def _settle_surnames(paternal: tuple[str, ...], maternal: tuple[str, ...]) -> tu
     return _joined(paternal), _joined(maternal)
 
 
+@lru_cache(maxsize=65_536)
 def _given_words(folded: str) -> tuple[str, ...]:
     words = (ABBREVIATIONS.get(word, word) for word in folded.split() if word not in GIVEN_PARTICLES)
-    return tuple(word for word in words if word not in PLACEHOLDERS and set(word) != {"X"})[:MOST_GIVEN_NAMES]
+    named = [word for word in words if word not in PLACEHOLDERS and set(word) != {"X"}]
+    return tuple([part for word in named for part in _parted(word, GIVEN_RANKS, 3)][:MOST_GIVEN_NAMES])
 
 
-def _surnames_from_given(words: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
-    """A whole name typed into the given names; left alone unless the words say which end the surnames are."""
-    if len(words) < 3:
-        return "", "", words
-    if is_surname(words[0]) and is_surname(words[1]) and not is_surname(words[-1]):
-        return words[0], words[1], words[2:]
-    if is_surname(words[-1]) and is_surname(words[-2]) and is_given(words[0]):
-        return words[-2], words[-1], words[:-2]
-    return "", "", words
+def _parted(word: str, ranks: Mapping[str, int], shortest: int) -> tuple[str, ...]:
+    """Two known names run together, parted where both halves are commonest; a name that is itself commoner stays."""
+    if len(word) < 7 or word in SHORT_FORMS:
+        return (word,)
+    cuts = [(word[:at], word[at:]) for at in range(shortest, len(word) - shortest + 1)]
+    known = [(ranks[head] * ranks[tail], head, tail) for head, tail in cuts if head in ranks and tail in ranks]
+    commonest = min(known, default=None)
+    if commonest is None or commonest[0] >= min(GIVEN_RANKS.get(word, 10**9), SURNAME_RANKS.get(word, 10**9)):
+        return (word,)
+    return commonest[1:]
+
+
+@lru_cache(maxsize=65_536)
+def _surnames_from_given(paternal: str, words: tuple[str, ...], written: str) -> tuple[str, str, tuple[str, ...]]:
+    """Surnames typed among the given names: the likeliest reading of the words, by how common each is as which.
+
+    With both surname fields empty a whole name is expected, in either order; else seldom a maternal surname at the end.
+    """
+    readings = []
+    for chance, count, at_end in MATERNAL_AMONG_GIVEN if paternal else WHOLE_NAME:
+        cut = len(words) - count if at_end else count
+        surnames, given = (words[cut:], words[:cut]) if at_end else (words[:cut], words[cut:])
+        if given and all(len(name) >= SHORTEST_SURNAME for name in surnames):
+            readings.append((chance * _likelihood(surnames, given), surnames, given))
+    _, surnames, given = max(readings)
+    glued = _glued(written)
+    found = [glued.get(name, name) for name in surnames]
+    first, second, *_ = [paternal, *found, ""] if paternal else [*found, "", ""]
+    return first, second, given
+
+
+def _likelihood(surnames: tuple[str, ...], given: tuple[str, ...]) -> float:
+    return math.prod([share(SURNAME_RANKS, name) for name in surnames] + [share(GIVEN_RANKS, name) for name in given])
+
+
+def _glued(folded: str) -> dict[str, str]:
+    """Surnames with the particles before them: CRUZ stands for DELACRUZ in `JUAN DE LA CRUZ`."""
+    return {
+        word: group for group in _groups(folded) for word in folded.split() if group.endswith(word) and group != word
+    }
 
 
 def _without_own_surnames(words: tuple[str, ...], paternal: str, maternal: str) -> tuple[str, ...]:
-    """Surnames repeated at the end of the given names are taken off; a surname that is also a given name may stay."""
+    """Surnames repeated at either end of the given names are taken off; one that is also a given name may stay."""
     while len(words) > 2 and maternal and words[-2:] == (paternal, maternal):
         words = words[:-2]
     while len(words) > 1 and words[-1] == paternal and not is_given(paternal):
         words = words[:-1]
+    while len(words) > 1 and words[0] == paternal and not is_given(paternal):
+        words = words[1:]
     return words
 
 

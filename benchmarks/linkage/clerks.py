@@ -48,11 +48,21 @@ class Row:
         return [getattr(self, column) for column in COLUMNS]
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How careless clerks are: a factor on every error, the share of documents not asked for, of contacts left out."""
+
+    careless: float = 1.0
+    no_document: float = 0.12
+    no_contact: float = 0.35
+
+
 @dataclass(slots=True)
 class Clerk:
     """Writes rows for persons, with the errors of one seed."""
 
     rng: random.Random
+    habits: Habits = field(default_factory=Habits)
     household: Sequence[Person] = field(default_factory=tuple)
 
     def write(self, person: Person, establishment: str, local_id: str) -> Row:
@@ -66,7 +76,7 @@ class Clerk:
         )  # fmt: skip
 
     def _chance(self, share: float) -> bool:
-        return self.rng.random() < share
+        return self.rng.random() < share * self.habits.careless
 
     def _seen_on(self, person: Person) -> date:
         age = (TODAY - person.birth_date).days
@@ -81,7 +91,7 @@ class Clerk:
         minor = TODAY.year - person.birth_date.year < 12
         if self._chance(0.05 if minor else 0.01):
             return self._of_relative(person)
-        if not number or self._chance(0.12):
+        if not number or rng.random() < self.habits.no_document:
             return rng.choice(
                 (("", ""), ("", ""), ("DNI", ""), ("DNI", "00000000"), ("DNI", "99999999"), ("OTHER", "S/N"))
             )
@@ -110,7 +120,7 @@ class Clerk:
         if self._chance(0.04):
             maternal = ""
         given = self._given(person, seen)
-        layout = self.rng.random()
+        layout = self.rng.random() / self.habits.careless
         if layout < 0.010 and maternal:
             paternal, maternal = f"{paternal} {maternal}", ""
         elif layout < 0.014 and maternal:
@@ -134,7 +144,7 @@ class Clerk:
     def _given(self, person: Person, seen: date) -> str:
         rng = self.rng
         days = (seen - person.birth_date).days
-        if days <= 28 and self._chance(0.75):
+        if days <= 28 and self.rng.random() < 0.75:
             if person.relation == "twin" and self._chance(0.4):
                 return rng.choice(("RN 2", "RN GEMELAR II"))
             return rng.choice(("RN", "RECIEN NACIDO", "R.N.", f"HIJO DE {person.maternal}", "RN"))
@@ -148,7 +158,7 @@ class Clerk:
         return " ".join(words)
 
     def _second_names(self, words: list[str]) -> list[str]:
-        draw = self.rng.random()
+        draw = self.rng.random() / self.habits.careless
         if draw < 0.14:
             return words[:1]
         if draw < 0.18:
@@ -184,13 +194,13 @@ class Clerk:
         return name.replace(heard, written, 1) or name
 
     def _sex(self, sex: str) -> str:
-        draw = self.rng.random()
+        draw = self.rng.random() / self.habits.careless
         if draw < 0.02:
             return ""
         return ("M" if sex == "F" else "F") if draw < 0.03 else sex
 
     def _birth(self, born: date) -> str:
-        draw = self.rng.random()
+        draw = self.rng.random() / self.habits.careless
         for limit, error in BIRTH_ERRORS:
             if draw < limit:
                 return error(self.rng, born)
@@ -204,7 +214,7 @@ class Clerk:
             address = f"{rng.choice(STREETS)} {rng.randint(100, 1999)}"
         if self._chance(0.08):
             ubigeo = rng.choice(("", "", ubigeo[:4], "000000"))
-        if self._chance(0.35):
+        if rng.random() < self.habits.no_contact:
             address = rng.choice(("", "", "S/N", "SIN DATO"))
         elif self._chance(0.3):
             address = self._rewritten(address)
@@ -212,7 +222,7 @@ class Clerk:
             phone = f"9{rng.randint(10_000_000, 99_999_999)}"
         if self._chance(0.02):
             phone = _slip(rng, phone, "0123456789")
-        if self._chance(0.35):
+        if rng.random() < self.habits.no_contact:
             phone = rng.choice(("", "", "999999999", "000000000"))
         return ubigeo, address, phone
 

@@ -13,16 +13,24 @@ from pathlib import Path
 
 NAMES = Path(__file__).parents[2] / "matching" / "models"
 TODAY = date(2026, 1, 15)
-FOREIGN_SHARE = 0.04
-SINGLE_MOTHER_SHARE = 0.12
-TWIN_BIRTHS = 0.02
-NAMED_AFTER_PARENT = 0.10
-ONE_SURNAME_SHARE = 0.01
-NO_DOCUMENT_SHARE = 0.03
 STREETS = (
     "AV LOS INCAS", "JR AYACUCHO", "CA LAS FLORES", "AV GRAU", "JR JUNIN", "CA BOLOGNESI", "AV EL SOL", "JR LIMA",
     "PSJ SAN MARTIN", "AV TUPAC AMARU", "CA LOS PINOS", "JR TACNA", "AV LA CULTURA", "CA UNION", "AV PROGRESO",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Society:
+    """Shares that make a population; `villages` is how many surnames make up most of a district, 0 for no limit."""
+
+    foreign: float = 0.04
+    single_mothers: float = 0.12
+    twin_births: float = 0.02
+    twins_alike: float = 0.4
+    named_after_parent: float = 0.10
+    one_surname: float = 0.01
+    no_document: float = 0.03
+    villages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +77,10 @@ def _read(name: str, column: str, **equal: str) -> list[str]:
 class Population:
     """Households drawn from one seed; the same seed gives the same people."""
 
-    def __init__(self, seed: int, persons: int) -> None:
+    def __init__(self, seed: int, persons: int, society: Society = Society()) -> None:
         self.rng = random.Random(seed)
         self.size = persons
+        self.society = society
         self.surnames = NameLaw(_read("surnames_pe.csv", "surname"), 4.0, 0.95)
         self.given = {sex: NameLaw(_read("given_names_pe.csv", "given_name", sex=sex), 5.0, 0.9) for sex in ("M", "F")}
         self.districts = [f"{self.rng.randint(1, 25):02d}{self.rng.randint(1, 12):02d}{d:02d}" for d in range(1, 60)]
@@ -93,7 +102,7 @@ class Population:
         rng = self.rng
         home = self._home()
         mother = self._adult(number, "mother", "F", home)
-        single = rng.random() < SINGLE_MOTHER_SHARE
+        single = rng.random() < self.society.single_mothers
         father = None if single else self._adult(number, "father", "M", home)
         if father is not None and rng.random() < 0.5:
             mother = replace(mother, husband=father.paternal)
@@ -114,12 +123,12 @@ class Population:
         rng = self.rng
         born = TODAY - timedelta(days=int(rng.triangular(19, 88, 34) * 365.25))
         kind, number = self._document(born)
-        maternal = self.surnames.draw(rng)
-        if (kind in {"CE", "PASSPORT", "PTP"} and rng.random() < 0.4) or rng.random() < ONE_SURNAME_SHARE:
+        maternal = self._surname(home[0])
+        if (kind in {"CE", "PASSPORT", "PTP"} and rng.random() < 0.4) or rng.random() < self.society.one_surname:
             maternal = ""
         phone = home[2] if rng.random() < 0.3 else f"9{rng.randint(10_000_000, 99_999_999)}"
         return Person(
-            self._id(), household, relation, kind, number, self.surnames.draw(rng), maternal, self._given(sex), sex,
+            self._id(), household, relation, kind, number, self._surname(home[0]), maternal, self._given(sex), sex,
             born, home[0], home[1], phone,
         )  # fmt: skip
 
@@ -131,7 +140,7 @@ class Population:
         if rng.random() < 0.05:
             born = TODAY - timedelta(days=rng.randint(0, 60))
         first = self._child(household, father, mother, home, min(born, TODAY))
-        return [first, self._twin(first)] if rng.random() < TWIN_BIRTHS else [first]
+        return [first, self._twin(first)] if rng.random() < self.society.twin_births else [first]
 
     def _child(
         self, household: int, father: Person | None, mother: Person, home: tuple[str, str, str], born: date
@@ -141,7 +150,7 @@ class Population:
         kind, number = self._document(born)
         given = self._given(sex)
         namesake = father if sex == "M" else mother
-        if namesake is not None and rng.random() < NAMED_AFTER_PARENT:
+        if namesake is not None and rng.random() < self.society.named_after_parent:
             given = namesake.given if rng.random() < 0.4 else (namesake.given[0], *given[1:])
         paternal = father.paternal if father else mother.paternal
         maternal = mother.paternal if father else mother.maternal
@@ -155,7 +164,7 @@ class Population:
         rng = self.rng
         sex = first.sex if rng.random() < 0.65 else ("M" if first.sex == "F" else "F")
         given = self._given(sex)
-        if rng.random() < 0.4:
+        if rng.random() < self.society.twins_alike:
             given = (first.given[0], *given[-1:]) if sex == first.sex else (*given[:1], *first.given[1:])
         if given == first.given:
             given = (*given, self.given[sex].draw(rng))
@@ -167,6 +176,14 @@ class Population:
         self.used.add(number)
         return replace(first, id=self._id(), relation="twin", document_number=number, given=given, sex=sex)
 
+    def _surname(self, ubigeo: str) -> str:
+        """A surname of the country, or in a society of villages mostly one of the few the district's people bear."""
+        if not self.society.villages or self.rng.random() < 0.25:
+            return self.surnames.draw(self.rng)
+        local = random.Random(ubigeo)
+        names = [self.surnames.draw(local) for _ in range(self.society.villages)]
+        return names[min(int(self.rng.expovariate(6 / len(names))), len(names) - 1)]
+
     def _given(self, sex: str) -> tuple[str, ...]:
         rng = self.rng
         count = rng.choices((1, 2, 3), (38, 56, 6))[0]
@@ -175,9 +192,9 @@ class Population:
     def _document(self, born: date) -> tuple[str, str]:
         rng = self.rng
         draw = rng.random()
-        if draw < NO_DOCUMENT_SHARE:
+        if draw < self.society.no_document:
             return "", ""
-        if draw < NO_DOCUMENT_SHARE + FOREIGN_SHARE:
+        if draw < self.society.no_document + self.society.foreign:
             kind = rng.choice(("CE", "CE", "PASSPORT", "PTP"))
             number = f"{rng.randint(100_000, 9_999_999):09d}"
             return kind, f"{rng.choice('ABCDEFG')}{number[-8:]}" if kind == "PASSPORT" else number

@@ -4,7 +4,9 @@ import pytest
 
 from matching.blocking import blocking_keys, lock_keys
 from matching.normalise import Normalised
+from matching.phonetics import phonetic, phonetic_given
 from matching.records import Document, DocumentType
+from matching.spelling import given_codes, surname_codes
 from tests.unit.matching.conftest import MakeRecord
 
 
@@ -21,10 +23,29 @@ from tests.unit.matching.conftest import MakeRecord
         {"paternal_surname": "X", "maternal_surname": None, "given_names": "RN", "birth_date": None, "phone": None},
         {"dni": "", "paternal_surname": "Zapata", "maternal_surname": "Ruiz"},
         {"dni": "", "birth_date": None},
+        {"dni": "", "birth_date": None, "paternal_surname": "Huamyn", "given_names": "Rosq", "phone": None},
+        {"dni": "", "birth_date": date(1987, 3, 12), "maternal_surname": None, "ubigeo": None, "phone": None},
+        {"dni": "", "birth_date": None, "maternal_surname": None, "ubigeo": "0801", "phone": None},
+        {"dni": "", "birth_date": None, "given_names": "Rosita", "ubigeo": None, "address": None, "phone": None},
+        {"dni": "41283567", "birth_date": None, "given_names": None, "ubigeo": None, "address": None, "phone": None},
     ],
 )
 def test_a_person_is_found_again(person: MakeRecord, changes: dict[str, object]) -> None:
     assert blocking_keys(person()) & blocking_keys(person(**changes))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("QUIMPE", "QUISPE"), ("CASTIDLO", "CASTILLO"), ("MAMNI", "MAMANI"), ("FLOERS", "FLORES")]
+)
+def test_a_mistyped_surname_is_looked_for_under_what_it_may_stand_for(written: str, meant: str) -> None:
+    found = surname_codes(written, phonetic(written))
+    assert phonetic(meant) in found
+    assert len(found) <= 4
+
+
+def test_a_known_name_stands_for_itself_and_a_short_form_for_the_whole() -> None:
+    assert surname_codes("ROJAS", phonetic("ROJAS")) == (phonetic("ROJAS"),)
+    assert phonetic_given("JOSE") in given_codes("PEPE", phonetic_given("PEPE"))
 
 
 def test_a_number_is_found_under_another_type(person: MakeRecord) -> None:
