@@ -1,5 +1,6 @@
 """`test`: lint, types, import contracts and every test, on throwaway servers."""
 
+import os
 import subprocess
 import sys
 import time
@@ -62,7 +63,8 @@ def run(step: Step) -> bool:
     """Run one step with its output shown; True when it passed."""
     console.rule(step.name)
     started = time.monotonic()
-    code = subprocess.run([sys.executable, *step.arguments], check=False, cwd=ROOT).returncode
+    environment = os.environ | {"PYTHONHASHSEED": "0"}  # so that every worker names the tests alike
+    code = subprocess.run([sys.executable, *step.arguments], check=False, cwd=ROOT, env=environment).returncode
     console.print(f"{step.name}: {'FAILED' if code else 'passed'} in {time.monotonic() - started:.0f} s")
     return code == 0
 

@@ -80,7 +80,6 @@ def proposal(world: World, **provision: Any) -> dict[str, Any]:
         ({"labels": frozenset({"N", "PSY"})}, "Advanced"),
         ({"professional_id": None, "treating": True}, "Basic"),
     ],
-    ids=str,
 )
 def test_a_consent_meets_the_constraints_of_the_profile(world: World, changes: dict[str, Any], level: str) -> None:
     made = call(world.asking, "GET", f"/{given(world, **changes)}")
