@@ -15,6 +15,8 @@ from registry.app import Renhice
 from registry.database import new_id, now
 from registry.directory.documents import document_token
 from registry.directory.models import StaffRole
+from registry.identity.deciding import Judgement
+from registry.identity.decisions import Grounds
 from registry.identity.events import replay
 from registry.identity.models import Membership, MembershipEvent, Person, PossibleMatch
 from registry.identity.service import Content, Engine, Outcome, Registration, engine_of, register_source_record
@@ -45,6 +47,8 @@ PEDRO = Demographics(
 
 VAGUE = replace(ROSA, documents=(), maternal_surname=None, address=None, phone=None, given_names="Rosa", ubigeo=None)
 """What may be Rosa, and may not."""
+
+WHY = Grounds(reason="names")
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,19 @@ def doubt(session: Session, register: Register) -> Doubt:
     assert placed.decision == "review"
     case = session.scalars(select(PossibleMatch).where(PossibleMatch.status == "open")).one()
     return Doubt(case.id, place, placed, home)
+
+
+def same(**more: object) -> Judgement:
+    return Judgement(**({"verdict": "same", "grounds": WHY} | more))  # type: ignore[arg-type]
+
+
+def different(**more: object) -> Judgement:
+    return Judgement(**({"verdict": "different", "grounds": WHY} | more))  # type: ignore[arg-type]
+
+
+def where(session: Session, record_id: UUID) -> UUID:
+    """The person a record is about now."""
+    return snapshot(session)[0][record_id]
 
 
 def snapshot(session: Session) -> tuple[dict[UUID, UUID], dict[UUID, tuple[str, UUID | None]]]:
