@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from registry.audit.service import record
 from registry.errors import DomainError, Face, Problem
+from registry.fhir.formats import render
 from registry.telemetry import current_request_id, logger
 
 _UNAUTHENTICATED = ('Bearer error="invalid_token"',)
@@ -198,9 +199,7 @@ def operation_outcome(shown: Problem) -> Response:
         issue | {"details": {**issue["details"], "text": part["message"]}, "expression": [part["expression"]]}
         for part in parts
     ]
-    response = jsonify({"resourceType": "OperationOutcome", "issue": elements or [issue]})
-    response.mimetype = "application/fhir+json"
-    return response
+    return render({"resourceType": "OperationOutcome", "issue": elements or [issue]})
 
 
 def oauth_error(shown: Problem) -> Response:

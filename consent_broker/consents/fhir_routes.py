@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from fhir.resources.R4B.bundle import Bundle
-from fhir.resources.R4B.consent import Consent
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import MultiDict
 
@@ -16,39 +14,32 @@ from registry.access import caller, require_scope
 from registry.app import parts
 from registry.database import session
 from registry.errors import InvalidInput, NotFound, Unprocessable
-from registry.fhir.capability import declare
-from registry.fhir.validation import validate_consent
-from registry.fhir.wire import answer, negotiate, read_json
+from registry.fhir.answers import answer, answer_read, answer_stored, version_headers
+from registry.fhir.formats import read_resource
+from registry.fhir.history import history_bundle
+from registry.fhir.resources import Operation, Resource, SearchParameter, fhir_blueprint
+from registry.fhir.validation import validate
 
 READ, WRITE = "system/Consent.rs", "system/Consent.cu"
-FHIR_XML = "application/fhir+xml"
-_XML = frozenset({FHIR_XML, "application/xml", "text/xml", "xml"})
-
-blueprint = Blueprint("fhir-consent", __name__, url_prefix="/fhir/Consent")
-policies = Blueprint("consent-policies", __name__, url_prefix="/politicas")
-INTERACTIONS = ("read", "vread", "history-instance", "search-type", "create", "update")
-declare(
-    {
-        "type": "Consent",
-        "supportedProfile": [f"{PCF}{level}" for level in ("Basic", "Intermediate", "Advanced")],
-        "interaction": [{"code": code} for code in INTERACTIONS],
-        "versioning": "versioned",
-        "readHistory": True,
-        "updateCreate": False,
-        "searchParam": [
-            {"name": "patient", "type": "reference"},
-            {"name": "patient.identifier", "type": "token"},
-            {"name": "actor", "type": "reference"},
-            {"name": "status", "type": "token"},
-        ],
-        "operation": [
-            {
-                "name": "revokeConsent",
-                "definition": "http://hl7.org/fhir/uv/consent-management/OperationDefinition/revokeConsent",
-            }
-        ],
-    }
+CONSENT = Resource(
+    type="Consent",
+    profiles=tuple(f"{PCF}{level}" for level in ("Basic", "Intermediate", "Advanced")),
+    interactions=("read", "vread", "history-instance", "search-type", "create", "update"),
+    search=(
+        SearchParameter(name="patient", type="reference"),
+        SearchParameter(name="patient.identifier", type="token"),
+        SearchParameter(name="actor", type="reference"),
+        SearchParameter(name="status", type="token"),
+    ),
+    operations=(
+        Operation(
+            name="revokeConsent",
+            definition="http://hl7.org/fhir/uv/consent-management/OperationDefinition/revokeConsent",
+        ),
+    ),
 )
+blueprint = fhir_blueprint(CONSENT)
+policies = Blueprint("consent-policies", __name__, url_prefix="/politicas")
 
 
 @policies.get("/<version>")
@@ -74,27 +65,24 @@ def post_search() -> Response:
 @blueprint.post("")
 def create() -> Response:
     """Propose a consent to a patient; 201 with where it waits."""
-    _speak()
     require_scope(caller(), WRITE)
-    consent_id = fhir_writing.propose(session(), caller(), validate_consent(read_json(request)))
+    consent_id = fhir_writing.propose(session(), caller(), validate(read_resource(), "Consent"))
     made = fhir_reading.read(session(), caller(), consent_id)
-    return _answer(made, 201, {"Location": f"{_base()}/{consent_id}/_history/{made['meta']['versionId']}"})
+    return answer_stored(made, f"{_base()}/{consent_id}/_history/{made['meta']['versionId']}", created=True)
 
 
 @blueprint.get("/<uuid:consent_id>")
 def read(consent_id: UUID) -> Response:
     """The newest version."""
-    _speak()
     require_scope(caller(), READ)
-    return _answer(fhir_reading.read(session(), caller(), consent_id))
+    return answer_read(fhir_reading.read(session(), caller(), consent_id))
 
 
 @blueprint.put("/<uuid:consent_id>")
 def update(consent_id: UUID) -> Response:
     """The one update a grantee may make: `inactive`."""
-    _speak()
     require_scope(caller(), WRITE)
-    body = validate_consent(read_json(request))
+    body = validate(read_resource(), "Consent")
     if body.get("id") != str(consent_id):
         raise InvalidInput("Consent.id must be the id in the URL.")
     if body.get("status") != "inactive":
@@ -105,49 +93,37 @@ def update(consent_id: UUID) -> Response:
 @blueprint.get("/<uuid:consent_id>/_history")
 def history(consent_id: UUID) -> Response:
     """Every version, newest first."""
-    _speak()
     require_scope(caller(), READ)
     versions = fhir_reading.history(session(), caller(), consent_id)
-    entries = [
-        {
-            "fullUrl": f"{_base()}/{consent_id}",
-            "resource": one,
-            "request": {"method": "PUT" if one["meta"]["versionId"] != "1" else "POST", "url": f"Consent/{consent_id}"},
-            "response": {"status": "200", "lastModified": one["meta"]["lastUpdated"]},
-        }
-        for one in versions
-    ]
-    return _answer({"resourceType": "Bundle", "type": "history", "total": len(entries), "entry": entries})
+    return answer(history_bundle(_base(), versions))
 
 
 @blueprint.get("/<uuid:consent_id>/_history/<int:version>")
 def vread(consent_id: UUID, version: int) -> Response:
     """One version."""
-    _speak()
     require_scope(caller(), READ)
-    return _answer(fhir_reading.read(session(), caller(), consent_id, version))
+    return answer_read(fhir_reading.read(session(), caller(), consent_id, version))
 
 
 @blueprint.post("/<uuid:consent_id>/$revokeConsent")
 def revoke(consent_id: UUID) -> Response:
     """HL7 scalable consent management: the grantee gives the consent up."""
-    _speak()
     require_scope(caller(), WRITE)
     return _renounced(consent_id)
 
 
 def _renounced(consent_id: UUID) -> Response:
     fhir_writing.renounce(session(), caller(), consent_id)
-    return _answer(fhir_reading.read(session(), caller(), consent_id))
+    given_up = fhir_reading.read(session(), caller(), consent_id)
+    return answer(given_up, headers=version_headers(given_up))
 
 
 def _searched(parameters: MultiDict[str, str]) -> Response:
-    _speak()
     require_scope(caller(), READ)
     if any(len(parameters.getlist(name)) > 1 for name in parameters):
         raise InvalidInput("Each parameter once.", code="repeated-parameter")
     found = fhir_reading.search(session(), caller(), parameters)
-    return _answer(_searchset(found))
+    return answer(_searchset(found))
 
 
 def _searchset(found: Sequence[Json]) -> Json:
@@ -159,27 +135,3 @@ def _searchset(found: Sequence[Json]) -> Json:
 
 def _base() -> str:
     return f"{parts().settings.base_url}/fhir/Consent"
-
-
-def _speak() -> None:
-    """Refuse formats other than JSON and XML before anything is done."""
-    if not _wants_xml():
-        negotiate(request)
-
-
-def _wants_xml() -> bool:
-    wanted = request.args.get("_format")
-    if wanted is not None:
-        return wanted.replace(" ", "+").partition(";")[0].strip().lower() in _XML
-    best = request.accept_mimetypes.best_match([FHIR_XML, "application/fhir+json", "application/xml"], default="")
-    return best in _XML
-
-
-def _answer(body: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    tag = {"ETag": f'W/"{body["meta"]["versionId"]}"'} if "meta" in body else {}
-    if not _wants_xml():
-        return answer(body, status, (headers or {}) | tag)
-    model = Bundle if body["resourceType"] == "Bundle" else Consent
-    response = Response(model.model_validate(body).model_dump_xml(), status, mimetype=FHIR_XML)
-    response.headers.update((headers or {}) | tag)
-    return response

@@ -1,14 +1,15 @@
 """The CapabilityStatement: what this FHIR server does, and nothing it does not."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from registry.app import parts
-from registry.fhir.wire import FHIR_JSON, Json, answer, negotiate
+from registry.fhir.answers import answer
+from registry.fhir.formats import FHIR_JSON, FHIR_XML, negotiate
+from registry.fhir.resources import declared
+from registry.fhir.wire import Json
 
 SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 RELEASED = "2026-11-22"
-
-_DECLARED: dict[str, Json] = {}
 
 blueprint = Blueprint("fhir-metadata", __name__, url_prefix="/fhir")
 
@@ -16,13 +17,8 @@ blueprint = Blueprint("fhir-metadata", __name__, url_prefix="/fhir")
 @blueprint.get("/metadata")
 def metadata() -> Response:
     """GET /fhir/metadata (FHIR R4 http §3.1.0.8)."""
-    negotiate(request)
+    negotiate()
     return answer(capability_statement(parts().settings.base_url))
-
-
-def declare(resource: Json) -> None:
-    """Say what another room serves under `/fhir`, as a `rest.resource` of the statement."""
-    _DECLARED[resource["type"]] = resource
 
 
 def capability_statement(base_url: str) -> Json:
@@ -38,8 +34,10 @@ def capability_statement(base_url: str) -> Json:
             "url": f"{base_url}/fhir",
         },
         "fhirVersion": "4.0.1",
-        "format": [FHIR_JSON, "json"],
-        "rest": [{"mode": "server", "security": _security(base_url), "resource": [_patient(), *_DECLARED.values()]}],
+        "format": [FHIR_JSON, FHIR_XML, "json", "xml"],
+        "rest": [
+            {"mode": "server", "security": _security(base_url), "resource": [one.as_json() for one in declared()]}
+        ],
     }
 
 
@@ -64,25 +62,4 @@ def _security(base_url: str) -> Json:
         ],
         "description": "OAuth 2.0 client credentials, private_key_jwt; tokens of record systems are bound by DPoP "
         "(RFC 9449); scopes system/Patient.cu, .rs, .d.",
-    }
-
-
-def _patient() -> Json:
-    return {
-        "type": "Patient",
-        "interaction": [{"code": "read"}, {"code": "vread"}, {"code": "update"}, {"code": "delete"}],
-        "versioning": "versioned-update",
-        "readHistory": True,
-        "updateCreate": False,
-        "conditionalCreate": False,
-        "conditionalUpdate": True,
-        "conditionalDelete": "single",
-        "operation": [
-            {"name": "match", "definition": "http://hl7.org/fhir/OperationDefinition/Patient-match"},
-            {"name": "ihe-pix", "definition": "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"},
-            {
-                "name": "patient-location",
-                "definition": "https://www.gob.pe/minsa/RENHICE/fhir/OperationDefinition/patient-location",
-            },
-        ],
     }

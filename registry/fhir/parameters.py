@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from werkzeug.datastructures import MultiDict
 
 from registry.errors import InvalidInput
-from registry.fhir.validation import validate_patient
+from registry.fhir.validation import validate
 from registry.fhir.wire import Json, fail, is_text
 
 MOST_MATCHES = 50
@@ -37,13 +37,13 @@ class PixQuery:
 def read_match(body: Json) -> MatchQuery:
     """`$match` from Parameters, or from a Patient alone; raises InvalidResource."""
     if body.get("resourceType") == "Patient":
-        return MatchQuery(validate_patient(body), "Patient", DEFAULT_MATCHES, only_certain=False)
+        return MatchQuery(validate(body, "Patient"), "Patient", DEFAULT_MATCHES, only_certain=False)
     found = _parameters(body, frozenset({"resource", "onlyCertainMatches", "count"}))
     resource = found.get("resource", {}).get("resource")
     if not isinstance(resource, dict):
         fail("Parameters.parameter", "must hold the Patient to look for, named resource")
     root = "Parameters.parameter.resource"
-    return MatchQuery(validate_patient(resource, root), root, _count(found), _flag(found))
+    return MatchQuery(validate(resource, "Patient", root), root, _count(found), _flag(found))
 
 
 def read_pix(body: Json) -> PixQuery:

@@ -12,7 +12,7 @@ from registry.fhir.patient_answers import unknown
 from registry.fhir.patient_links import replacement_of
 from registry.fhir.patient_reading import local_numbers, to_deceased, to_demographics
 from registry.fhir.systems import is_document_system
-from registry.fhir.validation import validate_patient
+from registry.fhir.validation import validate
 from registry.fhir.wire import Json, fail, is_text
 from registry.identity.duplicates import Duplicate, resolve_duplicate
 from registry.identity.records import find_own_id
@@ -120,7 +120,7 @@ def _own(engine: Engine, caller: Caller, record_id: UUID) -> OwnRecord:
 
 def _take(engine: Engine, caller: Caller, key: tuple[str, str], patient: Json, preconditions: Preconditions) -> Outcome:
     system, number = key
-    validate_patient(patient)
+    validate(patient, "Patient")
     if local_numbers(patient, system) != [number]:
         fail("Patient.identifier", "must hold the local number of the URL, once")
     survivor = replacement_of(caller, patient, system)

@@ -1,14 +1,15 @@
 """The Patient endpoints: thin handlers over the feed and the answers."""
 
-from datetime import datetime
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from registry.access import caller, require_scope
 from registry.app import parts
 from registry.database import session
 from registry.errors import NotFound
+from registry.fhir.answers import answer, answer_read, answer_stored
+from registry.fhir.formats import FORM, read_resource
 from registry.fhir.parameters import read_match, read_pix, read_pix_query
 from registry.fhir.patient_answers import READ_RECORD, get_own, read_patient, unknown
 from registry.fhir.patient_feed import (
@@ -20,39 +21,45 @@ from registry.fhir.patient_feed import (
 )
 from registry.fhir.patient_operations import cross_reference, locate_patient, match_patients
 from registry.fhir.patient_writing import own_record
-from registry.fhir.wire import Json, answer, http_date, negotiate, read_json
+from registry.fhir.resources import Operation, Resource, fhir_blueprint
+from registry.fhir.systems import BASE
 from registry.identity.service import Engine, Outcome, engine_of, find_own_record
 
 READ, WRITE, REMOVE = "system/Patient.rs", "system/Patient.cu", "system/Patient.d"
 
-blueprint = Blueprint("fhir", __name__, url_prefix="/fhir")
+PATIENT = Resource(
+    type="Patient",
+    interactions=("read", "vread", "update", "delete"),
+    operations=(
+        Operation(name="match", definition="http://hl7.org/fhir/OperationDefinition/Patient-match"),
+        Operation(name="ihe-pix", definition="https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"),
+        Operation(name="patient-location", definition=f"{BASE}/OperationDefinition/patient-location"),
+    ),
+    conditional_update=True,
+    conditional_delete=True,
+)
+blueprint = fhir_blueprint(PATIENT)
 
 
-@blueprint.before_request
-def speak_json() -> None:
-    """Refuse other formats before anything is done."""
-    negotiate(request)
-
-
-@blueprint.put("/Patient")
+@blueprint.put("")
 def put_by_identifier() -> Response:
     """ITI-104: add or revise the record of a local number; 201 with Location, or 200."""
     require_scope(caller(), WRITE)
-    body = read_json(request)
+    body = read_resource()
     identifiers = request.args.getlist("identifier")
     query = identifiers[0] if len(identifiers) == 1 else None
     return _stored(feed_by_identifier(_engine(), caller(), query, body, _preconditions()))
 
 
-@blueprint.put("/Patient/<patient_id>")
+@blueprint.put("/<patient_id>")
 def put_by_id(patient_id: str) -> Response:
     """Revise one's own record."""
     require_scope(caller(), WRITE)
     record_id = _uuid(patient_id)
-    return _stored(feed_by_id(_engine(), caller(), record_id, read_json(request), _preconditions()))
+    return _stored(feed_by_id(_engine(), caller(), record_id, read_resource(), _preconditions()))
 
 
-@blueprint.delete("/Patient")
+@blueprint.delete("")
 def delete_by_identifier() -> Response:
     """ITI-104, remove: the record of a local number becomes inactive; the scope says whose record system may."""
     require_scope(caller(), REMOVE)
@@ -61,21 +68,21 @@ def delete_by_identifier() -> Response:
     return _removed(remove_by_identifier(_engine(), caller(), query, _preconditions()))
 
 
-@blueprint.delete("/Patient/<patient_id>")
+@blueprint.delete("/<patient_id>")
 def delete_by_id(patient_id: str) -> Response:
     """The same for one's own record by its id."""
     require_scope(caller(), REMOVE)
     return _removed(remove_by_id(_engine(), caller(), _uuid(patient_id), _preconditions()))
 
 
-@blueprint.get("/Patient/<patient_id>")
+@blueprint.get("/<patient_id>")
 def get_patient(patient_id: str) -> Response:
     """One's own source record, or a person in a recognisable form."""
     require_scope(caller(), READ)
-    return _shown(read_patient(caller(), _uuid(patient_id)))
+    return answer_read(read_patient(caller(), _uuid(patient_id)))
 
 
-@blueprint.get("/Patient/<patient_id>/_history/<int:version>")
+@blueprint.get("/<patient_id>/_history/<int:version>")
 def get_version(patient_id: str, version: int) -> Response:
     """A version of one's own source record."""
     require_scope(caller(), READ)
@@ -83,33 +90,32 @@ def get_version(patient_id: str, version: int) -> Response:
     own = get_own(caller(), record_id, version) if version < 2**31 else None
     if own is None:
         raise unknown(caller(), READ_RECORD, record_id)
-    return _shown(own_record(own.member, str(own.person_id)))
+    return answer_read(own_record(own.member, str(own.person_id)))
 
 
-@blueprint.post("/Patient/$match")
+@blueprint.post("/$match")
 def post_match() -> Response:
     """ITI-119: persons like the Patient sent."""
     require_scope(caller(), READ)
-    return answer(match_patients(caller(), read_match(read_json(request))))
+    return answer(match_patients(caller(), read_match(read_resource())))
 
 
-@blueprint.get("/Patient/$ihe-pix")
+@blueprint.get("/$ihe-pix")
 def get_pix() -> Response:
     """ITI-83: the other identifiers of a patient."""
     require_scope(caller(), READ)
     return answer(cross_reference(caller(), read_pix_query(request.args)))
 
 
-@blueprint.post("/Patient/$ihe-pix")
+@blueprint.post("/$ihe-pix")
 def post_pix() -> Response:
     """ITI-83 with the identifier in the body, as a form or as Parameters."""
     require_scope(caller(), READ)
-    is_form = request.mimetype == "application/x-www-form-urlencoded"
-    query = read_pix_query(request.form) if is_form else read_pix(read_json(request))
+    query = read_pix_query(request.form) if request.mimetype == FORM else read_pix(read_resource())
     return answer(cross_reference(caller(), query))
 
 
-@blueprint.get("/Patient/<patient_id>/$patient-location")
+@blueprint.get("/<patient_id>/$patient-location")
 def get_location(patient_id: str) -> Response:
     """Which establishments hold records of a person."""
     require_scope(caller(), READ)
@@ -133,28 +139,14 @@ def _uuid(text: str) -> UUID:
 
 
 def _stored(outcome: Outcome) -> Response:
-    """The answer to an update: where the version is, its tag, and the record as kept unless `return=minimal`."""
-    headers = {
-        "Location": f"{parts().settings.base_url}/fhir/Patient/{outcome.source_record_id}/_history/{outcome.version}",
-        "ETag": f'W/"{outcome.version}"',
-        "Last-Modified": http_date(outcome.received_at),
-    }
-    status = 201 if outcome.created else 200
-    if "return=minimal" in request.headers.get("Prefer", ""):
-        return answer(None, status, headers)
+    """The answer to an update: where the version is, and the record as kept."""
     own = find_own_record(session(), parts().sealer, caller().establishment_id, outcome.source_record_id)
-    return answer(own_record(own.member, str(own.person_id)) if own else None, status, headers)
+    if own is None:
+        raise NotFound("There is no such Patient.")
+    location = f"{parts().settings.base_url}/fhir/Patient/{outcome.source_record_id}/_history/{outcome.version}"
+    return answer_stored(own_record(own.member, str(own.person_id)), location, created=outcome.created)
 
 
 def _removed(outcome: Outcome) -> Response:
     """204 with the tag of the version that says so."""
     return answer(None, 204, {"ETag": f'W/"{outcome.version}"'})
-
-
-def _shown(resource: Json) -> Response:
-    """A resource with the headers its version gives it."""
-    meta = resource.get("meta")
-    if meta is None:
-        return answer(resource)
-    modified = http_date(datetime.fromisoformat(meta["lastUpdated"]))
-    return answer(resource, headers={"ETag": f'W/"{meta["versionId"]}"', "Last-Modified": modified})

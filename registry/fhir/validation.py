@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from fhir.resources.R4B.consent import Consent
-from fhir.resources.R4B.patient import Patient
+from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from registry.fhir.wire import MAX_PATH, InvalidResource, Json, fail
 
 MOST_ISSUES = 20
+CONTAINING = frozenset({"Composition", "DocumentReference"})
 MESSAGES = {
     "extra_forbidden": "is not an element of this resource",
     "missing": "is required",
@@ -29,23 +29,18 @@ MESSAGES = {
 }
 
 
-def validate_patient(body: Json, root: str = "Patient") -> Json:
-    """Check a Patient and return it; raises InvalidResource with a path for each element at fault."""
-    return _validate(body, Patient, root)
+def validate(body: Json, resource_type: str, root: str | None = None) -> Json:
+    """Check a resource of that type and return it; raises InvalidResource with a path for each element at fault.
 
-
-def validate_consent(body: Json) -> Json:
-    """Check a Consent and return it; raises InvalidResource with a path for each element at fault."""
-    return _validate(body, Consent, "Consent")
-
-
-def _validate(body: Json, model: type[Patient] | type[Consent], root: str) -> Json:
-    if body.get("resourceType") != model.__name__:
-        fail(f"{root}.resourceType", f"must be {model.__name__}")
-    if "contained" in body:
+    `root` is how the path begins, where the resource is a part of something.
+    """
+    root = root or resource_type
+    if body.get("resourceType") != resource_type:
+        fail(f"{root}.resourceType", f"must be {resource_type}")
+    if "contained" in body and resource_type not in CONTAINING:
         fail(f"{root}.contained", "is not taken here")
     try:
-        model.model_validate(body)
+        get_fhir_model_class(resource_type).model_validate(body)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise InvalidResource([_issue(one, root) for one in found[:MOST_ISSUES]]) from None

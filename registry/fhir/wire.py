@@ -1,4 +1,4 @@
-"""What travels: JSON in with limits, FHIR JSON out, content negotiation."""
+"""What travels: JSON of bounded size, depth and text, and the errors that name an element and never quote it."""
 
 import json
 import re
@@ -7,36 +7,14 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, NoReturn
 
-from flask import Request, Response, current_app
-
-from registry.errors import DomainError, InvalidInput, TooLarge
+from registry.errors import InvalidInput
 
 Json = dict[str, Any]
-FHIR_JSON = "application/fhir+json"
-ACCEPTED = frozenset({FHIR_JSON, "application/json", "text/json", "application/*", "*/*"})
-FORMATS = frozenset({"json", FHIR_JSON, "application/json", "text/json"})
-CONTENT_TYPES = frozenset({FHIR_JSON, "application/json", "text/json"})
 MAX_RESOURCE_BYTES = 65_536
 MAX_DEPTH = 16
 MAX_TEXT = 20_000
 MAX_PATH = 200
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-
-
-class NotAcceptable(DomainError):
-    """Only JSON is spoken here."""
-
-    code = "not-acceptable"
-    status = 406
-    fhir_code = "not-supported"
-
-
-class UnsupportedMediaType(DomainError):
-    """Only JSON is read here."""
-
-    code = "unsupported-media-type"
-    status = 415
-    fhir_code = "not-supported"
 
 
 class InvalidResource(InvalidInput):
@@ -54,30 +32,6 @@ def fail(expression: str, message: str) -> NoReturn:
     raise InvalidResource([{"expression": expression[:MAX_PATH], "message": message}])
 
 
-def negotiate(request: Request) -> None:
-    """Raise NotAcceptable unless the caller takes JSON (`_format` outranks Accept, FHIR R4 http §2.21.0.9)."""
-    wanted = request.args.get("_format")
-    if wanted is not None:
-        if wanted.replace(" ", "+").partition(";")[0].strip().lower() not in FORMATS:
-            raise NotAcceptable("_format must be json.")
-        return
-    offered = [value.partition(";")[0].strip().lower() for value, _ in request.accept_mimetypes]
-    if offered and not ACCEPTED.intersection(offered):
-        raise NotAcceptable("Only application/fhir+json is served.")
-
-
-def read_json(request: Request) -> Json:
-    """The body as a JSON object; raises UnsupportedMediaType, TooLarge or InvalidInput."""
-    if request.mimetype not in CONTENT_TYPES:
-        raise UnsupportedMediaType("Send application/fhir+json.")
-    if (request.content_length or 0) > MAX_RESOURCE_BYTES:
-        raise TooLarge(f"A resource has at most {MAX_RESOURCE_BYTES} bytes.")
-    body = request.get_data(cache=False)
-    if len(body) > MAX_RESOURCE_BYTES:
-        raise TooLarge(f"A resource has at most {MAX_RESOURCE_BYTES} bytes.")
-    return parse(body)
-
-
 def parse(body: bytes) -> Json:
     """A JSON object of bounded depth and text, without the characters no text may hold; raises InvalidInput."""
     try:
@@ -86,15 +40,13 @@ def parse(body: bytes) -> Json:
         raise InvalidInput("The body is not JSON in UTF-8.", code="not-json", debug=type(error).__name__) from None
     if not isinstance(parsed, dict):
         raise InvalidInput("The body must be one JSON object.", code="not-json")
-    _check(parsed, "", 0)
+    check(parsed)
     return parsed
 
 
-def answer(body: Json | None, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A FHIR JSON response; without a body for None."""
-    text = "" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    response: Response = current_app.response_class(text, status, dict(headers or {}), mimetype=FHIR_JSON)
-    return response
+def check(parsed: Json) -> None:
+    """Refuse what no resource may hold: depth, long text, null, forbidden characters; raises InvalidInput."""
+    _check(parsed, "", 0)
 
 
 def http_date(moment: datetime) -> str:

@@ -7,6 +7,8 @@ from fhir.resources.R4B.operationoutcome import OperationOutcome
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
+from registry.fhir.xml_format import from_xml
+
 # the registered ones: RFC 6749 §4.1.2.1 and §5.2, RFC 6750, 7009, 8628, 8707, 9101, 9396, 9449
 OAUTH_ERRORS = {
     "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
@@ -80,7 +82,9 @@ def _problem(answer: Answer, body: Any) -> None:
 
 
 def _outcome(answer: Answer, body: Any) -> None:
-    assert answer.headers["Content-Type"] == "application/fhir+json"
+    kind = answer.headers["Content-Type"].partition(";")[0]
+    assert kind in {"application/fhir+json", "application/fhir+xml"}
+    body = from_xml(answer.text.encode()) if kind.endswith("xml") else body
     OperationOutcome.model_validate(body)
     assert {issue["severity"] for issue in body["issue"]} <= {"error", "fatal"}
     assert {issue["code"] for issue in body["issue"]} <= FHIR_ISSUES

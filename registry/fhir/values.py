@@ -1,0 +1,104 @@
+"""The values of search parameters (FHIR R4 search §3.1.1.4): tokens, references, and dates with their prefixes."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from registry.calendar import LIMA
+from registry.errors import InvalidInput
+
+_DATE = re.compile(
+    r"(?P<prefix>eq|ne|gt|lt|ge|le|sa|eb|ap)?(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)(?P<time>T.{5,30})?)?)?",
+    re.ASCII,
+)
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+
+
+class Token(NamedTuple):
+    """`code`, `system|code`, `system|` (any code of it) or `|code` (one without a system): None is any, "" is none."""
+
+    system: str | None
+    code: str | None
+
+    def matches(self, system: str | None, code: str | None) -> bool:
+        """Whether a coding or identifier is meant."""
+        said = self.system is None or self.system == (system or "")
+        return said and (self.code is None or self.code == code)
+
+
+def read_token(text: str) -> Token:
+    """A token; raises InvalidInput for one that says nothing."""
+    system, bar, code = text.partition("|")
+    if not bar:
+        return Token(None, text)
+    if not system and not code:
+        raise InvalidInput("A token is code, system|code, system| or |code.")
+    return Token(system, code or None)
+
+
+def read_reference(text: str, resource_type: str) -> str | None:
+    """The id out of `id`, `Type/id` or an absolute reference; None for a reference to another type."""
+    kind, slash, identifier = text.rpartition("/")
+    return identifier if not slash or kind.rpartition("/")[2] == resource_type else None
+
+
+@dataclass(frozen=True, slots=True)
+class DateTest:
+    """A prefix and the span of time its date means: `low` is in it, `high` is the first moment that is not."""
+
+    prefix: str
+    low: datetime
+    high: datetime
+
+    def accepts(self, low: datetime, high: datetime | None = None) -> bool:
+        """Whether a moment, or a span from `low` to before `high`, is what the test asks for."""
+        high = high or low + timedelta(microseconds=1)
+        answers = {
+            "eq": self.low <= low and high <= self.high,
+            "ne": low < self.low or self.high < high,
+            "gt": high > self.high,
+            "ge": high > self.low,
+            "lt": low < self.low,
+            "le": low < self.high,
+            "sa": low >= self.high,
+            "eb": high <= self.low,
+            "ap": low < self.high + (self.high - self.low) and high > self.low - (self.high - self.low),
+        }
+        return answers[self.prefix]
+
+    def accepts_day(self, day: date) -> bool:
+        """The same for a calendar day, which begins at midnight in Lima."""
+        low = datetime(day.year, day.month, day.day, tzinfo=LIMA)
+        return self.accepts(low, low + DAY)
+
+
+def read_date(text: str) -> DateTest:
+    """A date, month, year or moment with its prefix; what names no time zone is Lima's. Raises InvalidInput."""
+    found = _DATE.fullmatch(text.replace(" ", "+"))
+    span = _span(found) if found else None
+    if found is None or span is None:
+        raise InvalidInput("A date is such as 1984, 1984-07, 1984-07-19 or ge2026-01-01.", code="date-malformed")
+    return DateTest(found["prefix"] or "eq", *span)
+
+
+def _span(found: re.Match[str]) -> tuple[datetime, datetime] | None:
+    try:
+        return _moment(found) if found["time"] else _days(found)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _moment(found: re.Match[str]) -> tuple[datetime, datetime]:
+    moment = datetime.fromisoformat(found[0].removeprefix(found["prefix"] or ""))
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=LIMA)
+    return moment, moment + SECOND
+
+
+def _days(found: re.Match[str]) -> tuple[datetime, datetime]:
+    low = datetime(int(found["year"]), int(found["month"] or 1), int(found["day"] or 1), tzinfo=LIMA)
+    if found["day"]:
+        return low, low + DAY
+    if found["month"]:
+        return low, (low.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return low, low.replace(year=low.year + 1)
