@@ -7,6 +7,8 @@ from urllib.parse import urljoin
 
 import httpx
 
+from sandbox.trust import trust
+
 MAX_HOPS = 15
 
 
@@ -87,7 +89,7 @@ class Browser:
 
     def __init__(self, heard: Callable[[httpx.Response], None]) -> None:
         agent = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) Firefox/140.0", "Accept": "text/html"}
-        self._http = httpx.Client(timeout=30, headers=agent, event_hooks={"response": [heard]})
+        self._http = httpx.Client(verify=trust(), timeout=30, headers=agent, event_hooks={"response": [heard]})
 
     def open(self, url: str) -> Page:
         """Go to an address, following redirects."""

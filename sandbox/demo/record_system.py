@@ -11,6 +11,7 @@ from sandbox.demo.telling import Teller
 from sandbox.establishment.registry_client import Client
 from sandbox.openid import s256
 from sandbox.possession import Possession
+from sandbox.trust import trust
 
 Json = dict[str, Any]
 
@@ -34,7 +35,9 @@ class RecordSystem:
         self._redirect_uri = known["redirect_uris"][0]
         self._client = Client(known["client_id"], known["private_jwk"])
         self._teller = teller
-        self._http = httpx.Client(timeout=30, event_hooks={"response": [teller.heard]}, auth=Possession())
+        self._http = httpx.Client(
+            verify=trust(), timeout=30, event_hooks={"response": [teller.heard]}, auth=Possession()
+        )
 
     def token(self, scope: str) -> dict[str, str]:
         """Return the headers that carry a token of the system's own (client credentials, private_key_jwt)."""

@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey
 
 from sandbox.establishment.store import Registered
 from sandbox.possession import Possession
+from sandbox.trust import trust
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SCOPE = "system/Patient.cu system/Patient.rs"
@@ -60,7 +61,7 @@ class Registry:
     def __init__(self, base_url: str, client: Client, http: httpx.Client | None = None) -> None:
         self._base_url = base_url
         self._client = client
-        self._http = http or httpx.Client(timeout=15, follow_redirects=False, auth=Possession())
+        self._http = http or httpx.Client(verify=trust(), timeout=15, follow_redirects=False, auth=Possession())
         self._token, self._token_ends = "", 0.0
 
     def register(self, identifier: str, resource: dict[str, Any]) -> Registered:

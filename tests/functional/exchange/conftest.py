@@ -26,7 +26,7 @@ def free_port() -> int:
 @contextmanager
 def served(application: Any, port: int) -> Iterator[str]:
     server = make_server("127.0.0.1", port, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{port}"

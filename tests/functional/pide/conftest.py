@@ -30,7 +30,7 @@ def url(citizen: tuple[Citizens, str], tmp_path_factory: pytest.TempPathFactory)
     password = tmp_path_factory.mktemp("pide") / "password.json"
     write_json(password, {"password": PASSWORD})
     server = bind(create_app(Pide(citizen[0], Entity(OFFICIAL_DNI, ENTITY_RUC, password), CONTROL)), 0)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

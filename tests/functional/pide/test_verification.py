@@ -183,7 +183,7 @@ class Odd(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def odd_url() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Odd)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -1,4 +1,4 @@
-"""One served product a module, with its people and ID Perú."""
+"""One served product a module, with its people; one ID Perú, RENIEC and operator of text messages a run."""
 
 import json
 import random
@@ -29,7 +29,7 @@ from tests.functional.portal.world import (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ports() -> tuple[int, int]:
     """A free port for the product and the first of the sandbox's."""
     bases = random.sample(range(20_000, 30_000, 20), 200)
@@ -37,21 +37,26 @@ def ports() -> tuple[int, int]:
     return base + 19, base
 
 
-@pytest.fixture(scope="module")
-def sandbox_files(ports: tuple[int, int], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any, Path]:
+@pytest.fixture(scope="session")
+def sandbox_files(
+    ports: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[dict[str, Any], dict[str, str], Path]]:
+    """The running State: the sandbox's summary, settings for the product, and the directory file."""
     var = tmp_path_factory.mktemp("sandbox")
-    return var, *prepare_sandbox(var, f"http://{HOST}:{ports[0]}", ports[1])
+    files = prepare_sandbox(var, f"http://{HOST}:{ports[0]}", ports[1])
+    with state_services(var):
+        yield files
 
 
 @pytest.fixture(scope="module")
 def settings(
     ports: tuple[int, int],
-    sandbox_files: tuple[Path, Any, Any, Path],
+    sandbox_files: tuple[dict[str, Any], dict[str, str], Path],
     database_url: str,
     broker_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Settings:
-    environment = sandbox_files[2]
+    _, environment, _ = sandbox_files
     return Settings(
         environment="test",
         base_url=f"http://{HOST}:{ports[0]}",
@@ -76,13 +81,15 @@ def settings(
 
 @pytest.fixture(scope="module")
 def world(
-    app: Flask, renhice: Renhice, ports: tuple[int, int], sandbox_files: tuple[Path, Any, Any, Path]
+    app: Flask,
+    renhice: Renhice,
+    ports: tuple[int, int],
+    sandbox_files: tuple[dict[str, Any], dict[str, str], Path],
 ) -> Iterator[World]:
     """The story's establishments, workers and patient, whose records are at both establishments."""
-    var, sandbox, _, directory = sandbox_files
+    sandbox, _, directory = sandbox_files
     holder = Holder(holding_resources())
     with ExitStack() as stack:
-        stack.enter_context(state_services(var))
         endpoint = f"http://{HOST}:{stack.enter_context(serve(holder.app()))}/fhir"
         content = json.loads(directory.read_text())
         for place in content["establishments"]:

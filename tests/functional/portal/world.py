@@ -110,7 +110,7 @@ class Holder:
 def serve(application: Any, port: int = 0) -> Iterator[int]:
     """Serve an application on loopback in a thread."""
     server = make_server(HOST, port, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield server.server_port
     server.shutdown()
