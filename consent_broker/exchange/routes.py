@@ -8,16 +8,15 @@ from werkzeug.datastructures import MultiDict
 from consent_broker.broker import current_broker
 from consent_broker.consents.vocabulary import CATEGORIES
 from consent_broker.exchange.bundle import searchset
+from consent_broker.exchange.granted import granted_access
 from consent_broker.exchange.service import fetch
+from consent_broker.exchange.summary.service import SUMMARISED, summarise
 from consent_broker.oauth.clients import find_client
 from consent_broker.oauth.cors import readable_by_app
-from consent_broker.oauth.grants import find_grant
-from consent_broker.oauth.holder_tokens import Access
-from consent_broker.oauth.models import OAuthGrant
 from registry.access import caller, require_scope
-from registry.audit.event import Event
+from registry.app import parts
 from registry.database import now, session
-from registry.errors import Forbidden, InvalidInput, NotFound
+from registry.errors import InvalidInput, NotFound
 
 blueprint = Blueprint("exchange", __name__)
 
@@ -36,6 +35,19 @@ def post_search(resource_type: str) -> Response:
     return _search(resource_type, request.form)
 
 
+@blueprint.get("/exchange/fhir/Patient/<uuid:patient>/$summary", provide_automatic_options=False)
+def summary(patient: UUID) -> Response:
+    """`Patient/{person}/$summary`: an International Patient Summary of what the token may read (HL7 IPS)."""
+    if request.args:
+        raise InvalidInput("The summary takes no parameters.", code="unsupported-parameter")
+    types = [one for one in SUMMARISED if f"patient/{one}.rs" in caller().scopes]
+    if not types:
+        require_scope(caller(), f"patient/{SUMMARISED[0]}.rs")
+    response = jsonify(summarise(session(), parts().sealer, current_broker(), granted_access(patient), types))
+    response.mimetype = "application/fhir+json"
+    return response
+
+
 @blueprint.after_request
 def _share(response: Response) -> Response:
     """What an app reads, its own pages may (SMART App Launch 2.2 §2.0.8)."""
@@ -49,18 +61,7 @@ def _search(resource_type: str, parameters: MultiDict[str, str]) -> Response:
         raise NotFound(f"Records are read as {', '.join(sorted(CATEGORIES))}.", code="unknown-type")
     patient = _patient(parameters)
     require_scope(caller(), f"patient/{resource_type}.rs")
-    grant = _grant(patient)
-    access = Access(
-        establishment_id=grant.establishment_id,
-        professional_id=grant.professional_id,
-        person_id=grant.person_id,
-        purpose=grant.purpose,
-        client_id=grant.client_id,
-        grant_id=grant.id,
-        consent_id=grant.consent_id,
-        details=grant.authorization_details,
-    )
-    result = fetch(session(), current_broker(), access, [resource_type])
+    result = fetch(session(), current_broker(), granted_access(patient), [resource_type])
     url = f"{current_broker().issuer}/exchange/fhir/{resource_type}?patient={patient}"
     response = jsonify(searchset(result, url))
     response.mimetype = "application/fhir+json"
@@ -75,22 +76,3 @@ def _patient(parameters: MultiDict[str, str]) -> UUID:
         return UUID(parameters["patient"].removeprefix("Patient/"))
     except ValueError:
         raise InvalidInput("The patient is named by the person's id.", code="invalid-patient") from None
-
-
-def _grant(patient: UUID) -> OAuthGrant:
-    """The caller's grant, for the patient who gave it and nobody else; another looks like an unknown one."""
-    grant_id = caller().grant_id
-    grant = find_grant(session(), grant_id) if grant_id else None
-    if grant is not None and grant.person_id == patient:
-        return grant
-    refusal = Event(
-        action="exchange:records:read",
-        outcome="refused",
-        reason="another-patient",
-        person_id=patient,
-        client_id=caller().client_id,
-        establishment_id=caller().establishment_id,
-        token_id=caller().token_id,
-        actor_role="professional",
-    )
-    raise Forbidden("The access token is not for this patient.", code="another-patient", audit=refusal)

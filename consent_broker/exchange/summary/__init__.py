@@ -1,0 +1,1 @@
+"""The International Patient Summary, assembled from what the gateway fetched; pure functions, nothing is kept."""
