@@ -12,6 +12,7 @@ from registry.database import session
 from registry.errors import NotFound
 from registry.fhir.patient_writing import own_record, recognisable, replaced
 from registry.fhir.wire import Json
+from registry.identity.records import list_own_versions
 from registry.identity.service import (
     LoadedPerson,
     OwnRecord,
@@ -30,6 +31,15 @@ def get_own(caller: Caller, record_id: UUID, version: int | None = None) -> OwnR
     if own is not None:
         account(caller, READ_RECORD, own.person_id, source_record_id=record_id)
     return own
+
+
+def read_history(caller: Caller, record_id: UUID) -> list[Json]:
+    """Every version of one of the caller's own records, newest first, audited; raises NotFound."""
+    newest = get_own(caller, record_id)
+    if newest is None:
+        raise unknown(caller, READ_RECORD, record_id)
+    versions = list_own_versions(session(), parts().sealer, caller.establishment_id, record_id)
+    return [own_record(one.member, str(one.person_id)) for one in versions]
 
 
 def read_patient(caller: Caller, patient_id: UUID) -> Json:

@@ -1,14 +1,16 @@
 """The patient identity feed: conditional update by the establishment's own number (IHE PIXm ITI-104)."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from registry.access import Caller
 from registry.database import session
 from registry.directory.service import get_establishment
-from registry.errors import InvalidInput
-from registry.fhir.patient_answers import unknown
+from registry.errors import Conflict, InvalidInput
+from registry.fhir.patient_answers import get_own, unknown
 from registry.fhir.patient_links import replacement_of
 from registry.fhir.patient_reading import local_numbers, to_deceased, to_demographics
 from registry.fhir.systems import is_document_system
@@ -22,6 +24,7 @@ from registry.identity.service import (
     Outcome,
     OwnRecord,
     Registration,
+    VersionMismatch,
     find_own_record,
     register_source_record,
 )
@@ -29,6 +32,17 @@ from registry.identity.service import (
 MAX_NUMBER = 64
 REVISED = "identity:record:received"
 _ENTITY_TAG = re.compile(r'(?:W/)?"(\d{1,9})"')
+
+
+class AlreadyThere(Conflict):
+    """A record of that local number is kept; it is revised with PUT."""
+
+    code = "record-exists"
+    fhir_code = "duplicate"
+
+    def __init__(self) -> None:
+        hint = "Revise it with PUT /fhir/Patient?identifier=, or send If-None-Exist."
+        super().__init__("Your establishment has a record of that local number.", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,54 @@ def parse_identifier(query: str | None, own_system: str) -> str:
     if system != own_system:
         raise InvalidInput("This identifier system is not your establishment's.", code="identifier-system-unknown")
     return number.strip()
+
+
+def refuse_documents(queries: Iterable[str]) -> None:
+    """Refuse the number of a document in an address; raises InvalidInput."""
+    for query in queries:
+        for value in query.split(","):
+            system, _, number = value.partition("|")
+            if number and is_document_system(system):
+                raise InvalidInput(
+                    "An identity document never stands in a URL.",
+                    code="identifier-is-a-document",
+                    hint="Search with POST /fhir/Patient/_search or POST /fhir/Patient/$match.",
+                )
+
+
+def create(engine: Engine, caller: Caller, patient: Json, if_none_exist: str | None) -> Outcome:
+    """Register the patient of a local number that is new here (FHIR R4 create).
+
+    One that is there already is left as it is: named in `If-None-Exist`, it is the answer (conditional create), else
+    AlreadyThere is raised.
+    """
+    validate(patient, "Patient")
+    system = _system(caller)
+    numbers = local_numbers(patient, system)
+    if len(numbers) != 1:
+        fail("Patient.identifier", f"must hold one local number of the system {system}")
+    if if_none_exist is not None:
+        named = parse_qs(if_none_exist.lstrip("?"))
+        if set(named) != {"identifier"} or [parse_identifier(one, system) for one in named["identifier"]] != numbers:
+            raise InvalidInput("If-None-Exist must be identifier=<system>|<local number>, the one in the body.")
+        known = _known(engine, caller, numbers[0])
+        if known is not None:
+            return known
+    try:
+        return _take(engine, caller, (system, numbers[0]), patient, Preconditions(None, "*"))
+    except VersionMismatch:
+        raise AlreadyThere from None
+
+
+def _known(engine: Engine, caller: Caller, number: str) -> Outcome | None:
+    record_id = find_own_id(session(), engine.sealer, caller.establishment_id, number)
+    if record_id is None:
+        return None
+    own = get_own(caller, record_id)
+    if own is None:
+        return None
+    member = own.member
+    return Outcome(record_id, own.person_id, member.version, member.received_at, "unchanged", created=False)
 
 
 def feed_by_identifier(

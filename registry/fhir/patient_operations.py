@@ -6,17 +6,17 @@ from matching.records import Document
 from registry.access import Caller
 from registry.app import parts
 from registry.database import session
-from registry.directory.service import find_by_identifier_system, get_establishment, list_establishments
+from registry.directory.service import get_establishment, list_establishments
 from registry.errors import DomainError, Forbidden
 from registry.fhir import systems
 from registry.fhir.parameters import MatchQuery, PixQuery
 from registry.fhir.patient_answers import account, refused, unknown
+from registry.fhir.patient_identifiers import OURS, establishment_of, own_members, tellable_identifiers
 from registry.fhir.patient_reading import to_demographics
 from registry.fhir.patient_writing import recognisable
 from registry.fhir.wire import Json
 from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
 from registry.identity.service import (
-    LoadedMember,
     LoadedPerson,
     Match,
     engine_of,
@@ -26,7 +26,6 @@ from registry.identity.service import (
     load_person,
     match,
 )
-from registry.locator.hiding import hidden_links
 from registry.locator.service import locate_for
 
 MATCHED = "identity:person:matched"
@@ -67,11 +66,11 @@ def match_patients(caller: Caller, query: MatchQuery) -> Json:
         account(caller, MATCHED, None, count=0)
     entries = [_entry(one, wanted.documents) for one in found]
     says_more = found or wanted.birth_date or wanted.paternal_surname or wanted.maternal_surname
-    hints = [] if says_more else [_hint()]
+    hints = [] if says_more else [document_alone()]
     return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries + hints}
 
 
-def _hint() -> Json:
+def document_alone() -> Json:
     """Why a search found nobody, in the form FHIR has for it (R4 §3.1.1.5.4)."""
     issue = {
         "severity": "information",
@@ -102,41 +101,18 @@ def cross_reference(caller: Caller, query: PixQuery) -> Json:
 
     Raises UnknownAuthority (400), UnknownTarget (403) and NotFound (404) with the texts of the profile. The source is
     the caller's own number, its record's id, or a person's: another establishment's number is as unknown as none.
-    Others' local numbers are told only to an establishment that holds a record of the person, never one that is the
-    number of a document, and never one of an establishment whose link the person hides.
     """
     person = _source(caller, query)
     _check_targets(query.targets)
     if person is None:
         raise unknown(caller, MATCHED, None, "sourceIdentifier Patient Identifier not found")
     account(caller, MATCHED, person.person_id)
-    own = [one for one in person.members if one.establishment_id == caller.establishment_id and one.active]
-    hidden = hidden_links(session(), person.person_id) - {caller.establishment_id}
-    told = [one for one in person.members if own and one.active and one.establishment_id not in hidden]
-    identifiers = [
-        {"system": systems.PERSON, "value": str(person.person_id)},
-        *({"system": systems.SOURCE_RECORD, "value": str(one.record_id)} for one in own),
-        *(_local(one) for one in told if _tellable(person, one, caller)),
-    ]
+    identifiers = tellable_identifiers(caller, person)
     wanted = [one for one in identifiers if _is_target(one, query)]
-    references = [str(person.person_id), *(str(one.record_id) for one in own)]
+    references = [str(person.person_id), *(str(one.record_id) for one in own_members(caller, person))]
     parameters = [{"name": "targetIdentifier", "valueIdentifier": one} for one in wanted]
     parameters += [{"name": "targetId", "valueReference": {"reference": f"Patient/{one}"}} for one in references]
     return {"resourceType": "Parameters", "parameter": parameters} if wanted else {"resourceType": "Parameters"}
-
-
-def _local(member: LoadedMember) -> Json:
-    return {"system": member.content.local_system, "value": member.content.local_number}
-
-
-def _tellable(person: LoadedPerson, member: LoadedMember, caller: Caller) -> bool:
-    """One's own number, or another's that holds no document number of the person or of its mother."""
-    if member.establishment_id == caller.establishment_id:
-        return True
-    facts = [one.normalised for one in person.members]
-    documents = [document for one in facts for document in (*one.documents, one.mother_document) if document]
-    number = "".join(filter(str.isalnum, member.content.local_number)).upper()
-    return not any(document.number in number for document in documents)
 
 
 def _is_target(identifier: Json, query: PixQuery) -> bool:
@@ -147,7 +123,7 @@ def _is_target(identifier: Json, query: PixQuery) -> bool:
 def _source(caller: Caller, query: PixQuery) -> LoadedPerson | None:
     if query.system in {systems.PERSON, systems.SOURCE_RECORD}:
         return _source_by_id(caller, query)
-    establishment = None if systems.is_document_system(query.system) else _establishment(query.system)
+    establishment = None if systems.is_document_system(query.system) else establishment_of(query.system)
     if establishment is None:
         raise UnknownAuthority(
             "sourceIdentifier Assigning Authority not found", hint="Search by an identity document with POST $match."
@@ -170,14 +146,8 @@ def _source_by_id(caller: Caller, query: PixQuery) -> LoadedPerson | None:
     return load_person(session(), sealer, current.id) if current else None
 
 
-def _establishment(system: str) -> UUID | None:
-    found = find_by_identifier_system(session(), system)
-    return found.id if found else None
-
-
 def _check_targets(targets: frozenset[str]) -> None:
-    ours = {systems.PERSON, systems.SOURCE_RECORD}
-    if any(target not in ours and _establishment(target) is None for target in targets):
+    if any(target not in OURS and establishment_of(target) is None for target in targets):
         raise UnknownTarget("targetSystem not found")
 
 

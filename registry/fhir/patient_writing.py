@@ -110,7 +110,9 @@ def _present(element: Json) -> Json:
 def _facts(facts: Demographics) -> Json:
     """The demographic elements, those that are missing left out."""
     mother = facts.mother_document
-    extension = [{"url": systems.MOTHERS_DOCUMENT, "valueIdentifier": document_identifier(mother)}] if mother else []
+    extension = _strings((systems.MOTHERS_MAIDEN_NAME, facts.maternal_surname))
+    if mother:
+        extension.append({"url": systems.MOTHERS_DOCUMENT, "valueIdentifier": document_identifier(mother)})
     return _present(
         {
             "extension": extension,

@@ -10,18 +10,24 @@ from registry.database import session
 from registry.errors import NotFound
 from registry.fhir.answers import answer, answer_read, answer_stored
 from registry.fhir.formats import FORM, read_resource
+from registry.fhir.history import history_bundle
 from registry.fhir.parameters import read_match, read_pix, read_pix_query
-from registry.fhir.patient_answers import READ_RECORD, get_own, read_patient, unknown
+from registry.fhir.patient_answers import READ_RECORD, get_own, read_history, read_patient, unknown
 from registry.fhir.patient_feed import (
     Preconditions,
+    create,
     feed_by_id,
     feed_by_identifier,
+    refuse_documents,
     remove_by_id,
     remove_by_identifier,
 )
 from registry.fhir.patient_operations import cross_reference, locate_patient, match_patients
-from registry.fhir.patient_writing import own_record
+from registry.fhir.patient_parameters import PARAMETERS
+from registry.fhir.patient_search import search_patients
+from registry.fhir.patient_writing import PROFILE, own_record
 from registry.fhir.resources import Operation, Resource, fhir_blueprint
+from registry.fhir.searching import read_search
 from registry.fhir.systems import BASE
 from registry.identity.service import Engine, Outcome, engine_of, find_own_record
 
@@ -29,16 +35,39 @@ READ, WRITE, REMOVE = "system/Patient.rs", "system/Patient.cu", "system/Patient.
 
 PATIENT = Resource(
     type="Patient",
-    interactions=("read", "vread", "update", "delete"),
+    profiles=(PROFILE,),
+    interactions=("read", "vread", "history-instance", "search-type", "create", "update", "delete"),
+    search=PARAMETERS,
     operations=(
         Operation(name="match", definition="http://hl7.org/fhir/OperationDefinition/Patient-match"),
         Operation(name="ihe-pix", definition="https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"),
         Operation(name="patient-location", definition=f"{BASE}/OperationDefinition/patient-location"),
     ),
+    conditional_create=True,
+    conditional_read=True,
     conditional_update=True,
     conditional_delete=True,
 )
 blueprint = fhir_blueprint(PATIENT)
+
+
+@blueprint.get("")
+def get_search() -> Response:
+    """ITI-78: own records and persons by what they are called, or described by; no document number in the address."""
+    return _searched()
+
+
+@blueprint.post("/_search")
+def post_search() -> Response:
+    """The same with the parameters in the body."""
+    return _searched()
+
+
+@blueprint.post("")
+def post_patient() -> Response:
+    """Register a patient under the local number in the body; 409 for one that is there, 200 with `If-None-Exist`."""
+    require_scope(caller(), WRITE)
+    return _stored(create(_engine(), caller(), read_resource(), request.headers.get("If-None-Exist")))
 
 
 @blueprint.put("")
@@ -93,6 +122,15 @@ def get_version(patient_id: str, version: int) -> Response:
     return answer_read(own_record(own.member, str(own.person_id)))
 
 
+@blueprint.get("/<patient_id>/_history")
+def get_history(patient_id: str) -> Response:
+    """Every version of one's own source record, newest first."""
+    require_scope(caller(), READ)
+    return answer(
+        history_bundle(f"{parts().settings.base_url}/fhir/Patient", read_history(caller(), _uuid(patient_id)))
+    )
+
+
 @blueprint.post("/$match")
 def post_match() -> Response:
     """ITI-119: persons like the Patient sent."""
@@ -120,6 +158,12 @@ def get_location(patient_id: str) -> Response:
     """Which establishments hold records of a person."""
     require_scope(caller(), READ)
     return answer(locate_patient(caller(), _uuid(patient_id)))
+
+
+def _searched() -> Response:
+    require_scope(caller(), READ)
+    refuse_documents(request.args.getlist("identifier"))
+    return answer(search_patients(caller(), read_search(PATIENT, caller().client_id)))
 
 
 def _engine() -> Engine:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -13,6 +13,8 @@ from registry.identity.candidates import LoadedMember
 from registry.identity.contents import from_bytes, local_domain, seal_context
 from registry.identity.models import Membership, SourceRecord, SourceRecordVersion, Verification
 from registry.sealing import DataKey, Sealer
+
+OwnRow = tuple[SourceRecord, SourceRecordVersion, UUID, DataKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +70,28 @@ def find_own_record(
     Raises SealError for altered bytes; a record whose data key was destroyed is not there any more.
     """
     wanted = SourceRecord.version if version is None else version
-    query = (
+    query = _own_versions(establishment_id, record_id).where(SourceRecordVersion.version == wanted)
+    row = session.execute(query).one_or_none()
+    return _opened(sealer, row) if row else None
+
+
+def list_own_versions(session: Session, sealer: Sealer, establishment_id: UUID, record_id: UUID) -> list[OwnRecord]:
+    """Every version of an establishment's record, newest first; empty like `find_own_record` is None."""
+    query = _own_versions(establishment_id, record_id).order_by(SourceRecordVersion.version.desc())
+    return [_opened(sealer, row) for row in session.execute(query)]
+
+
+def _own_versions(establishment_id: UUID, record_id: UUID) -> Select[*OwnRow]:
+    return (
         select(SourceRecord, SourceRecordVersion, Membership.person_id, DataKey)
         .join(Membership, Membership.source_record_id == SourceRecord.id)
-        .join(
-            SourceRecordVersion,
-            (SourceRecordVersion.source_record_id == SourceRecord.id) & (SourceRecordVersion.version == wanted),
-        )
+        .join(SourceRecordVersion, SourceRecordVersion.source_record_id == SourceRecord.id)
         .join(DataKey, DataKey.owner_id == SourceRecord.id)
         .where(SourceRecord.id == record_id, SourceRecord.establishment_id == establishment_id)
     )
-    row = session.execute(query).one_or_none()
-    if row is None:
-        return None
+
+
+def _opened(sealer: Sealer, row: Row[*OwnRow]) -> OwnRecord:
     record, said, person_id, key = row
     content = from_bytes(sealer.unseal(key, said.sealed, seal_context(said.version)))
     member = LoadedMember(

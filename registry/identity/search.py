@@ -1,6 +1,6 @@
 """Searching for persons by demographics (IHE PDQm ITI-119) and by identifier (IHE PIXm ITI-83)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -27,6 +27,18 @@ Grade = Literal["certain", "probable", "possible"]
 GRADES: tuple[Grade, ...] = ("certain", "probable", "possible")
 MOST_RESULTS = 50
 BIRTHS = frozenset({"same", "same_partial", "swapped", "slip", "part"})
+
+
+class SearchTooWide(Unprocessable):
+    """What is sent makes no blocking key: too many people would answer to it."""
+
+    code = "search-too-wide"
+    fhir_code = "too-costly"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This says too little to search for a person.", hint="Send a document number, or names with a birth date."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +69,7 @@ def match(
     wanted = normalise(demographics)
     tokens = blind_keys(engine.sealer, blocking_keys(wanted))
     if not tokens:
-        raise Unprocessable(
-            "This says too little to search for a person.",
-            code="search-too-wide",
-            hint="Send a document number, or names with a birth date.",
-        )
+        raise SearchTooWide
     persons = find_persons(session, engine.sealer, tokens)
     graded = _grade(engine, wanted, persons)
     if corroborated:
@@ -69,6 +77,24 @@ def match(
     if only_certain:
         graded = [found for found in graded if found.grade == "certain"]
     return graded[: min(count, MOST_RESULTS)]
+
+
+def find_candidates(session: Session, sealer: Sealer, readings: Iterable[Demographics]) -> list[LoadedPerson]:
+    """Persons with a record that shares a blocking key with any of the readings, by id; raises SearchTooWide.
+
+    A reading with a document finds only whom a surname or the birth date agrees with too (`match`, corroborated).
+    """
+    wanted = [normalise(one) for one in readings]
+    keyed = [(one, blind_keys(sealer, blocking_keys(one))) for one in wanted]
+    tokens = sorted({token for _, tokens in keyed for token in tokens})
+    if not tokens:
+        raise SearchTooWide
+    persons = find_persons(session, sealer, tokens)
+    return [
+        person
+        for _, person in sorted(persons.items())
+        if any(not one.documents or _corroborates(one, person) for one in wanted)
+    ]
 
 
 def _grade(engine: Engine, wanted: Normalised, persons: dict[UUID, LoadedPerson]) -> list[Match]:

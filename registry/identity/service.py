@@ -19,7 +19,14 @@ from registry.identity.persons import (
 )
 from registry.identity.records import OwnRecord, find_own_record
 from registry.identity.registration import Outcome, VersionMismatch, register_source_record
-from registry.identity.search import Match, find_by_local_number, find_by_source_record, match
+from registry.identity.search import (
+    Match,
+    SearchTooWide,
+    find_by_local_number,
+    find_by_source_record,
+    find_candidates,
+    match,
+)
 
 __all__ = [
     "Content",
@@ -30,10 +37,12 @@ __all__ = [
     "Outcome",
     "OwnRecord",
     "Registration",
+    "SearchTooWide",
     "VersionMismatch",
     "engine_of",
     "find_by_local_number",
     "find_by_source_record",
+    "find_candidates",
     "find_citizen",
     "find_own_record",
     "find_person",

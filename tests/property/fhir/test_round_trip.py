@@ -13,6 +13,7 @@ from matching.records import Demographics, Document, DocumentType
 from registry.fhir.capability import capability_statement
 from registry.fhir.patient_reading import to_demographics
 from registry.fhir.patient_writing import own_record, recognisable
+from registry.fhir.systems import MOTHERS_MAIDEN_NAME
 from registry.identity.service import Content, LoadedMember, LoadedPerson
 
 SYSTEM = "https://example.pe/hc"
@@ -59,7 +60,8 @@ def test_recognisable_shows_no_more_than_it_may(facts: Demographics, asked: Demo
     person = LoadedPerson(UUID(int=3), 1, (member(facts),))
     shown = recognisable(person, asked.documents)
     Patient.model_validate(shown)
-    assert {"telecom", "address", "extension", "multipleBirthInteger"}.isdisjoint(shown)
+    assert {"telecom", "address", "multipleBirthInteger"}.isdisjoint(shown)
+    assert {one["url"] for one in shown.get("extension", [])} <= {MOTHERS_MAIDEN_NAME}
     carried, known = set(normalise(facts).documents), set(normalise(asked).documents)
     assert set(to_demographics(shown).documents) <= carried & known
 
