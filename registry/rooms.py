@@ -5,6 +5,7 @@ from registry.api import documentation
 from registry.app import Renhice, Room
 from registry.database import session
 from registry.fhir.capability import blueprint as capability
+from registry.fhir.document_routes import documents, submission_sets, submissions
 from registry.fhir.routes import blueprint as fhir
 from registry.health import blueprint as health
 from registry.identity.reresolution.driving import EVERY, advance
@@ -27,6 +28,9 @@ def rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=documentation, policy=public, surface="problem"),
         Room(blueprint=capability, policy=public, surface="fhir"),
         Room(blueprint=fhir, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
+        Room(blueprint=submissions, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
+        Room(blueprint=documents, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
+        Room(blueprint=submission_sets, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=stewardship, policy=bearer(authenticate, "/api/v1"), surface="problem"),
     ]
 

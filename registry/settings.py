@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     searches_per_hour_client: int = Field(default=5_000, ge=1, le=1_000_000)
     searches_per_hour_professional: int = Field(default=100, ge=1, le=1_000_000)
     match_model: Path | None = None
+    signature_anchors_dir: Path | None = None
     adolescent_from_age: int = Field(default=14, ge=0, le=18)
     four_eyes_above: int = Field(default=6, ge=2, le=1000)
     unmerge_by_feed: bool = False

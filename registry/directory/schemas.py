@@ -15,6 +15,8 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 RESOURCE_TYPES = ("AllergyIntolerance", "MedicationStatement", "Encounter", "Condition", "Immunization")
 SCOPES = frozenset(
     {"system/Patient.cu", "system/Patient.rs", "system/Consent.cu", "system/Consent.rs"}
+    | {"system/DocumentReference.cu", "system/DocumentReference.rs", "system/List.rs", "system/Provenance.rs"}
+    | {"system/AuditEvent.rs"}
     | {"access-request", "representation", "emergency", "launch", "offline_access"}
     | {f"patient/{resource_type}.rs" for resource_type in RESOURCE_TYPES}
 )

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from registry.fhir.wire import MAX_PATH, InvalidResource, Json, fail
 
 MOST_ISSUES = 20
-CONTAINING = frozenset({"Composition", "DocumentReference"})
+CONTAINING = frozenset({"Composition", "DocumentReference", "List", "Provenance"})
 MESSAGES = {
     "extra_forbidden": "is not an element of this resource",
     "missing": "is required",

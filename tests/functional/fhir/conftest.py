@@ -28,6 +28,10 @@ SCOPES = {
     "": frozenset({"system/Patient.cu", "system/Patient.rs"}),
     "-reader": frozenset({"system/Patient.rs"}),
     "-remover": frozenset({"system/Patient.d"}),
+    "-documents": frozenset(
+        {"system/DocumentReference.cu", "system/DocumentReference.rs", "system/List.rs", "system/Provenance.rs"}
+    ),
+    "-auditor": frozenset({"system/AuditEvent.rs"}),
 }
 MOTHERS_FAMILY = "http://hl7.org/fhir/StructureDefinition/humanname-mothers-family"
 
