@@ -1,5 +1,6 @@
 """Refusals the portal raises itself; their words are Spanish and go to the screen as they are."""
 
+from registry.audit.event import Event
 from registry.errors import Conflict, Forbidden, InvalidInput, Unavailable
 
 SPOKEN = "portal-"
@@ -32,6 +33,16 @@ class SignInUnavailable(Unavailable):
 
     def __init__(self, debug: str) -> None:
         super().__init__("ID Perú no responde.", hint="Espere unos minutos y vuelva a intentarlo.", debug=debug)
+
+
+class PasskeyRefused(InvalidInput):
+    """What an authenticator answered proves nothing here; why stays in the log."""
+
+    code = "portal-passkey-refused"
+
+    def __init__(self, debug: str, *, audit: Event | None = None) -> None:
+        hint = "Vuelva a intentarlo desde la página. Si no puede, ingrese con su clave y revise «Llaves de acceso»."
+        super().__init__("La llave de acceso no sirvió.", hint=hint, debug=debug, audit=audit)
 
 
 class RoleMissing(Forbidden):

@@ -37,7 +37,8 @@ class SignedIn:
     csrf: str
     seed: str
     staff: bool
-    """Whether they signed in at the staff's provider."""
+    """Whether they signed in at the staff's provider, or with a passkey."""
+    passkey_id: UUID | None = None
 
     acting: Acting | None = None
     lapsed: bool = False
@@ -91,6 +92,7 @@ def _sit_down(found: Session) -> SignedIn:
         csrf=found.csrf,
         seed=found.seed,
         staff=identity.staff,
+        passkey_id=found.passkey_id,
         acting=acting,
         lapsed=found.acting_by is not None and acting is None,
     )
@@ -123,10 +125,12 @@ def require_fresh(acr: int, came_from: str, within: timedelta = FRESH) -> None:
         go_and_sign_in(acr, came_from=came_from, max_age=int(within.total_seconds()), staff=who.staff)
 
 
-def go_and_sign_in(acr: int, came_from: str, max_age: int | None = None, *, staff: bool = False) -> None:
+def go_and_sign_in(
+    acr: int, came_from: str, max_age: int | None = None, *, staff: bool = False, by_provider: bool = False
+) -> None:
     """Leave for the sign-in, to come back to that page (303, so that a form is never sent twice)."""
-    said = {"reciente": "1" if max_age else "", "personal": "1" if staff else ""}
-    query = {"nivel": str(acr), "volver": came_from} | {name: value for name, value in said.items() if value}
+    said = {"reciente": max_age is not None, "personal": staff, "proveedor": by_provider}
+    query = {"nivel": str(acr), "volver": came_from} | {name: "1" for name, true in said.items() if true}
     abort(redirect(f"/ingresar?{urlencode(query)}", 303))
 
 

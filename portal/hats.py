@@ -42,7 +42,7 @@ PATIENT = Hat(
         Section("Límites", "/mi-historia/limites"),
         Section("Emergencias", "/mi-historia/emergencias"),
         Section("Representación", "/mi-historia/representados"),
-        Section("Mis ingresos", "/mi-historia/sesiones"),
+        Section("Mis ingresos", "/cuenta/sesiones"),
     ),
     staff=False,
 )
@@ -66,6 +66,15 @@ PRIVACY_OFFICER = Hat(
 )
 DECIDING = replace(PATIENT, acr=DECISION_ACR)
 """A patient about to give a permission: two factors (ID Perú level 2)."""
+
+ACCOUNT = Hat(
+    "account",
+    "Mi cuenta",
+    "/cuenta/sesiones",
+    STAFF_ACR,
+    (Section("Ingresos abiertos", "/cuenta/sesiones"), Section("Llaves de acceso", "/cuenta/llaves")),
+)
+"""Not a role: the account of somebody who works with the registry, whatever as."""
 
 HATS = {hat.role: hat for hat in (PATIENT, PROFESSIONAL, STEWARD, ANALYST, PRIVACY_OFFICER)}
 BY_WORD = {

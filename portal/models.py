@@ -1,9 +1,9 @@
-"""Tables of the portal: sign-ins under way and sessions; only hashes of what the browser holds."""
+"""Tables of the portal: sign-ins under way, sessions, passkeys; only hashes of what the browser holds."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base, new_id, now
@@ -40,5 +40,46 @@ class PortalSession(Base):
     last_seen_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    passkey_id: Mapped[UUID | None] = mapped_column(index=True)
+    """The passkey that opened it; it ends when that passkey is removed."""
     acting_by: Mapped[UUID | None] = mapped_column(ForeignKey("representations.id"))
     """The representation by which this browser acts in another's name; what it permits is derived at each request."""
+
+
+class Passkey(Base):
+    """A passkey of somebody who works with the registry (WebAuthn Level 2): the public half, and what it may open."""
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    subject: Mapped[bytes] = mapped_column(index=True)
+    """Whose it is, as in their sessions; also the user handle the authenticator keeps."""
+    credential_id: Mapped[bytes] = mapped_column(unique=True)
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    acr: Mapped[int]
+    """The level it proves: that of the sign-in it was added in, and at most 2 where the key can be copied."""
+    copied: Mapped[bool]
+    """Whether its provider may keep it on several devices (backup eligible)."""
+    sealed_identity: Mapped[bytes]
+    name: Mapped[str]
+    added_at: Mapped[datetime] = mapped_column(default=now)
+    last_used_at: Mapped[datetime | None]
+    blocked_at: Mapped[datetime | None]
+    """When its counter ran backwards: somebody may hold a copy."""
+
+
+class PasskeyChallenge(Base):
+    """A challenge put to an authenticator; deleted by the statement that accepts its answer, so it counts once."""
+
+    __tablename__ = "passkey_challenges"
+
+    challenge_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    holder_hash: Mapped[bytes]
+    """The browser it was put to: of its session when a key is added, of its cookie when one signs in."""
+    adding: Mapped[bool]
+    subject: Mapped[bytes | None]
+    """Whose key must answer, where somebody is signed in already."""
+    acr: Mapped[int]
+    return_to: Mapped[str]
+    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,12 +1,11 @@
-"""The patient's pages: where the records are, who read them, and where the account is open."""
+"""The patient's pages: where the records are, and who read them."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import Blueprint, Response, g, redirect, request
-from werkzeug.wrappers import Response as Answer
+from flask import Blueprint, Response, request
 
 from consent_broker.consents.access_requests import list_pending_requests
 from consent_broker.oauth.rfc8628_device import waits_for
@@ -17,8 +16,6 @@ from portal.dates import next_day, parse_day
 from portal.guard import require, signed_in
 from portal.hats import PATIENT
 from portal.people import current_id, holders_of, person_and_replaced
-from portal.session import end_session, list_sessions
-from portal.views import OpenSession
 from registry.app import parts
 from registry.audit.service import Selection, establishments_of
 from registry.database import session
@@ -100,31 +97,6 @@ def accesses_csv() -> Response:
     response = Response(log.csv_of(parts(), _selection(_filters())), mimetype="text/csv")
     response.headers["Content-Disposition"] = 'attachment; filename="accesos.csv"'
     return response
-
-
-@patient.get("/sesiones")
-def sessions() -> Response:
-    """Where my account is open."""
-    mine = signed_in().session_id
-    found = [
-        OpenSession(
-            id=row.id,
-            device=row.device,
-            started_at=row.started_at,
-            last_seen_at=row.last_seen_at,
-            current=row.id == mine,
-        )
-        for row in list_sessions(session(), mine)
-    ]
-    return layout.page("sessions.html", sessions=found)
-
-
-@patient.post("/sesiones/<uuid:session_id>/cerrar")
-def close_session(session_id: UUID) -> Answer:
-    """End one of my sessions; another's looks like none."""
-    if not end_session(session(), session_id, owned_by=g.sign_in.session_id):
-        raise NotFound("There is no such session.")
-    return redirect("/mi-historia/sesiones", 303)
 
 
 def _filters() -> Filters:

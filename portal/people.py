@@ -43,12 +43,13 @@ class Hats:
 def hats_for(session: Session, parts: Renhice, identity: Identity) -> Hats:
     """All that a verified human may act as now; the document comes from the identity provider, never the browser.
 
-    Where staff has a provider of its own, its word makes nobody a patient, and ID Perú's nobody staff.
+    What the staff's provider says, or a passkey, makes nobody a patient; where staff has a provider of its own, ID
+    Perú's word makes nobody staff.
     """
     apart = parts.settings.staff_oidc_issuer is not None
     document = Document(DocumentType.DNI, identity.document)
     names, confirmed = _names(identity)
-    if apart and identity.staff:
+    if identity.staff:
         return _staff_hats(session, parts, document)
     person_id = find_citizen(session, parts.sealer, document, names, confirmed=confirmed)
     cared_for = person_id is not None or bool(list_of_representative(session, parts.sealer, document))

@@ -7,24 +7,15 @@ from flask import Blueprint, Response, current_app, g, redirect, request
 from werkzeug.wrappers import Response as Answer
 
 from portal import layout
+from portal.entering import enter, set_cookie
 from portal.errors import SignInFailed, SignInUnavailable
-from portal.guard import cookie_name, load_session, safe_return
+from portal.guard import cookie_name, safe_return
 from portal.hats import BY_WORD, HATS
+from portal.key_sign_in import offers_key
 from portal.oidc import IdPeru, Registration
-from portal.people import confirm_names, hats_for
-from portal.session import (
-    LONGEST,
-    SIGN_IN_TIME,
-    Identity,
-    derive,
-    end_session,
-    open_session,
-    remember_sign_in,
-    take_sign_in,
-)
-from registry.app import Renhice, parts
-from registry.audit.event import Event
-from registry.audit.service import record
+from portal.people import confirm_names
+from portal.session import SIGN_IN_TIME, derive, end_session, remember_sign_in, take_sign_in
+from registry.app import parts
 from registry.database import session
 from registry.pide.port import IdentityRegistry
 from registry.pide.reniec import make_identity_registry
@@ -59,11 +50,13 @@ def sign_in() -> Answer:
     if wanted is None:
         return layout.page("sign_in.html", links=_sign_in_links())
     acr, return_to, working = wanted
+    if working and offers_key():
+        return redirect(f"/ingresar/llave?{request.query_string.decode()}", 303)
     staff = working and parts().settings.staff_oidc_issuer is not None
     max_age = 0 if "reciente" in request.args else None
     secret = remember_sign_in(session(), acr=acr, max_age=max_age, return_to=return_to, staff=staff)
     response = redirect(_provider(staff=staff).authorization_url(secret, acr, max_age), 303)
-    _set_cookie(response, _SIGN_IN_COOKIE, secret, int(SIGN_IN_TIME.total_seconds()), path="/ingresar")
+    set_cookie(response, _SIGN_IN_COOKIE, secret, int(SIGN_IN_TIME.total_seconds()), path="/ingresar")
     return response
 
 
@@ -96,7 +89,7 @@ def _take_answer(*, staff: bool) -> Answer:
     identity = replace(provider.identify(request.args["code"], secret, trip.acr, trip.max_age), staff=staff)
     identity = identity if staff else confirm_names(_identity_registry(), identity)
     response = redirect(trip.return_to, 303)
-    _set_cookie(response, cookie_name(), _open(identity), int(LONGEST.total_seconds()))
+    enter(response, identity)
     response.delete_cookie(_SIGN_IN_COOKIE, path="/ingresar")
     return response
 
@@ -116,9 +109,9 @@ def change_look() -> Answer:
     """Keep the theme or the text size in a cookie."""
     response = redirect(safe_return(request.form.get("volver")), 303)
     if request.form.get("tema") in layout.THEMES:
-        _set_cookie(response, "renhice_tema", request.form["tema"], _YEAR_SECONDS)
+        set_cookie(response, "renhice_tema", request.form["tema"], _YEAR_SECONDS)
     if request.form.get("texto") in layout.TEXT_SIZES:
-        _set_cookie(response, "renhice_texto", request.form["texto"], _YEAR_SECONDS)
+        set_cookie(response, "renhice_texto", request.form["texto"], _YEAR_SECONDS)
     return response
 
 
@@ -171,27 +164,3 @@ def _wanted() -> tuple[int, str, bool] | None:
 def _sign_in_links() -> dict[str, str]:
     words = {hat.role: word for word, hat in BY_WORD.items()}
     return {role: f"/ingresar?como={words[role]}" for role in HATS}
-
-
-def _open(identity: Identity) -> str:
-    shared: Renhice = parts()
-    load_session()
-    if g.sign_in:
-        end_session(session(), g.sign_in.session_id, owned_by=g.sign_in.session_id)
-    hats = hats_for(session(), shared, identity)
-    record(
-        session(),
-        Event(
-            action="portal:session:opened",
-            actor_person_id=hats.person_id,
-            professional_id=hats.professional_id,
-            actor_role=",".join(sorted(hats.roles)) or None,
-            detail={"acr": identity.acr, "names_confirmed": identity.state_names is not None},
-        ),
-    )
-    return open_session(session(), shared.sealer, identity, request.headers.get("User-Agent", ""))
-
-
-def _set_cookie(response: Answer, name: str, value: str, max_age: int, path: str = "/") -> None:
-    secure = parts().settings.secure
-    response.set_cookie(name, value, max_age=max_age, path=path, secure=secure, httponly=True, samesite="Lax")

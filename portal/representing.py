@@ -13,7 +13,7 @@ from portal.guard import require_fresh, signed_in
 from portal.hats import DECISION_ACR
 from portal.patient import me, policy
 from portal.people import person_and_replaced
-from portal.session import act_by, document_of
+from portal.session import act_by, identity_of
 from portal.views import ActInName, Represented, RepresentedBy
 from registry.app import parts
 from registry.audit.event import Detail, Event
@@ -103,7 +103,7 @@ def end(representation_id: UUID) -> Answer:
 
 
 def _mandates() -> list[Acting]:
-    document = document_of(session(), parts().sealer, signed_in().session_id)
+    document = identity_of(session(), parts().sealer, signed_in().session_id).document
     return mandates_of(session(), parts(), document)
 
 

@@ -1,5 +1,7 @@
 """The rooms of the portal: each blueprint with the policy that guards it."""
 
+from portal.account import account
+from portal.account import policy as account_policy
 from portal.analyst import analyst
 from portal.analyst import policy as analyst_policy
 from portal.assisted import assisted
@@ -13,6 +15,7 @@ from portal.codes import policy as codes_policy
 from portal.desk import desk
 from portal.emergency import emergency
 from portal.guard import load_session
+from portal.key_sign_in import key_sign_in
 from portal.limits import limits
 from portal.my_emergencies import my_emergencies
 from portal.patient import patient
@@ -39,6 +42,8 @@ def rooms() -> list[Room]:
     return [
         Room(blueprint=static, policy=public, surface="page"),
         Room(blueprint=portal, policy=load_session, surface="page"),
+        Room(blueprint=key_sign_in, policy=load_session, surface="page"),
+        Room(blueprint=account, policy=account_policy, surface="page"),
         Room(blueprint=patient, policy=patient_policy, surface="page"),
         Room(blueprint=permissions, policy=patient_policy, surface="page"),
         Room(blueprint=limits, policy=patient_policy, surface="page"),

@@ -60,6 +60,8 @@ class Session:
     """The representation by which it acts in another's name."""
     seed: str
     """What codes shown in this session derive from; never leaves the server."""
+    passkey_id: UUID | None = None
+    """The passkey that opened it; None when an identity provider did."""
 
 
 def derive(secret: str, label: str) -> str:
@@ -80,7 +82,7 @@ def remember_sign_in(
     session.execute(delete(PortalSignIn).where(PortalSignIn.expires_at < now()))
     session.add(
         PortalSignIn(
-            secret_hash=_hash(secret),
+            secret_hash=hash_of(secret),
             acr=acr,
             max_age=max_age,
             return_to=return_to,
@@ -93,36 +95,44 @@ def remember_sign_in(
 
 def take_sign_in(session: DatabaseSession, secret: str | None) -> PortalSignIn | None:
     """End the trip and return it; None when unknown, late or already taken. One statement, so that it is taken once."""
-    if not _well_formed(secret):
+    if not well_formed(secret):
         return None
-    taken = delete(PortalSignIn).where(PortalSignIn.secret_hash == _hash(secret)).returning(PortalSignIn)
+    taken = delete(PortalSignIn).where(PortalSignIn.secret_hash == hash_of(secret)).returning(PortalSignIn)
     found = session.scalars(taken, execution_options={"synchronize_session": False}).one_or_none()
     return found if found and found.expires_at > now() else None
 
 
-def open_session(session: DatabaseSession, sealer: Sealer, identity: Identity, user_agent: str) -> str:
+def open_session(
+    session: DatabaseSession, sealer: Sealer, identity: Identity, user_agent: str, passkey_id: UUID | None = None
+) -> str:
     """Open a session and return the cookie's secret, which is stored only as a hash."""
     secret, session_id = new_secret(), new_id()
     session.add(
         PortalSession(
             id=session_id,
-            secret_hash=_hash(secret),
-            subject=sealer.blind("portal-subject-staff" if identity.staff else "portal-subject", identity.document),
-            sealed_identity=sealer.seal(session, session_id, _to_bytes(identity), _IDENTITY),
+            secret_hash=hash_of(secret),
+            subject=subject_of(sealer, identity),
+            sealed_identity=sealer.seal(session, session_id, to_bytes(identity), _IDENTITY),
             acr=identity.acr,
             auth_time=identity.auth_time,
             device=device(user_agent),
+            passkey_id=passkey_id,
             expires_at=now() + LONGEST,
         )
     )
     return secret
 
 
+def subject_of(sealer: Sealer, identity: Identity) -> bytes:
+    """The blind token by which a human is the same in every session, at work and at home apart."""
+    return sealer.blind("portal-subject-staff" if identity.staff else "portal-subject", identity.document)
+
+
 def find_session(session: DatabaseSession, sealer: Sealer, secret: str | None) -> Session | None:
     """The living session behind a cookie; None when there is none, it ended, idled out or expired."""
-    if not _well_formed(secret):
+    if not well_formed(secret):
         return None
-    row = session.scalar(select(PortalSession).where(PortalSession.secret_hash == _hash(secret), *_living()))
+    row = session.scalar(select(PortalSession).where(PortalSession.secret_hash == hash_of(secret), *_living()))
     if row is None:
         return None
     if now() - row.last_seen_at > _TOUCH:
@@ -131,11 +141,12 @@ def find_session(session: DatabaseSession, sealer: Sealer, secret: str | None) -
     return Session(
         session_id=row.id,
         subject=row.subject.hex(),
-        identity=_from_bytes(sealed, acr=row.acr, auth_time=row.auth_time),
+        identity=from_bytes(sealed, acr=row.acr, auth_time=row.auth_time),
         expires_at=row.expires_at,
         csrf=derive(secret, f"form:{row.acting_by}" if row.acting_by else "form"),
         acting_by=row.acting_by,
         seed=derive(secret, "codes"),
+        passkey_id=row.passkey_id,
     )
 
 
@@ -161,6 +172,24 @@ def end_session(session: DatabaseSession, session_id: UUID, *, owned_by: UUID) -
     return True
 
 
+def end_others(session: DatabaseSession, session_id: UUID) -> int:
+    """End every other session of the human who owns this one; returns how many."""
+    others = [row.id for row in list_sessions(session, session_id) if row.id != session_id]
+    return sum(end_session(session, other, owned_by=session_id) for other in others)
+
+
+def end_opened_by(session: DatabaseSession, passkey_id: UUID) -> None:
+    """End the sessions a passkey opened, and destroy the keys of their names."""
+    ended = (
+        update(PortalSession)
+        .where(PortalSession.passkey_id == passkey_id, PortalSession.ended_at.is_(None))
+        .values(ended_at=now())
+        .returning(PortalSession.id)
+    )
+    ids = session.scalars(ended, execution_options={"synchronize_session": False}).all()
+    session.execute(delete(DataKey).where(DataKey.owner_id.in_(ids)))
+
+
 def purge_sessions(session: DatabaseSession, limit: int = 1000) -> int:
     """Delete sessions that ended, idled out or expired, and the keys of their sealed names; returns how many."""
     then = now() - KEPT_AFTER_END
@@ -174,11 +203,11 @@ def purge_sessions(session: DatabaseSession, limit: int = 1000) -> int:
     return len(ids)
 
 
-def document_of(session: DatabaseSession, sealer: Sealer, session_id: UUID) -> str:
-    """The number of the document a living session's human signed in with; raises SealError once it ended."""
+def identity_of(session: DatabaseSession, sealer: Sealer, session_id: UUID) -> Identity:
+    """Who a living session's human is, as the identity provider said; raises SealError once it ended."""
     row = session.get_one(PortalSession, session_id)
     sealed = sealer.open(session, row.id, row.sealed_identity, _IDENTITY)
-    return _from_bytes(sealed, acr=row.acr, auth_time=row.auth_time).document
+    return from_bytes(sealed, acr=row.acr, auth_time=row.auth_time)
 
 
 def act_by(session: DatabaseSession, session_id: UUID, representation_id: UUID | None) -> None:
@@ -193,13 +222,15 @@ def device(user_agent: str) -> str:
     return f"{browser} en {system}" if system else browser
 
 
-def _to_bytes(identity: Identity) -> bytes:
+def to_bytes(identity: Identity) -> bytes:
+    """Who it is, to be sealed; how surely and when they proved it is kept beside."""
     names = asdict(identity.state_names) if identity.state_names else None
     known = {"document": identity.document, "name": identity.name, "state_names": names, "staff": identity.staff}
     return json.dumps(known).encode()
 
 
-def _from_bytes(sealed: bytes, *, acr: int, auth_time: datetime) -> Identity:
+def from_bytes(sealed: bytes, *, acr: int, auth_time: datetime) -> Identity:
+    """What `to_bytes` wrote, with the level and moment of the proof."""
     body = json.loads(sealed)
     names = Names(**body["state_names"]) if body["state_names"] else None
     known = {"document": body["document"], "name": body["name"], "staff": body.get("staff", False)}
@@ -215,9 +246,11 @@ def _living() -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _well_formed(secret: str | None) -> TypeGuard[str]:
+def well_formed(secret: str | None) -> TypeGuard[str]:
+    """Whether a cookie's value can be one of `new_secret`."""
     return secret is not None and _SECRET.fullmatch(secret) is not None
 
 
-def _hash(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
+    """What is stored of a browser's secret."""
     return hashlib.sha256(secret.encode()).digest()

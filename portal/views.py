@@ -98,6 +98,20 @@ class OpenSession:
     started_at: datetime
     last_seen_at: datetime
     current: bool
+    by_key: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasskeyView:
+    """A passkey as its owner sees it."""
+
+    id: UUID
+    name: str
+    added_at: datetime
+    last_used_at: datetime | None
+    strongest: bool
+    copied: bool
+    blocked: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

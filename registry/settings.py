@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         return self.base_url.startswith("https://")
 
     @property
+    def host(self) -> str:
+        """The name browsers reach the product by: the relying party of passkeys (WebAuthn §4)."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
     def owner_database_url(self) -> str:
         """The URL migrations run with: the schema's owner, never the application's role."""
         return self.migration_database_url or self.database_url

@@ -8,7 +8,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.functional.portal import conftest as functional
 
-ports, sandbox_files, settings, world = (
+host, ports, sandbox_files, settings, world = (
+    functional.host,
     functional.ports,
     functional.sandbox_files,
     functional.settings,

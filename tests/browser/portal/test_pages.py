@@ -24,7 +24,7 @@ PATIENT = [
     "/mi-historia",
     "/mi-historia/accesos",
     "/mi-historia/permisos",
-    "/mi-historia/sesiones",
+    "/cuenta/sesiones",
     "/mi-historia/limites",
     "/mi-historia/limites/nuevo",
     "/mi-historia/limites/todo",

@@ -37,6 +37,12 @@ def ports() -> tuple[int, int]:
     return base + 19, base
 
 
+@pytest.fixture(scope="module")
+def host() -> str:
+    """The name browsers reach the product by."""
+    return HOST
+
+
 @pytest.fixture(scope="session")
 def sandbox_files(
     ports: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
@@ -50,6 +56,7 @@ def sandbox_files(
 
 @pytest.fixture(scope="module")
 def settings(
+    host: str,
     ports: tuple[int, int],
     sandbox_files: tuple[dict[str, Any], dict[str, str], Path],
     database_url: str,
@@ -59,7 +66,7 @@ def settings(
     _, environment, _ = sandbox_files
     return Settings(
         environment="test",
-        base_url=f"http://{HOST}:{ports[0]}",
+        base_url=f"http://{host}:{ports[0]}",
         database_url=database_url,
         broker_url=broker_url,
         keys_dir=tmp_path_factory.mktemp("keys"),
@@ -83,6 +90,7 @@ def settings(
 def world(
     app: Flask,
     renhice: Renhice,
+    host: str,
     ports: tuple[int, int],
     sandbox_files: tuple[dict[str, Any], dict[str, str], Path],
 ) -> Iterator[World]:
@@ -102,7 +110,7 @@ def world(
         register(renhice, story.asking_record(), story.ASKING.renipress)
         person_id = register(renhice, story.holding_record(), story.HOLDING.renipress)
         stack.enter_context(serve(app, ports[0]))
-        yield World(f"http://{HOST}:{ports[0]}", renhice, sandbox, holder, person_id)
+        yield World(f"http://{host}:{ports[0]}", renhice, sandbox, holder, person_id)
 
 
 @pytest.fixture

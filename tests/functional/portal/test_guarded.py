@@ -15,10 +15,10 @@ FORMS = [
     f"/mi-historia/permisos/{SOMEONES}/retirar",
     f"/mi-historia/permisos/{SOMEONES}/reponer",
     f"/mi-historia/pedidos/{SOMEONES}",
-    f"/mi-historia/sesiones/{SOMEONES}/cerrar",
+    f"/cuenta/sesiones/{SOMEONES}/cerrar",
     "/autorizar/x",
 ]
-PERSONAL = ["/mi-historia", "/mi-historia/accesos", "/mi-historia/permisos", "/mi-historia/sesiones"]
+PERSONAL = ["/mi-historia", "/mi-historia/accesos", "/mi-historia/permisos", "/cuenta/sesiones"]
 
 
 @pytest.mark.parametrize("path", FORMS)

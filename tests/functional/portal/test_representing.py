@@ -144,7 +144,7 @@ def test_her_own_requests_and_the_childs_do_not_mix(world: World, patient: Visit
 
 
 def test_a_form_of_one_account_does_not_act_on_the_other(patient: Visitor, mandate: UUID) -> None:
-    stale = patient.open("/mi-historia/sesiones")
+    stale = patient.open("/cuenta/sesiones")
     act(patient, mandate)
     patient.press(stale, "/salir")
     assert patient.status == 403

@@ -66,8 +66,8 @@ def test_sessions_of_work_and_home_are_not_listed_together(world: World) -> None
     register(world.renhice, write_down(PHYSICIAN, story.HOLDING.renipress, "STAFF-1"), story.HOLDING.renipress)
     at_home = world.visitor()
     at_home.sign_in("/ingresar?como=paciente", PHYSICIAN)
-    before = at_home.open("/mi-historia/sesiones").text.count("Última actividad")
+    before = at_home.open("/cuenta/sesiones").text.count("Última actividad")
     world.visitor().sign_in("/ingresar?como=profesional", PHYSICIAN)
-    assert at_home.open("/mi-historia/sesiones").text.count("Última actividad") == before
+    assert at_home.open("/cuenta/sesiones").text.count("Última actividad") == before
     world.visitor().sign_in("/ingresar?como=paciente", PHYSICIAN)
-    assert at_home.open("/mi-historia/sesiones").text.count("Última actividad") == before + 1
+    assert at_home.open("/cuenta/sesiones").text.count("Última actividad") == before + 1
