@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.guards import mutable
 
-revision = "0035_passkeys"
-down_revision = "0034_staff_sign_in"
+revision = "0036_passkeys"
+down_revision = "0035_documents"
 
 
 def upgrade() -> None:
