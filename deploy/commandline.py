@@ -1,10 +1,11 @@
-"""All commands of `./renhice`: this room's, those of the product, the engine's over files, and the sandbox's story."""
+"""All commands of `./renhice`: this room's, the product's, the engine's, the kit's and the sandbox's story."""
 
 import os
 from typing import Any
 
 import click
 
+from conformance.cli import conformance
 from consent_broker.consents.states import count_with_consent
 from consent_broker.rooms import broker_commands
 from deploy.checking import test
@@ -39,5 +40,5 @@ def tell_story(context: click.Context, /, **arguments: Any) -> None:
 
 
 demo = click.Command("demo", params=story.params, callback=tell_story, help=story.help)
-for command in (up, down, status, demo, test, doctor, match, *CONFIGURED.values()):
+for command in (up, down, status, demo, test, doctor, match, conformance, *CONFIGURED.values()):
     main.add_command(command)

@@ -1,5 +1,10 @@
-"""The establishment's FHIR R4 server: reads and searches of one patient at a time, behind the registry's guard."""
+"""The establishment's FHIR R4 server: reads and searches of one patient at a time, behind the registry's guard.
 
+Each access leaves an AuditEvent before anything is shown; the traces are searched like the records.
+"""
+
+import time
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -7,6 +12,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from consent_broker.resource_server import Grant
 from sandbox.clinical import TYPES
 from sandbox.establishment.store import Store
+from sandbox.establishment.trace import access_event
 from sandbox.places import REGISTRO, Establishment
 
 Json = dict[str, Any]
@@ -40,6 +46,18 @@ def metadata() -> Response:
     return fhir_json(_capability(_place()))
 
 
+@blueprint.get("/AuditEvent")
+def search_traces() -> Response:
+    """Search who read the patient of the token, since a moment (`date=ge…`)."""
+    parameters, patient = request.args.to_dict(), _grant().patient
+    try:
+        _check_patient(parameters, patient)
+        since = _since(parameters.get("date", ""))
+    except SearchError as error:
+        return outcome(400, "invalid", str(error))
+    return fhir_json(_bundle("AuditEvent", patient, _store().accesses(patient, since), MAX_COUNT))
+
+
 @blueprint.get("/<kind>")
 def search(kind: str) -> Response:
     """Search one type for the patient of the token."""
@@ -57,6 +75,7 @@ def read(kind: str, resource_id: str) -> Response:
     """Read one resource; another patient's looks like none."""
     patient = _grant().patient
     found = _store().read(kind, resource_id, patient)
+    _note(f"{kind}/{resource_id}", "R")
     return fhir_json(_about(found, patient)) if found else outcome(404, "not-found", "No such resource")
 
 
@@ -69,7 +88,26 @@ def _search(kind: str, parameters: dict[str, str]) -> Response:
         count = _count(parameters.get("_count", ""))
     except SearchError as error:
         return outcome(400, "invalid", str(error))
+    _note(kind, "E")
     return fhir_json(_bundle(kind, patient, _store().search(kind, patient), count))
+
+
+def _note(what: str, action: str) -> None:
+    now = time.time()
+    event = access_event(_grant(), _place(), what=what, action=action, at=now)
+    _store().note_access(event, _grant().patient, now)
+
+
+def _since(text: str) -> float:
+    if not text:
+        return 0.0
+    try:
+        moment = datetime.fromisoformat(text.removeprefix("ge"))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or not text.startswith("ge"):
+        raise SearchError("date takes ge and a moment with its time zone")
+    return moment.timestamp()
 
 
 def _check_patient(parameters: dict[str, str], patient: str) -> None:
@@ -92,7 +130,7 @@ def _count(text: str) -> int:
 def _bundle(kind: str, patient: str, found: list[Json], count: int) -> Json:
     base = f"{request.host_url}fhir"
     entries = [
-        {"fullUrl": f"{base}/{kind}/{r['id']}", "resource": _about(r, patient), "search": {"mode": "match"}}
+        {"fullUrl": f"{base}/{kind}/{r['id']}", "resource": _shown(r, patient), "search": {"mode": "match"}}
         for r in found[:count]
     ]
     bundle: Json = {
@@ -102,6 +140,11 @@ def _bundle(kind: str, patient: str, found: list[Json], count: int) -> Json:
         "link": [{"relation": "self", "url": f"{base}/{kind}?patient.identifier={REGISTRO}|{patient}"}],
     }
     return bundle | ({"entry": entries} if entries else {})
+
+
+def _shown(resource: Json, patient: str) -> Json:
+    """Return a record with its reference to the patient; a trace has it where AuditEvent has it."""
+    return resource if resource["resourceType"] == "AuditEvent" else _about(resource, patient)
 
 
 def _about(resource: Json, patient: str) -> Json:
@@ -119,6 +162,8 @@ def _capability(place: Establishment) -> Json:
         {"type": kind, "interaction": [{"code": "read"}, {"code": "search-type"}], "searchParam": search}
         for kind in TYPES
     ]
+    dated = [*search, {"name": "date", "type": "date"}]
+    resources.append({"type": "AuditEvent", "interaction": [{"code": "search-type"}], "searchParam": dated})
     oauth = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}
     return {
         "resourceType": "CapabilityStatement",

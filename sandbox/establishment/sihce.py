@@ -7,6 +7,7 @@ from flask import Blueprint, Response, abort, current_app, jsonify, render_templ
 from flask.typing import ResponseReturnValue
 
 from sandbox.establishment.queue import Queue
+from sandbox.establishment.rehearsal import ACTS, rehearse
 from sandbox.establishment.store import Store
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -19,6 +20,18 @@ def send() -> ResponseReturnValue:
     """Start sending every patient that is not registered yet."""
     _only_operator()
     _queue().send()
+    return _status(), HTTPStatus.ACCEPTED
+
+
+@blueprint.post("/rehearse")
+def act() -> ResponseReturnValue:
+    """Do what the accreditation kit asks a record system's people to do: `{"act": "register"}` and so on."""
+    _only_operator()
+    body = request.get_json(silent=True)
+    name = body.get("act") if isinstance(body, dict) else None
+    if name not in ACTS:
+        abort(HTTPStatus.BAD_REQUEST)
+    rehearse(current_app.extensions["sandbox"]["store"], _queue(), name)
     return _status(), HTTPStatus.ACCEPTED
 
 

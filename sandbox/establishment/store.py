@@ -29,6 +29,13 @@ CREATE TABLE IF NOT EXISTS clinical (
     resource TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS clinical_of_patient ON clinical (local_number, type);
+CREATE TABLE IF NOT EXISTS accesses (
+    id TEXT PRIMARY KEY,
+    at REAL NOT NULL,
+    patient TEXT NOT NULL,
+    event TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS accesses_of_patient ON accesses (patient, at);
 CREATE TABLE IF NOT EXISTS switches (name TEXT PRIMARY KEY, state INTEGER NOT NULL) STRICT;
 """
 
@@ -113,6 +120,36 @@ class Store:
                 "UPDATE patients SET next_attempt = ?, reason = ?, attempts = attempts + 1 WHERE local_number = ?",
                 (until, reason, local_number),
             )
+
+    def amend(self, local_number: str, resource: Json) -> None:
+        """Change what is known of a patient; it is due again."""
+        with self._write() as db:
+            db.execute(
+                "UPDATE patients SET resource = ?, status = 'PENDING', next_attempt = 0 WHERE local_number = ?",
+                (json.dumps(resource, ensure_ascii=False), local_number),
+            )
+
+    def sent(self) -> list[tuple[str, Json, str]]:
+        """Return the registered patients: local number, resource and the id shared with the registry."""
+        rows = self._read(
+            "SELECT local_number, resource, source_record_id FROM patients WHERE status = 'SENT' ORDER BY rowid"
+        )
+        return [(number, json.loads(resource), shared) for number, resource, shared in rows]
+
+    def note_access(self, event: Json, patient: str, at: float) -> None:
+        """Keep the trace of an access, for good, before anything is shown."""
+        with self._write() as db:
+            db.execute(
+                "INSERT INTO accesses (id, at, patient, event) VALUES (?, ?, ?, ?)",
+                (event["id"], at, patient, json.dumps(event, ensure_ascii=False)),
+            )
+
+    def accesses(self, patient: str, since: float) -> list[Json]:
+        """Return the traces of a patient's records since a moment, newest first."""
+        rows = self._read(
+            "SELECT event FROM accesses WHERE patient = ? AND at >= ? ORDER BY at DESC LIMIT 500", (patient, since)
+        )
+        return [json.loads(event) for (event,) in rows]
 
     def retry(self) -> None:
         """Make everything unsent due now, refused patients included."""

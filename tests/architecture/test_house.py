@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("matching", "registry", "consent_broker", "portal", "sandbox", "deploy")
+PACKAGES = ("matching", "registry", "consent_broker", "portal", "sandbox", "conformance", "deploy")
 
 
 def modules() -> Iterator[Path]:

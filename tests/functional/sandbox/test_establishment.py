@@ -120,6 +120,23 @@ def test_a_search_it_can_not_understand_is_refused(
     assert response.json()["resourceType"] == "OperationOutcome"
 
 
+def test_an_access_leaves_a_trace_of_who_read_what_for_what(
+    registry: FakeRegistry, place: str, patient: str, search: Search
+) -> None:
+    claims = {"act": {"sub": "CMP 012345"}, "extensions": {"ihe_iua": {"purpose_of_use": [{"code": "TREAT"}]}}}
+    search(registry.grant(place, patient, **claims), patient=patient).raise_for_status()
+    asking = registry.grant(place, patient, "patient/AuditEvent.rs")
+    bundle = search(asking, "AuditEvent", patient=patient, date="ge2026-01-01T00:00:00Z").raise_for_status().json()
+    get_fhir_model_class("Bundle").model_validate(bundle)
+    newest = bundle["entry"][0]["resource"]
+    assert newest["agent"][0]["who"]["identifier"]["value"] == "CMP 012345"
+    assert newest["purposeOfEvent"][0]["coding"][0]["code"] == "TREAT"
+    assert newest["entity"][1]["what"]["display"] == "AllergyIntolerance"
+    assert search(asking, "AuditEvent", patient=patient, date="ge2999-01-01T00:00:00Z").json()["total"] == 0
+    for date in ("yesterday", "ge2026-01-01", "2026-01-01T00:00:00Z"):
+        assert search(asking, "AuditEvent", patient=patient, date=date).status_code == 400
+
+
 def test_anyone_may_read_what_the_server_does(place: str) -> None:
     statement = httpx.get(f"{place}/metadata").json()
     get_fhir_model_class("CapabilityStatement").model_validate(statement)
@@ -129,6 +146,10 @@ def test_the_controls_need_the_token(place: str) -> None:
     base = place.removesuffix("/fhir")
     assert httpx.get(f"{base}/sihce/status").status_code == 401
     assert httpx.post(f"{base}/sihce/send", headers={"Authorization": "Bearer ñ".encode()}).status_code == 401
+    assert httpx.post(f"{base}/sihce/rehearse", json={"act": "correct"}).status_code == 401
+    for body in (b"{", b"[]", b'{"act": ["correct"]}', b'{"act": "dance"}'):
+        headers = {"Authorization": "Bearer control", "Content-Type": "application/json"}
+        assert httpx.post(f"{base}/sihce/rehearse", content=body, headers=headers).status_code == 400
     status = httpx.get(f"{base}/sihce/status", headers={"Authorization": "Bearer control"}).json()
     assert (status["pending"], status["sent"], status["error"]) == (0, 1, 0)
 
