@@ -16,6 +16,7 @@ from consent_broker.desk.routes import blueprint as desk
 from consent_broker.desk.tasks import PURGE_EVERY as PURGE_DESK_EVERY
 from consent_broker.desk.tasks import purge_desk_codes
 from consent_broker.emergency.routes import blueprint as emergency_accesses
+from consent_broker.exchange.document_routes import blueprint as exchange_documents
 from consent_broker.exchange.routes import blueprint as exchange
 from consent_broker.oauth.cors import blueprint as cross_origin
 from consent_broker.oauth.rfc7517_keys import rotate_signing_key
@@ -44,6 +45,7 @@ def broker_rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=emergency_accesses, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=fhir_consents, policy=bearer(authenticate, "/fhir"), surface="fhir"),
         Room(blueprint=policies, policy=public, surface="page"),
+        Room(blueprint=exchange_documents, policy=bearer(authenticate, "/exchange"), surface="fhir"),
         Room(blueprint=exchange, policy=bearer(authenticate, "/exchange"), surface="fhir"),
     ]
 

@@ -30,6 +30,11 @@ def searchset(result: ExchangeResult, self_url: str) -> dict[str, Any]:
     return bundle | ({"entry": matches + outcomes} if matches or outcomes else {})
 
 
+def suppressed(resource_type: str, url: str) -> dict[str, Any]:
+    """The entry that tells a reader that something of a type is restricted."""
+    return _outcome(Missing(resource_type, None, "suppressed"), url)
+
+
 def _match(record: Record) -> dict[str, Any]:
     base = record.holder.endpoint or ""
     identifier = str(record.resource.get("id", ""))

@@ -16,6 +16,7 @@ from consent_broker.resource_server.residual import flows
 from registry.fhir.systems import SOURCE_RECORD
 
 MAX_BYTES = 4 * 1024 * 1024
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 MAX_RESOURCES = 500
 MAX_THREADS = 16
 
@@ -67,7 +68,7 @@ def _ask(broker: Broker, ticket: Ticket, resource_type: str) -> Answer:
     if not broker.breakers.allows(endpoint):
         return Answer(holder, resource_type, fault=Fault.UNREACHABLE)
     try:
-        bundle = _get(broker, ticket, resource_type)
+        bundle = _search(broker, ticket, resource_type)
         resources, cut = _resources(bundle, resource_type)
     except HolderError as error:
         broker.breakers.report(endpoint, success=error.fault is Fault.REFUSED)
@@ -78,45 +79,75 @@ def _ask(broker: Broker, ticket: Ticket, resource_type: str) -> Answer:
     return Answer(holder, resource_type, released, fault, len(resources) - len(released))
 
 
-def _get(broker: Broker, ticket: Ticket, resource_type: str) -> Any:
-    deadline = time.monotonic() + broker.settings.holder_timeout_seconds
+def fetch_document(broker: Broker, ticket: Ticket, url: str, content_type: str) -> bytes:
+    """A document by its address at the holder, as it is; raises HolderError. The holder's circuit learns of it."""
+    endpoint = ticket.holder.endpoint or ""
+    if not broker.breakers.allows(endpoint):
+        raise HolderError(Fault.UNREACHABLE)
     try:
-        body = _try(broker, ticket, resource_type, deadline) or _try(broker, ticket, resource_type, deadline)
-    except httpx.TimeoutException:
-        raise HolderError(Fault.TIMEOUT) from None
-    except (httpx.HTTPError, httpx.InvalidURL):
-        raise HolderError(Fault.UNREACHABLE) from None
-    if body is None:
-        raise HolderError(Fault.REFUSED)
+        body = _get(broker, ticket, _Question(url, {}, content_type, MAX_DOCUMENT_BYTES))
+    except HolderError as error:
+        broker.breakers.report(endpoint, success=error.fault is Fault.REFUSED)
+        raise
+    broker.breakers.report(endpoint, success=True)
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of a holder: an address, parameters, the media type wanted, and the most bytes to take."""
+
+    url: str
+    parameters: dict[str, str]
+    accept: str
+    limit: int
+
+
+def _search(broker: Broker, ticket: Ticket, resource_type: str) -> Any:
+    parameters = {
+        "patient.identifier": f"{SOURCE_RECORD}|{ticket.holder.source_record_id}",
+        "_count": str(MAX_RESOURCES),
+    }
+    url = f"{ticket.holder.endpoint or ''}/{resource_type}"
+    body = _get(broker, ticket, _Question(url, parameters, "application/fhir+json", MAX_BYTES))
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         raise HolderError(Fault.UNREADABLE) from None
 
 
-def _try(broker: Broker, ticket: Ticket, resource_type: str, deadline: float) -> bytes | None:
+def _get(broker: Broker, ticket: Ticket, question: _Question) -> bytes:
+    deadline = time.monotonic() + broker.settings.holder_timeout_seconds
+    try:
+        body = _try(broker, ticket, question, deadline)
+        body = _try(broker, ticket, question, deadline) if body is None else body
+    except httpx.TimeoutException:
+        raise HolderError(Fault.TIMEOUT) from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise HolderError(Fault.UNREACHABLE) from None
+    if body is None:
+        raise HolderError(Fault.REFUSED)
+    return body
+
+
+def _try(broker: Broker, ticket: Ticket, question: _Question, deadline: float) -> bytes | None:
     """Ask with a proof of the key the token is bound to; None when the holder wants the nonce it has just named."""
-    holder, token = ticket.holder.endpoint or "", ticket.token
-    url = f"{holder}/{resource_type}"
-    parameters = {
-        "patient.identifier": f"{SOURCE_RECORD}|{ticket.holder.source_record_id}",
-        "_count": str(MAX_RESOURCES),
-    }
+    holder, token, url = ticket.holder.endpoint or "", ticket.token, question.url
     headers = {
         "Authorization": f"{token.type} {token.value}",
         "DPoP": broker.prover.prove("GET", url, token.value, holder),
-        "Accept": "application/fhir+json",
+        "Accept": question.accept,
         "Accept-Encoding": "identity",
     }
     left = max(0.01, deadline - time.monotonic())
-    with broker.http.stream("GET", url, params=parameters, headers=headers, timeout=left) as response:
+    with broker.http.stream("GET", url, params=question.parameters, headers=headers, timeout=left) as response:
         broker.prover.learn(holder, response.headers.get("DPoP-Nonce"))
         if response.status_code == 401 and "use_dpop_nonce" in response.headers.get("WWW-Authenticate", ""):
             return None
-        return _read(response, deadline)
+        return _read(response, question.limit, deadline)
 
 
-def _read(response: httpx.Response, deadline: float) -> bytes:
+def _read(response: httpx.Response, limit: int, deadline: float) -> bytes:
     """The body within size and time; compressed ones are refused unread, a few kB could become gigabytes."""
     if response.status_code in {401, 403}:
         raise HolderError(Fault.REFUSED)
@@ -127,7 +158,7 @@ def _read(response: httpx.Response, deadline: float) -> bytes:
     body = bytearray()
     for chunk in response.iter_raw():
         body += chunk
-        if len(body) > MAX_BYTES:
+        if len(body) > limit:
             raise HolderError(Fault.TOO_LARGE)
         if time.monotonic() > deadline:
             raise HolderError(Fault.TIMEOUT)

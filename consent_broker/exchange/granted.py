@@ -4,6 +4,7 @@ from uuid import UUID
 
 from consent_broker.oauth.grants import find_grant
 from consent_broker.oauth.holder_tokens import Access
+from consent_broker.oauth.models import OAuthGrant
 from registry.access import caller
 from registry.audit.event import Event
 from registry.database import session
@@ -15,8 +16,7 @@ def granted_access(patient: UUID) -> Access:
 
     Raises Forbidden, audited.
     """
-    grant_id = caller().grant_id
-    grant = find_grant(session(), grant_id) if grant_id else None
+    grant = _grant()
     if grant is None or grant.person_id != patient:
         raise Forbidden("The access token is not for this patient.", code="another-patient", audit=_refusal(patient))
     return Access(
@@ -31,7 +31,20 @@ def granted_access(patient: UUID) -> Access:
     )
 
 
-def _refusal(patient: UUID) -> Event:
+def granted_patient() -> UUID:
+    """The patient of the caller's grant; raises Forbidden for a grant that has ended."""
+    grant = _grant()
+    if grant is None:
+        raise Forbidden("The access token is for no patient.", code="another-patient", audit=_refusal(None))
+    return grant.person_id
+
+
+def _grant() -> OAuthGrant | None:
+    grant_id = caller().grant_id
+    return find_grant(session(), grant_id) if grant_id else None
+
+
+def _refusal(patient: UUID | None) -> Event:
     return Event(
         action="exchange:records:read",
         outcome="refused",

@@ -49,7 +49,7 @@ def summary(patient: UUID) -> Response:
 
 
 @blueprint.after_request
-def _share(response: Response) -> Response:
+def share_with_app(response: Response) -> Response:
     """What an app reads, its own pages may (SMART App Launch 2.2 §2.0.8)."""
     who = g.get("caller")
     client = find_client(session(), who.client_id, now()) if who and "Origin" in request.headers else None

@@ -56,7 +56,7 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
     unknown = set(types) - set(CATEGORIES)
     if unknown or not types:
         raise InvalidInput(f"Records are read as {', '.join(sorted(CATEGORIES))}.", code="unknown-type")
-    decision = _decide(session, access, types)
+    decision = decide_exchange(session, access, types)
     holders = [one for one in find_holders(session, access.person_id) if decision.categories_at(one.establishment_id)]
     faults = {holder: _fault(holder) for holder in holders}
     connected = [holder for holder in holders if faults[holder] is None]
@@ -67,11 +67,11 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
     for ticket in tickets:
         record(session, _read_event(access, decision, ticket, [one for one in answers if one.holder == ticket.holder]))
     session.flush()
-    restricted = [Missing(one, None, "suppressed") for one in types if _is_restricted(decision, CATEGORIES[one])]
+    restricted = [Missing(one, None, "suppressed") for one in types if is_restricted(decision, CATEGORIES[one])]
     return _result(answers, [*sorted(restricted, key=lambda one: one.resource_type), *_unasked(decision, faults)])
 
 
-def _is_restricted(decision: Decision, category: str) -> bool:
+def is_restricted(decision: Decision, category: str) -> bool:
     """Whether the reader is told that the patient restricts a type: all of it, or something of it."""
     return category not in decision.categories or decision.restricts(category)
 
@@ -93,7 +93,8 @@ def _fault(holder: Holder) -> Fault | None:
     return None if holder.endpoint else Fault.NOT_CONNECTED
 
 
-def _decide(session: Session, access: Access, types: Sequence[str]) -> Decision:
+def decide_exchange(session: Session, access: Access, types: Sequence[str]) -> Decision:
+    """The decision on reading these FHIR types now, audited; raises Forbidden (audited) when nothing is permitted."""
     fault = unable_professional(session, access.reader, now()) or _replaced(session, access)
     decision = decide_reading(session, access.reader, access.person_id, {CATEGORIES[one] for one in types})
     event = decision_event(access.reader, access.person_id, decision)

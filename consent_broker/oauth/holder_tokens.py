@@ -91,28 +91,44 @@ def issue_ticket(
 
     Bound to `jkt` where a client presents it itself, else to the gateway's key.
     """
-    reading = get_establishment(session, access.establishment_id)
-    professional = get_professional(session, access.professional_id) if access.professional_id else None
-    patient = str(holder.source_record_id)
     categories = decision.categories_at(holder.establishment_id)
     forbidden = as_claim(residual(decision, holder.establishment_id), categories)
-    claims = _claims(access, reading, professional, patient)
-    claims["extensions"]["ihe_pcf"] = {
-        "patient_id": patient,
-        "doc_id": [str(one) for one in decision.consent_ids],
-        "acp": [policy_uri(broker.issuer)],
-        "residual": forbidden,
-    }
+    claims = _decided_claims(session, broker, access, decision, holder, forbidden)
     if access.details is not None:
         claims["authorization_details"] = [_details(session, access.details, categories, holder)]
-    spec = TokenSpec(
+    spec = _spec(broker, access, decision, holder, claims)
+    spec = replace(spec, scopes=frozenset(map(scope_of, categories)), residual=forbidden)
+    spec = replace(spec, jkt=jkt) if jkt else spec
+    types = tuple(sorted(FHIR_TYPES[category] for category in categories))
+    return Ticket(holder, issue_token(session, broker, spec), types, tuple(forbidden))
+
+
+def issue_document_ticket(
+    session: Session, broker: Broker, access: Access, decision: Decision, holder: Holder, resource_type: str
+) -> Ticket:
+    """A holder token that reads one type by id, for a document that was decided whole; the gateway alone presents it.
+
+    It says nothing of a residual, since nobody can take anything out of a document; it stands while what is withheld
+    of the document's categories stays the same.
+    """
+    spec = _spec(broker, access, decision, holder, _decided_claims(session, broker, access, decision, holder, []))
+    withheld = as_claim(residual(decision, holder.establishment_id), decision.categories)
+    scopes = frozenset({f"patient/{resource_type}.r"})
+    spec = replace(spec, scopes=scopes, residual=withheld, categories=decision.categories)
+    return Ticket(holder, issue_token(session, broker, spec), (resource_type,), ())
+
+
+def _spec(broker: Broker, access: Access, decision: Decision, holder: Holder, claims: Mapping[str, Any]) -> TokenSpec:
+    """What every holder token says; its scopes are still to be said."""
+    patient = str(holder.source_record_id)
+    return TokenSpec(
         kind="holder",
         client_id=access.client_id or PORTAL_CLIENT,
         establishment_id=access.establishment_id,
         audience=holder.endpoint or "",
-        scopes=frozenset(map(scope_of, categories)),
+        scopes=frozenset(),
         subject=patient,
-        jkt=jkt or broker.prover.thumbprint,
+        jkt=broker.prover.thumbprint,
         grant_id=access.grant_id,
         person_id=access.person_id,
         professional_id=access.professional_id,
@@ -121,11 +137,30 @@ def issue_ticket(
         holder_id=holder.establishment_id,
         consent_id=decision.consent_ids[0],
         source_record_id=holder.source_record_id,
-        residual=forbidden,
         claims=claims,
     )
-    types = tuple(sorted(FHIR_TYPES[category] for category in categories))
-    return Ticket(holder, issue_token(session, broker, spec), types, tuple(forbidden))
+
+
+def _decided_claims(
+    session: Session,
+    broker: Broker,
+    access: Access,
+    decision: Decision,
+    holder: Holder,
+    forbidden: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Who reads whose record, by which consents and policy, and what is to be withheld (IHE IUA, PCF)."""
+    reading = get_establishment(session, access.establishment_id)
+    professional = get_professional(session, access.professional_id) if access.professional_id else None
+    patient = str(holder.source_record_id)
+    claims = _claims(access, reading, professional, patient)
+    claims["extensions"]["ihe_pcf"] = {
+        "patient_id": patient,
+        "doc_id": [str(one) for one in decision.consent_ids],
+        "acp": [policy_uri(broker.issuer)],
+        "residual": forbidden,
+    }
+    return claims
 
 
 def _details(

@@ -121,6 +121,9 @@ class AccessToken(Base):
     """The handle of the Minsa staff member who works with it (staff tokens)."""
     residual: Mapped[list[Any] | None] = mapped_column(JSONB)
     """What a holder's token says is to be withheld; when that changes the token no longer stands."""
+    categories: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    """What a token for a document rests on; None for one whose scopes say it."""
+
     status_index: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     """Its place in the status lists."""
 

@@ -54,6 +54,7 @@ class TokenSpec:
     consent_id: UUID | None = None
     source_record_id: UUID | None = None
     residual: Sequence[Any] | None = None
+    categories: frozenset[str] | None = None
     staff: str | None = None
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -89,6 +90,7 @@ def issue_token(session: Session, broker: Broker, spec: TokenSpec) -> IssuedToke
         purpose=spec.purpose,
         patient=spec.patient,
         residual=spec.residual,
+        categories=sorted(spec.categories) if spec.categories is not None else None,
         staff=spec.staff,
     )
     session.add(token)

@@ -46,19 +46,24 @@ def _is_permitted(session: Session, row: AccessToken, person_id: UUID, grant: OA
     holder = _holder(session, row.patient, person_id) if row.patient else None
     if row.patient and holder is None:
         return False
-    decision = decide_reading(session, reader, person_id, categories_of(row.scopes))
+    decision = decide_reading(session, reader, person_id, _categories(row))
     return _permits_as_much(decision, row, holder)
 
 
 def _permits_as_much(decision: Decision, row: AccessToken, holder: Holder | None) -> bool:
     """Every category of the token is still permitted, and of a holder's token no more is to be withheld, nor less."""
-    categories = categories_of(row.scopes)
+    categories = _categories(row)
     if holder is None:
         return decision.categories == categories
     source = holder.establishment_id
     return decision.categories_at(source) == categories and as_claim(residual(decision, source), categories) == (
         row.residual or []
     )
+
+
+def _categories(row: AccessToken) -> frozenset[str]:
+    """The categories a token rests on: those of its scopes, or those of the document it is for."""
+    return categories_of(row.scopes) if row.categories is None else frozenset(row.categories)
 
 
 def _holder(session: Session, source_record_id: str, person_id: UUID) -> Holder | None:

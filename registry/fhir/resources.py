@@ -51,6 +51,7 @@ class Resource:
     conditional_update: bool = False
     conditional_delete: bool = False
     conditional_read: bool = False
+    surface: str = "/fhir"
     means: str = ""
 
     def as_json(self) -> Json:

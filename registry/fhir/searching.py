@@ -84,7 +84,7 @@ def searchset(
     outcomes: Sequence[Json] = (),
 ) -> Json:
     """The Bundle of one page: `matches` are its resources or whole entries, `more` says that a next page has some."""
-    base = f"{parts().settings.base_url}/fhir/{search.resource.type}"
+    base = f"{parts().settings.base_url}{search.resource.surface}/{search.resource.type}"
     links = [{"relation": "self", "url": _link(base, search, reader, search.offset)}]
     if search.offset:
         links.append({"relation": "previous", "url": _link(base, search, reader, search.offset - search.count)})

@@ -1,0 +1,188 @@
+"""Documents of other establishments: found in the index and fetched from their holder, under the person's consents.
+
+Nobody can take anything out of a document, so one flows whole or not at all: when everything it may speak of is
+permitted, with its labels, on all its days. What it may speak of follows from its type; of a type this list does not
+know it is everything.
+"""
+
+from base64 import b64decode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha1, sha256
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from consent_broker.broker import Broker
+from consent_broker.consents.decision import Decision
+from consent_broker.consents.directives import Item
+from consent_broker.consents.vocabulary import ALL_CATEGORIES, FHIR_TYPES, categories_of
+from consent_broker.exchange.gateway import Fault, HolderError, fetch_document
+from consent_broker.exchange.service import decide_exchange, is_restricted
+from consent_broker.oauth.holder_tokens import Access, Holder, find_holders, issue_document_ticket
+from consent_broker.resource_server.residual import ALWAYS, days_of, labels_of
+from registry.audit.event import Event
+from registry.audit.service import record
+from registry.errors import DomainError, NotFound
+from registry.fhir.ips import IPS_TYPE, LOINC
+from registry.locator.documents import Document, find_document, list_documents
+from registry.sealing import Sealer
+
+FOUND, READ = "exchange:documents:found", "exchange:document:read"
+SPEAKS_OF: Mapping[str, frozenset[str]] = MappingProxyType({
+    IPS_TYPE: frozenset({"allergies", "medications", "problems", "immunizations"}),
+    "57833-6": frozenset({"medications"}),
+    "11369-6": frozenset({"immunizations"}),
+    "82593-5": frozenset({"immunizations"}),
+})  # fmt: skip
+"""LOINC document type to the categories of record in it: patient summary, prescription, immunization records."""
+
+
+class HolderFailed(DomainError):
+    """The document's holder did not deliver it, or delivered something else."""
+
+    code = "holder-failed"
+    status = 502
+    fhir_code = "transient"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDocuments:
+    """The documents that may be read, and whether the reader is told that something is restricted."""
+
+    documents: Sequence[Document]
+    restricted: bool
+
+
+def find_documents(session: Session, sealer: Sealer, access: Access, scopes: Iterable[str]) -> FoundDocuments:
+    """The documents of a person that the consents and the scopes let flow, the newest first; audited.
+
+    Raises Forbidden (audited) when nothing is permitted.
+    """
+    asked = categories_of(scopes)
+    decision = decide_exchange(session, access, [FHIR_TYPES[one] for one in sorted(asked)])
+    holders = {one.source_record_id: one for one in _holders(session, access)}
+    found = [one for one in list_documents(session, sealer, holders) if flows(one, decision)]
+    record(session, _event(FOUND, access, decision, count=len(found)))
+    return FoundDocuments(found, any(is_restricted(decision, one) for one in asked))
+
+
+def read_document(
+    session: Session, broker: Broker, sealer: Sealer, access: Access, scopes: Iterable[str], document_id: UUID
+) -> tuple[bytes, str]:
+    """The bytes of a document as its holder sends them, and its content type by the index (IHE MHD ITI-68).
+
+    Commits twice, as the gateway does. Raises NotFound for what there is not or may not be read, Forbidden when the
+    consents permit nothing of it, HolderFailed when it does not arrive or is not the document the index describes.
+    """
+    document = find_document(session, sealer, document_id)
+    holder = _holder(session, sealer, access, document) if document else None
+    if document is None or holder is None or not speaks_of(document) <= categories_of(scopes):
+        raise _unknown(access, document_id)
+    decision = decide_exchange(session, access, [FHIR_TYPES[one] for one in sorted(speaks_of(document))])
+    if not flows(document, decision):
+        raise _unknown(access, document_id)
+    attachment = document.description["resource"]["content"][0]["attachment"]
+    kind = attachment["url"].rsplit("/", 2)[1]
+    ticket = issue_document_ticket(session, broker, access, decision, holder, kind)
+    session.commit()
+    read = _event(READ, access, decision, holder, str(ticket.token.id), document=str(document_id))
+    try:
+        with broker.slots.hold(access.client_id):
+            body = fetch_document(broker, ticket, attachment["url"], attachment["contentType"])
+        _check(body, attachment, document.description["sha256"])
+    except HolderError as error:
+        failure = replace(read, outcome="failure", reason=error.fault)
+        raise HolderFailed("The holder did not deliver the document.", code=error.fault, audit=failure) from None
+    record(session, read)
+    return body, attachment["contentType"]
+
+
+def speaks_of(document: Document) -> frozenset[str]:
+    """The categories of record a document may hold, by its type."""
+    codings = (document.description["resource"].get("type") or {}).get("coding") or []
+    known = [SPEAKS_OF.get(one.get("code", "")) if one.get("system") == LOINC else None for one in codings]
+    found = [one for one in known if one is not None]
+    return frozenset().union(*found) if found and len(found) == len(known) else ALL_CATEGORIES
+
+
+def flows(document: Document, decision: Decision) -> bool:
+    """Whether all of a document is permitted."""
+    said = document.description["resource"]
+    labelled = [one for concept in said.get("securityLabel") or [] for one in concept.get("coding") or []]
+    security = [*labelled, *((said.get("meta") or {}).get("security") or [])]
+    labels = labels_of({"meta": {"security": security}})
+    period = (said.get("context") or {}).get("period")
+    first, last = days_of({"resourceType": "Encounter", "period": period}) if period else ALWAYS
+    return all(
+        decision.allows(
+            Item(category=category, labels=labels, source=document.establishment_id, first=first, last=last)
+        )
+        for category in speaks_of(document)
+    )
+
+
+def _holders(session: Session, access: Access) -> list[Holder]:
+    return [one for one in find_holders(session, access.person_id) if not one.contested and one.endpoint]
+
+
+def _holder(session: Session, sealer: Sealer, access: Access, document: Document) -> Holder | None:
+    """The holder of a document of that person: under the record it was handed in for, or the one that replaced it."""
+    for one in _holders(session, access):
+        if one.establishment_id == document.establishment_id and any(
+            found.id == document.id for found in list_documents(session, sealer, [one.source_record_id])
+        ):
+            return one
+    return None
+
+
+def _check(body: bytes, attachment: Mapping[str, Any], digest: str | None) -> None:
+    """Raise HolderError unless the bytes are those the index describes (FHIR's own `hash` is SHA-1)."""
+    size, weak = attachment.get("size"), attachment.get("hash")
+    wrong = size is not None and int(size) != len(body)
+    wrong |= digest is not None and b64decode(digest) != sha256(body).digest()
+    wrong |= weak is not None and b64decode(weak) != sha1(body, usedforsecurity=False).digest()
+    if wrong:
+        raise HolderError(Fault.UNREADABLE)
+
+
+def _unknown(access: Access, document_id: UUID) -> NotFound:
+    refusal = Event(
+        action=READ,
+        outcome="refused",
+        reason="unknown-document",
+        person_id=access.person_id,
+        establishment_id=access.establishment_id,
+        client_id=access.client_id,
+        professional_id=access.professional_id,
+        actor_role="professional",
+        purpose=access.purpose,
+        detail={"document": str(document_id)},
+    )
+    return NotFound("There is no such document.", audit=refusal)
+
+
+def _event(
+    action: str,
+    access: Access,
+    decision: Decision,
+    holder: Holder | None = None,
+    token_id: str | None = None,
+    **detail: str | int,
+) -> Event:
+    return Event(
+        action=action,
+        person_id=access.person_id,
+        source_record_id=holder.source_record_id if holder else None,
+        establishment_id=access.establishment_id,
+        holder_id=holder.establishment_id if holder else None,
+        client_id=access.client_id,
+        professional_id=access.professional_id,
+        actor_role="professional",
+        purpose=access.purpose,
+        consent_id=decision.consent_ids[0],
+        token_id=token_id,
+        detail=detail,
+    )

@@ -1,0 +1,222 @@
+"""Documents of other establishments: found and fetched under the consents, checked against the index, never kept."""
+
+import itertools
+from base64 import b64encode
+from hashlib import sha1, sha256
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+from werkzeug.wrappers import Request, Response
+
+from consent_broker.consents.directives import Kind
+from consent_broker.consents.service import Terms, record_objection
+from consent_broker.oauth.models import AccessToken
+from registry.audit.models import AuditEvent
+from registry.identity.models import Membership
+from registry.locator.documents import NewDocument, Submission, submit
+from tests.functional.exchange.holder import FhirServer, allergy, bundle
+from tests.functional.exchange.test_gateway import grant, revoke_newest
+from tests.functional.oauth.world import World, claims_of
+
+PDF = b"%PDF-1.7 receta"
+NUMBERS = itertools.count()
+PRESCRIPTION, NOTE = "57833-6", "34109-9"
+PSY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}
+
+
+def deliver(_request: Request) -> Response:
+    return Response(PDF, mimetype="application/octet-stream")
+
+
+def index(world: World, code: str = PRESCRIPTION, label: Any = None, content: bytes = PDF, **attachment: Any) -> str:
+    """Put a document of the holder's into the index; its id."""
+    number = next(NUMBERS)
+    digest = b64encode(sha256(content).digest()).decode()
+    described = {
+        "resource": {
+            "resourceType": "DocumentReference",
+            "status": "current",
+            "type": {"coding": [{"system": "http://loinc.org", "code": code}]},
+            "securityLabel": [{"coding": [label]}] if label else [],
+            "content": [
+                {
+                    "attachment": {
+                        "contentType": "application/pdf",
+                        "url": f"{world.holding.endpoint}/Binary/doc-{number}",
+                        "hash": b64encode(sha1(content, usedforsecurity=False).digest()).decode(),
+                    }
+                    | attachment
+                }
+            ],
+            "context": {"period": {"start": "2026-03-01", "end": "2026-03-02"}},
+        },
+        "provenance": None,
+        "signature": {
+            "state": "unverified", "reason": "no-signature", "signer": None, "certificate": None,
+            "judged": "2026-03-02T00:00:00+00:00",
+        },
+        "sha256": digest,
+    }  # fmt: skip
+    handed_in = Submission(
+        world.holding.establishment_id,
+        world.record_at_holder,
+        world.holding.client_id,
+        f"urn:set|{number}",
+        {"resourceType": "List"},
+        (NewDocument(f"urn:doc|{number}", described),),
+        str(number).encode(),
+    )
+    made = world.transact(lambda session: submit(session, world.renhice.sealer, handed_in))
+    return str(made.document_ids[0])
+
+
+def find(world: World, token: str, **query: Any) -> TestResponse:
+    parameters = {"patient": str(world.person_id)} | query
+    return world.asking.get("/exchange/fhir/DocumentReference", token, query_string=parameters)
+
+
+def listed(answer: TestResponse) -> dict[str, Any]:
+    assert answer.status_code == 200, answer.text
+    resources = [entry["resource"] for entry in answer.json.get("entry", [])]
+    return {one["id"]: one for one in resources if one["resourceType"] == "DocumentReference"}
+
+
+def retrieve(world: World, token: str, document: str) -> TestResponse:
+    return world.asking.get(f"/exchange/fhir/Binary/{document}", token)
+
+
+def test_a_document_is_found_and_fetched_from_its_holder(world: World, holder: FhirServer) -> None:
+    holder.answer = deliver
+    document, token = index(world), grant(world)
+    found = listed(find(world, token, type=PRESCRIPTION))[document]
+    url = found["content"][0]["attachment"]["url"]
+    assert (url, found["subject"]) == (
+        f"{world.broker.issuer}/exchange/fhir/Binary/{document}", {"reference": f"Patient/{world.person_id}"},
+    )  # fmt: skip
+    answer = retrieve(world, token, document)
+    assert (answer.status_code, answer.mimetype, answer.data) == (200, "application/pdf", PDF)
+    assert answer.headers["Content-Disposition"] == "attachment"
+    [asked] = holder.requests
+    claims = claims_of(asked.headers["Authorization"].removeprefix("DPoP "))
+    assert claims["scope"] == "patient/Binary.r"
+    assert claims["patient"] == str(world.record_at_holder)
+    query = select(AuditEvent).where(AuditEvent.action == "exchange:document:read").order_by(AuditEvent.id.desc())
+    event = world.transact(lambda session: session.scalars(query).first())
+    assert (event.outcome, event.detail["document"], event.token_id) == ("success", document, claims["jti"])
+
+
+@pytest.mark.parametrize(
+    ("code", "label"), [(NOTE, None), (PRESCRIPTION, PSY)], ids=["may-say-more-than-permitted", "sensitive"]
+)
+def test_a_document_flows_whole_or_not_at_all(world: World, holder: FhirServer, code: str, label: Any) -> None:
+    holder.answer = deliver
+    document, token = index(world, code, label), grant(world)
+    answer = find(world, token)
+    assert document not in listed(answer)
+    assert retrieve(world, token, document).status_code == 404
+    assert holder.requests == []
+
+
+def test_the_scopes_of_the_token_bound_what_is_found(world: World) -> None:
+    document = index(world)
+    token = grant(world, "patient/AllergyIntolerance.rs")
+    assert document not in listed(find(world, token))
+    assert retrieve(world, token, document).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("more", "sent"),
+    [({}, b"otra cosa"), ({"size": 3}, PDF), ({"hash": b64encode(b"0" * 20).decode()}, PDF)],
+    ids=["sha256", "size", "sha1"],
+)
+def test_what_is_not_the_document_the_index_describes_is_not_released(
+    world: World, holder: FhirServer, more: dict[str, Any], sent: bytes
+) -> None:
+    holder.answer = lambda _request: Response(sent)
+    answer = retrieve(world, grant(world), index(world, **more))
+    assert (answer.status_code, answer.json["issue"][0]["details"]["coding"][0]["code"]) == (502, "structure")
+    assert sent not in answer.data
+    query = select(AuditEvent).where(AuditEvent.action == "exchange:document:read").order_by(AuditEvent.id.desc())
+    event = world.transact(lambda session: session.scalars(query).first())
+    assert (event.outcome, event.reason) == ("failure", "structure")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(500, "transient"), (403, "security"), (302, "transient")], ids=["down", "refused", "redirect"]
+)
+def test_a_holder_that_does_not_deliver(world: World, holder: FhirServer, status: int, code: str) -> None:
+    holder.answer = lambda _request: Response(status=status)
+    answer = retrieve(world, grant(world), index(world))
+    assert (answer.status_code, answer.json["issue"][0]["details"]["coding"][0]["code"]) == (502, code)
+
+
+def test_a_hidden_link_hides_the_documents(world: World, holder: FhirServer) -> None:
+    holder.answer = deliver
+    document, token = index(world), grant(world)
+    hiding = Terms(
+        person_id=world.person_id, establishment_id=None, categories=None, purposes=None, ends_at=None,
+        kind=Kind.OBJECTION, sources=frozenset({world.holding.establishment_id}), hides=True,
+    )  # fmt: skip
+    world.transact(lambda session: record_objection(session, hiding, world.evidence()))
+    answer = find(world, token)
+    assert answer.status_code in {200, 403}
+    assert document not in answer.text
+    assert retrieve(world, token, document).status_code in {403, 404}
+    assert holder.requests == []
+    revoke_newest(world)
+
+
+def test_a_contested_or_foreign_record_gives_none(world: World) -> None:
+    document, token = index(world), grant(world)
+    assert document in listed(find(world, token))
+
+    def move(session: Any, person: UUID) -> None:
+        session.get_one(Membership, world.record_at_holder).person_id = person
+
+    world.transact(lambda session: move(session, world.other_person_id))
+    try:
+        assert document not in listed(find(world, token))
+        assert retrieve(world, token, document).status_code == 404
+    finally:
+        world.transact(lambda session: move(session, world.person_id))
+
+
+def test_a_document_token_ends_with_the_consent(world: World, holder: FhirServer) -> None:
+    holder.answer = deliver
+    token = grant(world)
+    assert retrieve(world, token, index(world)).status_code == 200
+    shown = holder.requests[-1].headers["Authorization"].removeprefix("DPoP ")
+    assert world.holding.introspect(shown)["active"] is True
+    row = world.transact(lambda session: session.get_one(AccessToken, UUID(claims_of(shown)["jti"])))
+    assert row.categories == ["medications"]
+    objecting = Terms(
+        person_id=world.person_id, establishment_id=None, categories=frozenset({"medications"}), purposes=None,
+        ends_at=None, kind=Kind.OBJECTION, labels=None,
+        sources=frozenset({world.holding.establishment_id}),
+    )  # fmt: skip
+    world.transact(lambda session: record_objection(session, objecting, world.evidence()))
+    assert world.holding.introspect(shown)["active"] is False
+    revoke_newest(world)
+
+
+def test_what_is_asked_must_be_said_right(world: World) -> None:
+    token = grant(world)
+    assert find(world, token, patient="x").status_code == 400
+    assert find(world, token, patient=str(world.other_person_id)).status_code == 403
+    assert find(world, token, date="ayer").status_code == 400
+    assert retrieve(world, token, "0199aaaa-0000-7000-8000-000000000000").status_code == 404
+
+
+def test_the_guard_lets_a_document_token_read_nothing_else(world: World, holder: FhirServer) -> None:
+    seen: list[str] = []
+
+    def answer(request: Request) -> Response:
+        seen.append(request.path)
+        return Response(PDF) if "/Binary/" in request.path else Response(str(bundle(allergy())))
+
+    holder.answer = answer
+    retrieve(world, grant(world), index(world))
+    assert [path.rpartition("/")[0] for path in seen] == ["/fhir/Binary"]
