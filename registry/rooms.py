@@ -4,8 +4,10 @@ from registry.access import Authenticator, bearer, public
 from registry.api import documentation
 from registry.app import Renhice, Room
 from registry.database import session
+from registry.fhir.audit_routes import blueprint as audit_events
 from registry.fhir.capability import blueprint as capability
 from registry.fhir.document_routes import documents, submission_sets, submissions
+from registry.fhir.provenance_routes import blueprint as provenances
 from registry.fhir.routes import blueprint as fhir
 from registry.health import blueprint as health
 from registry.identity.reresolution.driving import EVERY, advance
@@ -31,6 +33,8 @@ def rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=submissions, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=documents, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=submission_sets, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
+        Room(blueprint=provenances, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
+        Room(blueprint=audit_events, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=stewardship, policy=bearer(authenticate, "/api/v1"), surface="problem"),
     ]
 

@@ -96,6 +96,45 @@ def list_for_person(
     return list(session.scalars(query.order_by(AuditEvent.recorded_at.desc(), AuditEvent.id.desc())))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doings:
+    """Which of an establishment's own events: of these actions, about these persons if any are named, in a time."""
+
+    establishment_id: UUID
+    actions: Sequence[str]
+    person_ids: Sequence[UUID] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    outcomes: Sequence[str] = ()
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The same as SQL."""
+        found: list[ColumnElement[bool]] = [
+            AuditEvent.establishment_id == self.establishment_id,
+            AuditEvent.action.in_(self.actions),
+        ]
+        if self.person_ids is not None:
+            found.append(AuditEvent.person_id.in_(self.person_ids))
+        if self.since:
+            found.append(AuditEvent.recorded_at >= self.since)
+        if self.until:
+            found.append(AuditEvent.recorded_at < self.until)
+        if self.outcomes:
+            found.append(AuditEvent.outcome.in_(self.outcomes))
+        return found
+
+
+def list_doings(session: Session, doings: Doings, *, offset: int, limit: int) -> list[AuditEvent]:
+    """An establishment's own events, newest first, a page of them."""
+    query = select(AuditEvent).where(*doings.conditions()).offset(offset).limit(limit)
+    return list(session.scalars(query.order_by(AuditEvent.recorded_at.desc(), AuditEvent.id.desc())))
+
+
+def find_doing(session: Session, doings: Doings, event_id: UUID) -> AuditEvent | None:
+    """One of an establishment's own events; None for any other id."""
+    return session.scalar(select(AuditEvent).where(AuditEvent.id == event_id, *doings.conditions()))
+
+
 def professionals_of(session: Session, selection: Selection) -> set[UUID]:
     """Every professional the selection's events name."""
     query = select(AuditEvent.professional_id).where(*selection.conditions()).distinct()

@@ -4,7 +4,6 @@ Others' are found through the gateway, under what the patient permits. Every rea
 what is not there look the same.
 """
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from registry.access import Caller
@@ -12,16 +11,13 @@ from registry.app import parts
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import session
-from registry.directory.service import get_establishment
-from registry.errors import InvalidInput, NotFound
-from registry.fhir import systems
+from registry.errors import NotFound
 from registry.fhir.document_search import DOCUMENTS, SUBMISSION_SETS, matching, readers_of
 from registry.fhir.document_writing import document_reference, signature_provenance, submission_set
+from registry.fhir.own_patients import own_records
 from registry.fhir.searching import Search
-from registry.fhir.values import read_reference
 from registry.fhir.wire import Json
-from registry.identity.records import find_own_id, find_own_record
-from registry.identity.service import find_person
+from registry.identity.records import find_own_record
 from registry.locator.documents import (
     Document,
     find_document,
@@ -30,7 +26,6 @@ from registry.locator.documents import (
     list_submissions,
     replaced_by,
 )
-from registry.locator.service import locate
 
 READ, SEARCHED = "locator:document:read", "locator:document:searched"
 
@@ -61,7 +56,7 @@ def read_submission_set(caller: Caller, submission_id: UUID) -> Json:
 
 def search_documents(caller: Caller, search: Search) -> list[Json]:
     """The caller's own documents of one patient that a search means (ITI-67); raises InvalidInput. Audited."""
-    records = _records(caller, search)
+    records = own_records(caller, search)
     documents = list_documents(session(), parts().sealer, records)
     replaces = replaced_by(session(), [one.id for one in documents])
     found = [document_reference(one, one.source_record_id, replaces.get(one.id, [])) for one in documents]
@@ -71,7 +66,7 @@ def search_documents(caller: Caller, search: Search) -> list[Json]:
 
 def search_submission_sets(caller: Caller, search: Search) -> list[Json]:
     """The caller's own submission sets of one patient that a search means (ITI-66); raises InvalidInput. Audited."""
-    records = _records(caller, search)
+    records = own_records(caller, search)
     sets = list_submissions(session(), parts().sealer, records)
     record(session(), _event(caller, SEARCHED, records[0] if records else None, None))
     return matching(
@@ -86,41 +81,6 @@ def _own(caller: Caller, document_id: UUID) -> Document:
         raise NotFound("There is no such document.", audit=refusal)
     record(session(), _event(caller, READ, found.source_record_id, document_id))
     return found
-
-
-def _records(caller: Caller, search: Search) -> Sequence[UUID]:
-    """The caller's own records of the patient a search names; none for nobody known. Raises InvalidInput."""
-    references, identifiers = search.values("patient"), search.values("patient.identifier")
-    if len(references) + len(identifiers) != 1:
-        raise InvalidInput("Name one patient, by patient or by patient.identifier.", code="patient-missing")
-    named = _uuid(read_reference(references[0], "Patient")) if references else _identified(caller, identifiers[0])
-    if named is None:
-        return []
-    own = find_own_record(session(), parts().sealer, caller.establishment_id, named)
-    person = find_person(session(), own.person_id if own else named)
-    held = locate(session(), person.id) if person else []
-    mine = [one.source_record_id for one in held if one.establishment_id == caller.establishment_id]
-    return sorted({*mine, *([own.member.record_id] if own else [])})
-
-
-def _identified(caller: Caller, text: str) -> UUID | None:
-    system, _, value = text.partition("|")
-    if system in {systems.PERSON, systems.SOURCE_RECORD}:
-        return _uuid(value)
-    if system == get_establishment(session(), caller.establishment_id).identifier_system:
-        return find_own_id(session(), parts().sealer, caller.establishment_id, value.strip())
-    raise InvalidInput(
-        "Name the patient by an id of the registry, or by your own local number.",
-        code="patient-identifier",
-        hint="An identity document never stands in a URL: use POST Patient/$match.",
-    )
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None
 
 
 def _event(

@@ -386,3 +386,14 @@ def test_any_element_of_a_submission_replaced(app: Flask, place: Any, value: Any
     inner[place[-1]] = value
     answer = app.test_client().post("/fhir", json=sent, headers={"Authorization": "Bearer a-documents"})
     assert answer.status_code in {400, 413, 422}, answer.text
+
+
+def test_the_signatures_are_read_as_they_were_sent(call: Call, provide: Provide, patient: Json) -> None:
+    number = next(NUMBERS)
+    data = sign_jws(AUTHOR, {f"{BASE}/Binary/doc-{number}": b"x"})
+    [made] = ids(provide(document(patient, number), others=[signed(data)]))
+    read = call("GET", f"/fhir/Provenance/{made}", token="a-documents").json
+    assert read["target"] == [{"reference": f"DocumentReference/{made}"}]
+    assert read["signature"] == signed(data)[1]["signature"]
+    query = {"target": f"DocumentReference/{made}"}
+    assert call("GET", "/fhir/Provenance", token="a-documents", query_string=query).json["total"] == 1
