@@ -1,0 +1,260 @@
+"""Who may do what about whom: every route, by every actor, about either patient, against a written table.
+
+The routes come from the application; `expected.txt` says what each cell answers, and a route it does not name fails.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from consent_broker.consents.fhir_consent import CATEGORY
+from registry.database import now
+from tests.functional.access.conftest import BORN, CALLERS, DOCUMENTS, NAMES, UNKNOWN, People, Side
+
+TABLE = Path(__file__).parent / "expected.txt"
+HOST = "127.0.0.1"
+ORIGIN = f"http://{HOST}:8000"
+HUMANS = ("nobody", "P", "Q", "professional A", "professional B", "analyst", "steward", "privacy-officer")
+SYSTEMS = ("nobody", "system A", "system B", "system C", "no scope", "grant A", "workbench")
+ANYBODY = ("nobody",)
+RELATED = {
+    **dict.fromkeys(("P", "Q"), "/mi-historia"), **dict.fromkeys(("professional A", "professional B"), "/profesional"),
+    **dict.fromkeys(("system A", "system B", "system C"), "/"), "grant A": "/exchange",
+}  # fmt: skip
+"""Where what an actor may do depends on the side; elsewhere, and for the rest, one side says it."""
+
+Json = dict[str, Any]
+
+
+def actors_of(app: Flask, rule: Rule) -> tuple[str, ...]:
+    """Whom a route can tell apart: humans by their session, systems by their token, nobody where it is public."""
+    blueprint = rule.endpoint.rpartition(".")[0]
+    if blueprint.startswith("portal"):
+        return HUMANS if blueprint != "portal-static" else ANYBODY
+    return SYSTEMS if "bearer" in app.config["POLICIES"][blueprint].__qualname__ else ANYBODY
+
+
+def routes(app: Flask) -> Iterator[tuple[str, Rule]]:
+    """Every method of every route, in a fixed order."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield method, rule
+
+
+def path_of(rule: Rule, side: Side) -> str:
+    """The route's address about one side; what the side has none of is unknown."""
+    known: dict[str, object] = side.ids | {"person_id": side.person_id, "patient": side.person_id} | {
+        "professional_id": side.professional_id, "version": 1, "resource_type": "MedicationStatement",
+        "name": "llave.js", "patient_id": side.ids["record_id"], "establishment_id": side.party.establishment_id,
+    }  # fmt: skip
+    known |= {
+        argument: side.ids[other] for (prefix, argument), other in ELSEWHERE.items() if rule.rule.startswith(prefix)
+    }
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(known.get(found[1], UNKNOWN)), rule.rule)
+
+
+ELSEWHERE = {
+    ("/mi-historia/limites/", "consent_id"): "limit_id",
+    ("/mi-historia/emergencias/", "emergency_id"): "declared_id",
+    ("/privacidad/", "emergency_id"): "declared_id",
+}
+"""Where an argument means another thing of the side."""
+
+
+def call(app: Flask, people: People, cell: tuple[str, Rule, str, Side]) -> TestResponse:
+    method, rule, actor, side = cell
+    client, path = app.test_client(), path_of(rule, side)
+    if actor in people.cookies:
+        client.set_cookie("renhice_session", people.cookies[actor], domain=HOST)
+    headers = {"Authorization": f"Bearer {actor}"} if actor in CALLERS else {}
+    said = BODIES.get(f"{method} {rule.rule}", lambda _: {})(side)
+    if method == "POST" and actor in people.cookies:
+        said = {"data": said.get("data", {}) | {"csrf": people.csrf(actor)}}
+    return client.open(path, method=method, headers=headers, base_url=ORIGIN, **said)
+
+
+def outcome(answer: TestResponse) -> str:
+    """`in` where one must sign in or present a token, else the status, and how many were found."""
+    if answer.status_code == 401 or (answer.location or "").startswith("/ingresar?"):
+        return "in"
+    found = answer.json if answer.mimetype == "application/fhir+json" and answer.status_code == 200 else {}
+    return (
+        f"{answer.status_code}[{len(found.get('entry', []))}]"
+        if found.get("resourceType") == "Bundle"
+        else str(answer.status_code)
+    )
+
+
+Said = Callable[[Side], Json]
+
+
+def whom(side: Side) -> Json:
+    return {"person": str(side.person_id), "professional": {"college": "CMP", "number": side.number}}
+
+
+def as_json(fill: Said | None = None, **fields: Any) -> Said:
+    return lambda side: {"json": (fill(side) if fill else {}) | fields}
+
+
+def as_form(**fields: Any) -> Said:
+    return lambda side: {"data": filled(side, fields)}
+
+
+def by_query(**fields: Any) -> Said:
+    return lambda side: {"query_string": filled(side, fields)}
+
+
+def as_fhir(resource: Said, **query: Any) -> Said:
+    return lambda side: {
+        "data": dumps(resource(side)), "content_type": "application/fhir+json", "query_string": filled(side, query)
+    }  # fmt: skip
+
+
+def filled(side: Side, fields: Json) -> Json:
+    return {name: value(side) if callable(value) else value for name, value in fields.items()}
+
+
+def person(side: Side) -> str:
+    return str(side.person_id)
+
+
+def system(side: Side) -> str:
+    return f"urn:hc:0000000{1 if side.name == 'P' else 2}"
+
+
+def local(side: Side) -> str:
+    return f"{system(side)}|HC-{side.name}"
+
+
+def patient(side: Side) -> Json:
+    name = {"family": NAMES[side.name][0], "given": [NAMES[side.name][2]]}
+    identifier = {"system": system(side), "value": f"HC-{side.name}"}
+    return {"resourceType": "Patient", "identifier": [identifier], "name": [name], "birthDate": BORN.isoformat()}
+
+
+def own_patient(side: Side) -> Json:
+    return patient(side) | {"id": str(side.ids["record_id"])}
+
+
+def matching(side: Side) -> Json:
+    resource = {"name": "resource", "resource": patient(side) | {"identifier": []}}
+    return {"resourceType": "Parameters", "parameter": [resource]}
+
+
+def proposal(side: Side) -> Json:
+    codes = "http://terminology.hl7.org/CodeSystem"
+    role = {"coding": [{"system": f"{codes}/v3-ParticipationType", "code": "IRCP"}]}
+    return {
+        "resourceType": "Consent", "status": "proposed", "patient": {"reference": f"Patient/{side.person_id}"},
+        "scope": {"coding": [{"system": f"{codes}/consentscope", "code": "patient-privacy"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "policy": [{"uri": "https://example.pe/politica"}],
+        "provision": {
+            "type": "permit", "purpose": [{"system": f"{codes}/v3-ActReason", "code": "TREAT"}],
+            "actor": [{"role": role, "reference": {"reference": f"Practitioner/{side.professional_id}"}}],
+            "modifierExtension": [{"url": CATEGORY, "valueCode": "Encounter"}],
+        },
+    }  # fmt: skip
+
+
+def given_up(side: Side) -> Json:
+    return proposal(side) | {"id": str(side.ids["consent_id"]), "status": "inactive"}
+
+
+def cross_reference(side: Side) -> Json:
+    source = {"name": "sourceIdentifier", "valueIdentifier": {"system": system(side), "value": f"HC-{side.name}"}}
+    return {"resourceType": "Parameters", "parameter": [source]}
+
+
+GROUNDS = {"reason": "other", "note": "x"}
+VERDICT = {"verdict": "different"}
+PAPER = {"kind": "notarial-power", "reference": "K-2", "sha256": "ab" * 32}
+AGENT = {"name": "Rosa", "type": "DNI", "number": "40718294"}
+CASE = "/api/v1/possible-matches/<uuid:case_id>"
+BODIES: dict[str, Said] = {
+    "POST /api/v1/access-requests": as_json(whom, purpose="TREAT", categories=["problems"]),
+    "POST /api/v1/emergency-accesses": as_json(whom),
+    "POST /api/v1/attendances": as_json(whom, encounter="E-1", identified_by="DNI", categories=["allergies"]),
+    "POST /api/v1/representations": as_json(
+        whom, representative=AGENT, basis="power", powers=["see"], paper=PAPER,
+        until=(now() + timedelta(days=30)).isoformat(),
+    ),
+    "POST /api/v1/access-requests/<uuid:request_id>/sms-code/answer": as_json(code="000000"),
+    "POST /api/v1/decisions/<uuid:decision_id>/answer": as_json(answer="confirm"),
+    "POST /api/v1/decisions/<uuid:decision_id>/undo": as_json(**GROUNDS),
+    "POST /api/v1/persons/<uuid:person_id>/merge": as_json(other=str(UNKNOWN), **GROUNDS),
+    "POST /api/v1/persons/<uuid:person_id>/split": as_json(records=[str(UNKNOWN)], **GROUNDS),
+    f"POST {CASE}/decisions": as_json(**GROUNDS, **VERDICT),
+    f"POST {CASE}/effects": as_json(**VERDICT),
+    f"POST {CASE}/reveal": as_json(fields=["phone"]),
+    "GET /exchange/fhir/<resource_type>": by_query(patient=person),
+    "POST /exchange/fhir/<resource_type>/_search": as_form(patient=person),
+    "GET /fhir/Consent": by_query(patient=person, status="active"),
+    "POST /fhir/Consent/_search": as_form(patient=person, status="active"),
+    "POST /fhir/Consent": as_fhir(proposal),
+    "PUT /fhir/Consent/<uuid:consent_id>": as_fhir(given_up),
+    "GET /fhir/Patient": by_query(identifier=local),
+    "POST /fhir/Patient/_search": as_form(identifier=local),
+    "DELETE /fhir/Patient": by_query(identifier=local),
+    "POST /fhir/Patient": as_fhir(patient),
+    "PUT /fhir/Patient": as_fhir(patient, identifier=local),
+    "PUT /fhir/Patient/<patient_id>": as_fhir(own_patient),
+    "POST /fhir/Patient/$match": as_fhir(matching),
+    "POST /fhir/Patient/$ihe-pix": as_fhir(cross_reference),
+    "GET /fhir/Patient/$ihe-pix": by_query(sourceIdentifier=local),
+    "GET /fhir/DocumentReference": by_query(patient=person),
+    "POST /fhir/DocumentReference/_search": as_form(patient=person),
+    "GET /fhir/List": by_query(patient=person),
+    "POST /fhir/List/_search": as_form(patient=person),
+    "POST /profesional/persona/<uuid:person_id>": as_form(
+        categoria="problems", motivo="TREAT", dias="7", establecimiento=lambda side: str(side.party.establishment_id)
+    ),
+    "POST /profesional/emergencia": as_form(
+        persona=person, establecimiento=lambda side: str(side.party.establishment_id)
+    ),
+    "POST /profesional/emergencia/<uuid:emergency_id>": as_form(
+        motivo="unconscious", texto="Llegó inconsciente tras un choque.", declaro="si"
+    ),
+    "POST /mi-historia/pedidos/<uuid:request_id>": as_form(decision="permitir"),
+    "POST /mi-historia/registros/<uuid:record_id>/aviso": as_form(motivo="never-attended"),
+    "POST /mi-historia/atencion": as_form(decision="permitir", categoria="allergies"),
+    "POST /privacidad/<uuid:emergency_id>": as_form(resultado="justified", nota="Era una emergencia."),
+    "POST /privacidad/suspendidos/<uuid:professional_id>/levantar": as_form(porque="Se aclaró"),
+    "POST /profesional": as_form(por="dni", dni=lambda side: DOCUMENTS[side.name]),
+}  # fmt: skip
+"""What a call says, where an empty one would be refused before who asks matters."""
+
+
+def observed(app: Flask, people: People, method: str, rule: Rule) -> str:
+    """A line of the table: each actor's answers about P and Q."""
+    cells = []
+    for actor in actors_of(app, rule):
+        both = rule.rule.startswith(RELATED.get(actor, "-")) and (rule.arguments or f"{method} {rule.rule}" in BODIES)
+        answers = []
+        for side in people.sides.values() if both else [people.sides["P"]]:
+            with people.undone():
+                answers.append(outcome(call(app, people, (method, rule, actor, side))))
+        cells.append(f"{actor}={'/'.join(answers)}")
+    return ", ".join(cells)
+
+
+def expected() -> dict[str, str]:
+    lines = [line for line in TABLE.read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split(" : ", 1) for line in lines)
+
+
+def test_every_cell_is_as_written(app: Flask, people: People) -> None:
+    written = expected()
+    seen = {f"{method} {rule.rule}": observed(app, people, method, rule) for method, rule in routes(app)}
+    unsaid = [f"{route} : {cells}" for route, cells in seen.items() if route not in written]
+    assert not unsaid, "say who may use these routes: is this what was meant?"
+    assert not sorted(written.keys() - seen.keys()), "these routes are no more"
+    assert [route for route in seen if seen[route] != written[route]] == []
+    assert seen == written
