@@ -129,6 +129,10 @@ def system(side: Side) -> str:
     return f"urn:hc:0000000{1 if side.name == 'P' else 2}"
 
 
+def own_record(side: Side) -> str:
+    return f"Patient/{side.ids['record_id']}"
+
+
 def local(side: Side) -> str:
     return f"{system(side)}|HC-{side.name}"
 
@@ -196,6 +200,12 @@ BODIES: dict[str, Said] = {
     f"POST {CASE}/reveal": as_json(fields=["phone"]),
     "GET /exchange/fhir/<resource_type>": by_query(patient=person),
     "POST /exchange/fhir/<resource_type>/_search": as_form(patient=person),
+    "GET /exchange/fhir/DocumentReference": by_query(patient=person),
+    "POST /exchange/fhir/DocumentReference/_search": as_form(patient=person),
+    "GET /fhir/AuditEvent": by_query(patient=person, date="ge2026-01-01"),
+    "POST /fhir/AuditEvent/_search": as_form(patient=person, date="ge2026-01-01"),
+    "GET /fhir/Provenance": by_query(target=own_record),
+    "POST /fhir/Provenance/_search": as_form(target=own_record),
     "GET /fhir/Consent": by_query(patient=person, status="active"),
     "POST /fhir/Consent/_search": as_form(patient=person, status="active"),
     "POST /fhir/Consent": as_fhir(proposal),
