@@ -1,7 +1,7 @@
 """Passkeys of those who work with the registry: added under a fresh sign-in, answered once, counted, taken away.
 
 Web Authentication Level 2 §7.1 (adding) and §7.2 (signing in), verified by the `webauthn` library; user verification
-is always asked for. What a passkey proves is in decision 0019.
+is always asked for. What a passkey proves is in decision 0020.
 """
 
 import json
