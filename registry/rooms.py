@@ -9,6 +9,7 @@ from registry.fhir.capability import blueprint as capability
 from registry.fhir.document_routes import documents, submission_sets, submissions
 from registry.fhir.provenance_routes import blueprint as provenances
 from registry.fhir.routes import blueprint as fhir
+from registry.fhir.system_routes import blueprint as fhir_system
 from registry.health import blueprint as health
 from registry.identity.reresolution.driving import EVERY, advance
 from registry.identity.reresolution.report import ConsentCount
@@ -35,6 +36,7 @@ def rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=submission_sets, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=provenances, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=audit_events, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
+        Room(blueprint=fhir_system, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=stewardship, policy=bearer(authenticate, "/api/v1"), surface="problem"),
     ]
 

@@ -43,7 +43,12 @@ class UnsupportedMediaType(DomainError):
 def negotiate() -> None:
     """Raise NotAcceptable unless the caller takes JSON or XML of R4; asked before anything is done."""
     posted = request.form.get("_format") if request.mimetype == FORM else None
-    g.fhir_format = _choose(request.args.get("_format", posted))
+    settle(request.args.get("_format", posted))
+
+
+def settle(wanted: str | None) -> None:
+    """Answer in the format named, or as the Accept header says for None; raises NotAcceptable."""
+    g.fhir_format = _choose(wanted)
     if g.fhir_format is None:
         raise NotAcceptable("Only application/fhir+json and application/fhir+xml of FHIR 4.0 are served.")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from werkzeug.datastructures import MultiDict
 
 from registry.errors import InvalidInput
+from registry.fhir.formats import settle
 from registry.fhir.validation import validate
 from registry.fhir.wire import Json, fail, is_text
 
@@ -12,6 +13,7 @@ MOST_MATCHES = 50
 DEFAULT_MATCHES = 10
 MOST_TARGETS = 20
 MAX_TOKEN = 500
+PIX_PARTS = ("sourceIdentifier", "targetSystem", "_format")
 TEXT_VALUES = ("valueString", "valueUri", "valueUrl", "valueCanonical")
 
 
@@ -47,14 +49,16 @@ def read_match(body: Json) -> MatchQuery:
 
 
 def read_pix(body: Json) -> PixQuery:
-    """`$ihe-pix` from Parameters; raises InvalidResource or InvalidInput."""
+    """`$ihe-pix` from Parameters, which may name the format; raises InvalidInput, NotAcceptable."""
     if not isinstance(body.get("parameter"), list):
         fail("Parameters.parameter", "must be a list")
     values: MultiDict[str, str] = MultiDict()
     for part in body["parameter"]:
-        if not isinstance(part, dict) or part.get("name") not in ("sourceIdentifier", "targetSystem"):
-            fail("Parameters.parameter.name", "must be sourceIdentifier or targetSystem")
+        if not isinstance(part, dict) or part.get("name") not in PIX_PARTS:
+            fail("Parameters.parameter.name", f"must be one of {', '.join(PIX_PARTS)}")
         values.add(part["name"], _text(part))
+    if "_format" in values:
+        settle(values["_format"])
     return read_pix_query(values)
 
 

@@ -66,6 +66,9 @@ class Preconditions:
         return int(found[1])
 
 
+ANY_VERSION = Preconditions(None, None)
+
+
 def parse_identifier(query: str | None, own_system: str) -> str:
     """The local number out of `identifier=system|value`; raises InvalidInput for all but the caller's own system."""
     if not query:
@@ -139,9 +142,12 @@ def feed_by_identifier(
     engine: Engine, caller: Caller, query: str | None, patient: Json, preconditions: Preconditions
 ) -> Outcome:
     """Add or revise the record of a local number, or say that it is a duplicate; the body carries the same number."""
-    system = _system(caller)
-    number = parse_identifier(query, system)
-    return _take(engine, caller, (system, number), patient, preconditions)
+    return feed_number(engine, caller, parse_identifier(query, _system(caller)), patient, preconditions)
+
+
+def feed_number(engine: Engine, caller: Caller, number: str, patient: Json, preconditions: Preconditions) -> Outcome:
+    """The same for a local number that was read already."""
+    return _take(engine, caller, (_system(caller), number), patient, preconditions)
 
 
 def feed_by_id(engine: Engine, caller: Caller, record_id: UUID, patient: Json, preconditions: Preconditions) -> Outcome:

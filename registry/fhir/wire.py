@@ -35,7 +35,7 @@ def fail(expression: str, message: str) -> NoReturn:
 def parse(body: bytes) -> Json:
     """A JSON object of bounded depth and text, without the characters no text may hold; raises InvalidInput."""
     try:
-        parsed = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+        parsed = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:
         raise InvalidInput("The body is not JSON in UTF-8.", code="not-json", debug=type(error).__name__) from None
     if not isinstance(parsed, dict):
