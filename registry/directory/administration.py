@@ -14,6 +14,7 @@ from registry.audit.service import record
 from registry.database import Base, new_id, now
 from registry.directory.canonical import dump
 from registry.directory.client_keys import UnusableKeys, check_keys
+from registry.directory.conformance import SignedReport, attach_report
 from registry.directory.documents import document_token
 from registry.directory.models import RecordSystem, StaffRole
 from registry.directory.service import STAFF_CONTEXT, get_record_system
@@ -81,15 +82,24 @@ def reinstate(desk: Desk, client_id: str, reason: str) -> RecordSystem:
     return system
 
 
-def accredit(desk: Desk, client_id: str, until: datetime, authority: str | None = None) -> RecordSystem:
-    """Renew an accreditation until a future moment; a suspension stays. Raises NotFound or Unprocessable."""
+def accredit(
+    desk: Desk, client_id: str, until: datetime, authority: str | None = None, report: SignedReport | None = None
+) -> RecordSystem:
+    """Renew an accreditation until a future moment, on a conformance report where one is given; a suspension stays.
+
+    Raises NotFound, or Unprocessable for a moment that is past and for a report that does not hold.
+    """
     take_turn(desk.session)
     system = get_record_system(desk.session, client_id)
     if until <= max(now(), system.accredited_from):
         raise Unprocessable("The accreditation must end in the future; to stop serving it, suspend it.")
     system.accredited_until = until
     system.authority = authority or system.authority
-    desk.audit(_system_event("directory:record-system:accredited", system, f"until {until.isoformat()}"))
+    reason = f"until {until.isoformat()}"
+    if report is not None:
+        attached = attach_report(desk.session, system, report)
+        reason += f", report {attached.sha256} of {attached.finished_at.isoformat()}, signed by {attached.signer}"
+    desk.audit(_system_event("directory:record-system:accredited", system, reason))
     return system
 
 

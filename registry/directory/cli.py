@@ -14,6 +14,7 @@ from matching.records import Document
 from registry.database import now
 from registry.directory import administration
 from registry.directory.administration import Desk, Keys
+from registry.directory.conformance import MAX_REPORT, MAX_SIGNATURE, SignedReport, latest_reports
 from registry.directory.loading import KINDS, MAX_BYTES, Report, load, parse
 from registry.directory.options import document_option, until_option
 from registry.directory.schemas import Address
@@ -70,10 +71,15 @@ def list_all() -> None:
         for place in list_establishments(desk.session):
             state = "active" if place.active else "inactive"
             click.echo(f"{place.renipress}  {state:10} {place.category:6} {place.name}")
+        reports = latest_reports(desk.session)
         for system in list_record_systems(desk.session):
             state = system.unusable(moment) or "usable"
             until = system.accredited_until.date().isoformat()
-            click.echo(f"{system.client_id}  {state}  until {until}  {system.establishment.renipress}  {system.name}")
+            report = reports.get(system.id)
+            tested = f"report of {report.finished_at.date().isoformat()}" if report else "no report"
+            click.echo(
+                f"{system.client_id}  {state}  until {until}  {system.establishment.renipress}  {tested}  {system.name}"
+            )
 
 
 @directory.command()
@@ -100,10 +106,19 @@ def reinstate(client_id: str, reason: str) -> None:
 @click.argument("client_id")
 @until_option
 @click.option("--authority", help="Who accredits, when it changes.")
-def accredit(client_id: str, until: datetime, authority: str | None) -> None:
+@click.option(
+    "--report",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A conformance report (report.json, its signature beside it) the accreditation rests on.",
+)
+@click.option("--signed-by", type=click.File(), help="Whose signature counts (a JWK Set), instead of the client's own.")
+def accredit(
+    client_id: str, until: datetime, authority: str | None, report: Path | None, signed_by: TextIO | None
+) -> None:
     """Renew the accreditation of a record system."""
+    signed = _signed(report, signed_by)
     with _desk() as desk:
-        system = administration.accredit(desk, client_id, until, authority)
+        system = administration.accredit(desk, client_id, until, authority, signed)
         click.echo(f"{client_id} is accredited until {until.isoformat()}; now: {system.unusable(now()) or 'usable'}.")
 
 
@@ -147,6 +162,18 @@ def _desk() -> Iterator[Desk]:
     """A unit of work with the operator's account."""
     with command_parts() as parts, parts.database.unit_of_work() as session:
         yield Desk(session, parts.sealer, operator())
+
+
+def _signed(report: Path | None, signed_by: TextIO | None) -> SignedReport | None:
+    signers = _read_json(signed_by) if signed_by else None
+    if report is None:
+        return None
+    try:
+        with report.open("rb") as stream, Path(f"{report}.jws").open("rb") as beside:
+            content, signature = stream.read(MAX_REPORT + 1), beside.read(MAX_SIGNATURE + 1)
+    except OSError:
+        raise click.ClickException(f"The signature {report}.jws can't be read.") from None
+    return SignedReport(content, signature.decode("ascii", "replace"), signers)
 
 
 def _read_json(file: TextIO) -> Any:

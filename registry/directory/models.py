@@ -72,6 +72,26 @@ class RecordSystem(Base):
         return None
 
 
+class ConformanceReport(Base):
+    """A report of the accreditation kit that was attached to an accreditation; the report itself is kept elsewhere."""
+
+    __tablename__ = "conformance_reports"
+    __table_args__ = (UniqueConstraint("record_system_id", "sha256"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    record_system_id: Mapped[UUID] = mapped_column(ForeignKey("record_systems.id"))
+    sha256: Mapped[str] = mapped_column(String(64))
+    signer: Mapped[str]
+    """The thumbprint of the key that signed it (RFC 7638)."""
+
+    finished_at: Mapped[datetime]
+    verdict: Mapped[str]
+    summary: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """What was tested and how it went in sum: address, scope, counts, the kit's version."""
+
+    attached_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class Professional(Base):
     """A health professional; college and number are public, document and names are sealed."""
 

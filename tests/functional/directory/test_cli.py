@@ -1,18 +1,27 @@
 """The directory's commands, as an operator runs them."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from joserfc.jwk import ECKey
 from sqlalchemy import select
 
+from conformance.lines import Line, Part, broken, held
+from conformance.lines import Result as Judged
+from conformance.registry.keys import make_key
+from conformance.report import Report
+from conformance.signing import sign
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from registry.cli import cli
+from registry.directory.models import ConformanceReport
 from registry.settings import Settings
-from tests.integration.directory.conftest import directory_file
+from tests.integration.directory.conftest import KEY, directory_file
 
 
 @pytest.fixture
@@ -131,3 +140,87 @@ def test_keys_are_registered_as_a_file_or_an_address_and_held_to_the_profile(
     query = select(AuditEvent).where(AuditEvent.action == "directory:record-system:keys-registered")
     with renhice.database.unit_of_work() as session:
         assert len(session.scalars(query).all()) == 2
+
+
+def report(client: str = "sihce-00990001", **changes: Any) -> Report:
+    """A report as the kit makes it."""
+    moment = datetime.now(UTC).replace(microsecond=0)
+    line = Line(id="token.good", asked="", norm="", expected="", mend="")
+    said = {"results": [Judged("Tokens", line, held("HTTP 200"))], "finished_at": moment} | changes
+    return Report(
+        client_id=client, fhir_base="http://127.0.0.1:8190/fhir", software="Uno", parts=(Part.FEED, Part.SERVER),
+        started_at=moment, latencies={}, **said,
+    )  # fmt: skip
+
+
+def signed(folder: Path, made: Report, key: ECKey) -> str:
+    content = made.as_json(key.as_dict(private=False))
+    (folder / "report.json").write_bytes(content)
+    (folder / "report.json.jws").write_text(sign(content, key))
+    return str(folder / "report.json")
+
+
+def accredit(environment: dict[str, str], *words: str) -> Result:
+    run(environment, "import", words[0])
+    return run(environment, "accredit", "sihce-00990001", "--until", "2097-01-01", *words[1:])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    return write(tmp_path / "directory.json", directory_file())
+
+
+def test_accreditation_rests_on_a_report_signed_by_the_client_or_an_evaluator(
+    environment: dict[str, str], file: str, tmp_path: Path, renhice: Renhice
+) -> None:
+    path = signed(tmp_path, report(), KEY)
+    assert accredit(environment, file, "--report", path).exit_code == 0
+    assert accredit(environment, file, "--report", path).exit_code == 0
+    evaluator = make_key()
+    jwks = write(tmp_path / "evaluator.json", {"keys": [evaluator.as_dict(private=False)]})
+    other = signed(tmp_path, report(), evaluator)
+    assert "not signed by a key that counts" in accredit(environment, file, "--report", other).output
+    assert accredit(environment, file, "--report", other, "--signed-by", jwks).exit_code == 0
+    with renhice.database.unit_of_work() as session:
+        kept = session.scalars(select(ConformanceReport).order_by(ConformanceReport.attached_at)).all()
+        assert [row.signer for row in kept] == [KEY.thumbprint(), evaluator.thumbprint()]
+        assert kept[1].sha256 == sha256(Path(other).read_bytes()).hexdigest()
+        assert (kept[1].verdict, kept[1].summary["scope"]) == ("passed", ["feed", "server"])
+        event = session.scalars(
+            select(AuditEvent).where(AuditEvent.action == "directory:record-system:accredited")
+        ).all()[-1]
+        assert kept[1].sha256 in event.detail["reason"]
+    assert f"report of {datetime.now(UTC).date().isoformat()}" in run(environment, "list").output
+
+
+FAILED = Judged("Tokens", Line(id="x", asked="", norm="", expected="", mend=""), broken(""))
+OLD = datetime.now(UTC) - timedelta(days=181)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (report("sihce-other"), "about another system"),
+        (report(results=[FAILED]), "says failed"),
+        (report(finished_at=OLD), "180 days old at most"),
+        (report(finished_at=datetime.now(UTC) + timedelta(days=1)), "180 days old at most"),
+    ],
+    ids=["another's", "failed", "old", "of tomorrow"],
+)
+def test_a_report_that_does_not_hold_accredits_nobody(
+    environment: dict[str, str], file: str, tmp_path: Path, made: Report, message: str
+) -> None:
+    refused = accredit(environment, file, "--report", signed(tmp_path, made, KEY))
+    assert (refused.exit_code, message in refused.output) == (1, True)
+    assert "sihce-00990001  usable  until 2099-01-01" in run(environment, "list").output
+
+
+@pytest.mark.parametrize("garbage", [b"", b"[]", b"{}", b"\xff", b"[" * 50_000, b"x" * 5_000_000])
+def test_garbage_is_no_report(environment: dict[str, str], file: str, tmp_path: Path, garbage: bytes) -> None:
+    path = Path(signed(tmp_path, report(), KEY))
+    path.write_bytes(garbage)
+    assert accredit(environment, file, "--report", str(path)).exit_code == 1
+    path.with_name("report.json.jws").write_text(sign(garbage, KEY))
+    assert accredit(environment, file, "--report", str(path)).exit_code == 1
+    path.with_name("report.json.jws").unlink()
+    assert "can't be read" in accredit(environment, file, "--report", str(path)).output
