@@ -6,8 +6,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from migrations.guards import append_only
 
-revision = "0037_conformance_reports"
-down_revision = "0036_passkeys"
+revision = "0038_conformance_reports"
+down_revision = "0037_document_tokens"
 
 MOMENT = sa.DateTime(timezone=True)
 
