@@ -22,6 +22,13 @@ BROKEN: list[Json] = [
     {"resourceType": "OperationOutcome", "issue": []},
     {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": {"resourceType": "Patient", "foo": 1}}]},
     {"resourceType": "Composition", "status": "final"},
+    {"resourceType": "Patient", "gender": "mujer"},
+    {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "too-wide"}]},
+    {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "entry": [{"resource": {"resourceType": "Patient", "gender": "x"}}],
+    },
 ]
 
 
