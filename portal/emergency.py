@@ -25,7 +25,7 @@ from portal import layout, people, present
 from portal.errors import BadForm
 from portal.guard import require_fresh, signed_in
 from portal.practice import me, my_workplaces, policy
-from portal.reading import missing_lines, sections_of
+from portal.reading import alert_lines, missing_lines, sections_of
 from portal.wording import EMERGENCY_DECLARATION
 from registry.app import parts
 from registry.database import session
@@ -144,6 +144,7 @@ def _records(case: EmergencyAccess) -> Response:
         case=case,
         sections=sections_of(result, categories),
         missing=missing_lines(result.missing),
+        alerts=alert_lines(result),
     )
 
 

@@ -19,7 +19,7 @@ from portal import layout, people, present, texts
 from portal.desk import request_status, show_code
 from portal.forms import Search, read_request, read_search
 from portal.practice import event_of, me, my_workplaces, note
-from portal.reading import missing_lines, sections_of
+from portal.reading import alert_lines, missing_lines, sections_of
 from portal.views import AccessRequestStatus, Candidate
 from registry.app import parts
 from registry.calendar import LIMA
@@ -79,6 +79,7 @@ def person(person_id: UUID) -> Response:
         permission=shown,
         sections=sections_of(result, shown.categories),
         missing=missing_lines(result.missing),
+        alerts=alert_lines(result),
     )
 
 

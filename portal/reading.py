@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 from consent_broker.consents.vocabulary import FHIR_TYPES
 from consent_broker.exchange.service import ExchangeResult, Missing
+from consent_broker.exchange.summary.service import alerts_in
 from portal import clinical, texts
 from portal.views import Section
 
@@ -18,6 +19,11 @@ def sections_of(result: ExchangeResult, categories: Collection[str]) -> list[Sec
         Section(category=code, lines=[clinical.line(*one) for one in clinical.newest_first(by_type[FHIR_TYPES[code]])])
         for code in categories
     ]
+
+
+def alert_lines(result: ExchangeResult) -> list[str]:
+    """What in the records asks for attention: few lines, the gravest first."""
+    return [one.text for one in alerts_in(result.records)]
 
 
 def missing_lines(missing: Sequence[Missing]) -> list[str]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from consent_broker.broker import Broker
 from consent_broker.exchange.gateway import Fault
 from consent_broker.exchange.service import ExchangeResult, Missing, Record, fetch
-from consent_broker.exchange.summary.alerts import alerts_of
+from consent_broker.exchange.summary.alerts import Alert, alerts_of
 from consent_broker.exchange.summary.document import Document
 from consent_broker.exchange.summary.items import Json, items_of
 from consent_broker.exchange.summary.sections import section_of
@@ -59,6 +59,11 @@ def write_summary(document: Document, result: ExchangeResult, types: Sequence[st
     sections = [section_of(one, items, missing, frozenset(types)) for one in SECTIONS]
     alerts = alerts_of([item for section in sections for item in section.items])
     return document.write(sections, alerts)
+
+
+def alerts_in(records: Sequence[Record]) -> list[Alert]:
+    """The alerts in what was fetched, for whoever shows it otherwise than as a summary. Pure."""
+    return alerts_of(items_of([one for one in records if one.resource_type in SUMMARISED and _is_readable(one)]))
 
 
 def _is_readable(found: Record) -> bool:

@@ -82,6 +82,27 @@ def test_what_does_not_arrive_is_named(world: World, patient: Visitor, physician
     patient.press(patient.open("/mi-historia/permisos"), "/retirar")
 
 
+def test_an_allergy_against_a_medicine_is_shown_first(world: World, patient: Visitor, physician: Visitor) -> None:
+    form_page = physician.open(f"/profesional/persona/{world.person_id}")
+    form = form_page.form("/profesional/persona/")
+    asked = form.fields | {"categoria": ["allergies", "medications"], "motivo": "TREAT", "dias": "7"}
+    physician.browser.submit(form_page, form, **asked)
+    link = next(link for link in patient.open("/mi-historia").links if "/pedidos/" in link)
+    patient.press(patient.open(link), "/pedidos/", "permitir")
+    held = list(world.holder.resources)
+    code = {"coding": [{"system": "http://snomed.info/sct", "code": "91936005"}], "text": "Alergia a la penicilina"}
+    world.holder.resources[:] = [
+        {"resourceType": "AllergyIntolerance", "id": "a", "code": code},
+        {"resourceType": "MedicationStatement", "id": "b", "status": "active", "medicationCodeableConcept": {
+            "text": "Amoxicilina 500 mg"}},
+    ]  # fmt: skip
+    text = physician.open(f"/profesional/persona/{world.person_id}").text
+    world.holder.resources[:] = held
+    alert = "Registra «Alergia a la penicilina» y toma Amoxicilina 500 mg, que es de la misma clase (penicilinas)."
+    assert 0 < text.find(alert) < text.rfind("Alergia a la penicilina") - len(alert)
+    patient.press(patient.open("/mi-historia/permisos"), "/retirar")
+
+
 def test_looking_her_up_is_an_access_too(world: World, patient: Visitor) -> None:
     with world.renhice.database.unit_of_work() as session:
         place = get_establishment(session, story.HOLDING.renipress)
