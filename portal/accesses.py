@@ -14,7 +14,7 @@ from registry.app import Renhice
 from registry.audit.service import Position, Selection, list_for_person, position_of
 from registry.sealing import Sealer
 
-SHOWN = ("exchange:records:read", *texts.DECLARED, *texts.ACTIONS)
+SHOWN = (*texts.READINGS, *texts.DECLARED, *texts.ACTIONS)
 REFUSALS_OF = ("consent:access:decided", *texts.DECLARED)
 """A decision that permits is told by the reading that follows it."""
 

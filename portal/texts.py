@@ -93,6 +93,7 @@ REFUSALS = {
     "establishment-inactive": "El establecimiento no está activo",
     "emergency-refused": "Usted no permite accesos de emergencia",
     "emergency-suspended": "No puede abrir emergencias: está en revisión",
+    "unknown-document": "No hay tal documento, o su permiso no llega a él",
     "too-many-emergencies": "Ya había abierto demasiadas emergencias ese día",
 }
 
@@ -107,6 +108,13 @@ ACTIONS = {
     "locator:person:located": "Dónde están sus historias",
 }
 """Accesses that read no record."""
+
+READINGS = {
+    "exchange:records:read": "Consulta de la historia",
+    "exchange:documents:found": "Lista de sus documentos",
+    "exchange:document:read": "Un documento",
+}
+"""Accesses that read records or documents."""
 
 DECLARED = {"emergency:access:opened": "Abrió una emergencia"}
 """Acts that let records be read."""
@@ -265,7 +273,7 @@ def refusal(code: str | None) -> str:
 
 def action(code: str) -> str:
     """What an audited action did, where it names no category."""
-    return (ACTIONS | DECLARED).get(code, "Consulta de la historia")
+    return (ACTIONS | READINGS | DECLARED).get(code, "Consulta de la historia")
 
 
 def fault(code: str) -> str:

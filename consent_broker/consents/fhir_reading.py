@@ -25,7 +25,6 @@ from registry.fhir import systems
 from registry.identity.service import find_own_record, find_person, list_person_ids
 
 READ, SEARCHED = "consent:directive:read", "consent:directive:searched"
-MOST = 100
 _KNOWN = {systems.PERSON, systems.SOURCE_RECORD}
 
 
@@ -73,7 +72,7 @@ def search(session: Session, caller: Caller, parameters: Mapping[str, str]) -> l
     """
     person_id = _patient(session, caller, parameters)
     found = list_consents(session, list_person_ids(session, person_id)) if person_id else []
-    wanted = [one for one in found if _names(one, caller) and _matches(one, parameters)][:MOST]
+    wanted = [one for one in found if _names(one, caller) and _matches(one, parameters)]
     _account(session, caller, SEARCHED, person_id if wanted else None, None)
     return _shown(session, wanted)
 

@@ -1,14 +1,12 @@
 """`/fhir/Consent`: the consent registry of IHE PCF (ITI-108), in JSON and XML; and the policy its consents refer to."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from flask import Blueprint, Response, request
-from werkzeug.datastructures import MultiDict
+from flask import Blueprint, Response
 
 from consent_broker.consents import fhir_reading, fhir_writing
 from consent_broker.consents.decision import POLICY_VERSION
-from consent_broker.consents.fhir_consent import PCF, Json
+from consent_broker.consents.fhir_consent import PCF
 from consent_broker.consents.policy import TEXT
 from registry.access import caller, require_scope
 from registry.app import parts
@@ -18,6 +16,7 @@ from registry.fhir.answers import answer, answer_read, answer_stored, version_he
 from registry.fhir.formats import read_resource
 from registry.fhir.history import history_bundle
 from registry.fhir.resources import Operation, Resource, SearchParameter, fhir_blueprint
+from registry.fhir.searching import read_search, searchset
 from registry.fhir.validation import validate
 
 READ, WRITE = "system/Consent.rs", "system/Consent.cu"
@@ -53,13 +52,13 @@ def policy(version: str) -> Response:
 @blueprint.get("")
 def search() -> Response:
     """ITI-108 by GET."""
-    return _searched(request.args)
+    return _searched()
 
 
 @blueprint.post("/_search")
 def post_search() -> Response:
     """ITI-108 by POST, the parameters in the body."""
-    return _searched(request.form)
+    return _searched()
 
 
 @blueprint.post("")
@@ -118,19 +117,17 @@ def _renounced(consent_id: UUID) -> Response:
     return answer(given_up, headers=version_headers(given_up))
 
 
-def _searched(parameters: MultiDict[str, str]) -> Response:
+def _searched() -> Response:
+    """The self link names no parameter, not even sealed: that nothing was found looks the same for everybody."""
     require_scope(caller(), READ)
-    if any(len(parameters.getlist(name)) > 1 for name in parameters):
-        raise InvalidInput("Each parameter once.", code="repeated-parameter")
-    found = fhir_reading.search(session(), caller(), parameters)
-    return answer(_searchset(found))
-
-
-def _searchset(found: Sequence[Json]) -> Json:
-    """The self link names no parameter: a patient is not written into what is kept."""
-    entries = [{"fullUrl": f"{_base()}/{one['id']}", "resource": one, "search": {"mode": "match"}} for one in found]
-    made: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
-    return made | {"link": [{"relation": "self", "url": _base()}]} | ({"entry": entries} if entries else {})
+    reader = caller().client_id
+    search = read_search(CONSENT, reader)
+    wanted = {one.name: ",".join(search.values(one.name)) for one in CONSENT.search if search.of(one.name)}
+    found = fhir_reading.search(session(), caller(), wanted)
+    shown = search.page_of(found)
+    more = len(found) > search.offset + len(shown)
+    made = searchset(search, reader, shown, total=len(found), more=more)
+    return answer(made | {"link": [{"relation": "self", "url": _base()}, *made["link"][1:]]})
 
 
 def _base() -> str:

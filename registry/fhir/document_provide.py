@@ -200,7 +200,7 @@ def _answer(sent: SentSubmission, made: Submitted, reports: dict[str, Json]) -> 
             continue
         stored: Json = {
             "status": "201 Created" if made.created else "200 OK",
-            "location": f"{kind}/{ids.get(subject, made.id)}/_history/1",
+            "location": f"{kind}/{ids.get(subject, made.id)}",
             "etag": 'W/"1"',
             "lastModified": made.received_at.isoformat(timespec="milliseconds"),
         }

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Row, Select, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from registry.database import new_id, now
@@ -102,6 +103,13 @@ def submit(session: Session, sealer: Sealer, submission: Submission) -> Submitte
             raise Conflict("Another submission was made under this identifier.", code="submission-identifier-taken")
         ids = tuple(_known(session, sealer, submission.establishment_id, one) for one in submission.documents)
         return Submitted(known.id, ids, known.received_at, created=False)
+    try:
+        return _add(session, sealer, submission, token, content)
+    except IntegrityError:
+        raise Conflict("The same is being submitted at this moment; send it again.", code="submitted-twice") from None
+
+
+def _add(session: Session, sealer: Sealer, submission: Submission, token: bytes, content: bytes) -> Submitted:
     moment = now()
     made = _add_submission(session, sealer, submission, token, content, moment)
     ids = tuple(_add_document(session, sealer, submission, one, made, moment) for one in submission.documents)
@@ -120,11 +128,6 @@ def _known(session: Session, sealer: Sealer, establishment_id: UUID, document: N
     if found is None:
         raise Conflict("Another submission was made under this identifier.", code="submission-identifier-taken")
     return found
-
-
-def _document_ids(session: Session, submission_id: UUID) -> Sequence[UUID]:
-    query = select(DocumentReference.id).where(DocumentReference.submission_id == submission_id)
-    return session.scalars(query.order_by(DocumentReference.id)).all()
 
 
 def _add_submission(
@@ -243,13 +246,13 @@ def list_submissions(session: Session, sealer: Sealer, source_record_ids: Collec
         .order_by(DocumentSubmission.received_at.desc(), DocumentSubmission.id.desc())
         .limit(MOST)
     )
-    return [_open_set(session, sealer, *row) for row in session.execute(query).all()]
+    return _open_sets(session, sealer, session.execute(query).all())
 
 
 def find_submission(session: Session, sealer: Sealer, submission_id: UUID) -> SubmissionSet | None:
     """One submission set; None for an unknown one, or when its patient's data key was destroyed."""
-    row = session.execute(_submissions().where(DocumentSubmission.id == submission_id)).one_or_none()
-    return _open_set(session, sealer, *row) if row else None
+    rows = session.execute(_submissions().where(DocumentSubmission.id == submission_id)).all()
+    return next(iter(_open_sets(session, sealer, rows)), None)
 
 
 def _documents() -> Select[DocumentReference, DataKey, UUID | None]:
@@ -271,10 +274,24 @@ def _open(sealer: Sealer, row: DocumentReference, key: DataKey, replaced_by: UUI
     )
 
 
-def _open_set(session: Session, sealer: Sealer, row: DocumentSubmission, key: DataKey) -> SubmissionSet:
-    said: Description = json.loads(sealer.unseal(key, row.sealed, f"document-submission:{row.id}"))
-    ids = tuple(_document_ids(session, row.id))
-    return SubmissionSet(row.id, row.source_record_id, row.establishment_id, row.received_at, said, ids)
+def _open_sets(
+    session: Session, sealer: Sealer, rows: Sequence[Row[DocumentSubmission, DataKey]]
+) -> list[SubmissionSet]:
+    query = select(DocumentReference.submission_id, DocumentReference.id).order_by(DocumentReference.id)
+    documents: dict[UUID, list[UUID]] = {row.id: [] for row, _ in rows}
+    for submission_id, document_id in session.execute(query.where(DocumentReference.submission_id.in_(documents))):
+        documents[submission_id].append(document_id)
+    return [
+        SubmissionSet(
+            row.id,
+            row.source_record_id,
+            row.establishment_id,
+            row.received_at,
+            json.loads(sealer.unseal(key, row.sealed, f"document-submission:{row.id}")),
+            tuple(documents[row.id]),
+        )
+        for row, key in rows
+    ]
 
 
 def _seal(session: Session, sealer: Sealer, owner_id: UUID, said: Description, context: str) -> bytes:

@@ -103,6 +103,14 @@ def test_an_allergy_against_a_medicine_is_shown_first(world: World, patient: Vis
     patient.press(patient.open("/mi-historia/permisos"), "/retirar")
 
 
+def test_a_document_that_was_read_is_in_her_log(world: World, patient: Visitor) -> None:
+    with world.renhice.database.unit_of_work() as session:
+        place = get_establishment(session, story.HOLDING.renipress)
+        about = {"person_id": world.person_id, "purpose": "TREAT", "establishment_id": place.id, "holder_id": place.id}
+        record(session, Event(action="exchange:document:read", detail={"document": str(new_id())}, **about))
+    assert f"Un documento de {story.HOLDING.name}" in patient.open("/mi-historia/accesos").text
+
+
 def test_looking_her_up_is_an_access_too(world: World, patient: Visitor) -> None:
     with world.renhice.database.unit_of_work() as session:
         place = get_establishment(session, story.HOLDING.renipress)
