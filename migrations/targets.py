@@ -7,9 +7,10 @@ from registry import outbox, sealing
 from registry.audit import models as audit
 from registry.database import Base
 from registry.directory import models as directory
+from registry.hl7v2 import models as hl7v2
 from registry.identity import models as identity
 from registry.identity.reresolution import models as reresolution
 from registry.statistics import models as statistics
 
-ROOMS = (sealing, audit, outbox, directory, identity, reresolution, consents, oauth, portal, statistics)
+ROOMS = (sealing, audit, outbox, directory, hl7v2, identity, reresolution, consents, oauth, portal, statistics)
 metadata = Base.metadata

@@ -11,6 +11,8 @@ from registry.fhir.provenance_routes import blueprint as provenances
 from registry.fhir.routes import blueprint as fhir
 from registry.fhir.system_routes import blueprint as fhir_system
 from registry.health import blueprint as health
+from registry.hl7v2.service import PURGE_EVERY as FORGET_EVERY
+from registry.hl7v2.service import purge_messages
 from registry.identity.reresolution.driving import EVERY, advance
 from registry.identity.reresolution.report import ConsentCount
 from registry.identity.routes import blueprint as stewardship
@@ -48,6 +50,7 @@ def schedule_registry_tasks(parts: Renhice, count_with_consent: ConsentCount) ->
     """
     follow_identity(parts)
     _schedule_texts(parts)
+    schedule(parts.celery, "purge-messages", purge_messages, FORGET_EVERY)
 
     def reresolve() -> None:
         advance(parts, count_with_consent)

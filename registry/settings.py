@@ -1,10 +1,10 @@
 """Settings from the environment, validated before anything starts."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -82,6 +82,26 @@ class Settings(BaseSettings):
     pide_password: SecretStr | None = None
     pide_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
 
+    mllp_port: int | None = Field(default=None, ge=1, le=65_535)
+    mllp_host: str = "127.0.0.1"
+    mllp_certificate: Path | None = None
+    mllp_key: Path | None = None
+    mllp_client_ca: Path | None = None
+    mllp_max_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)
+    mllp_connections: int = Field(default=200, ge=1, le=10_000)
+    mllp_connections_per_client: int = Field(default=10, ge=1, le=1_000)
+    mllp_idle_seconds: float = Field(default=600.0, gt=0, le=86_400)
+    mllp_frame_seconds: float = Field(default=15.0, gt=0, le=600)
+
+    @model_validator(mode="after")
+    def _mllp_is_whole(self) -> Self:
+        files = {"CERTIFICATE": self.mllp_certificate, "KEY": self.mllp_key, "CLIENT_CA": self.mllp_client_ca}
+        missing = [f"RENHICE_MLLP_{name}" for name, path in files.items() if path is None]
+        if self.mllp_port is not None and missing:
+            msg = f"the HL7 v2 port (RENHICE_MLLP_PORT) speaks TLS only and needs {', '.join(missing)}"
+            raise ValueError(msg)
+        return self
+
     @property
     def secure(self) -> bool:
         """Whether the product is reached over TLS (decides cookie flags and HSTS)."""
@@ -103,5 +123,5 @@ def load_settings() -> Settings:
     try:
         return Settings()  # type: ignore[call-arg]  # fields come from the environment
     except ValidationError as error:
-        lines = [f"RENHICE_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        lines = [f"RENHICE_{'.'.join(map(str, e['loc'] or ('mllp',))).upper()}: {e['msg']}" for e in error.errors()]
         raise SettingsError("Settings are not usable:\n  " + "\n  ".join(lines)) from None

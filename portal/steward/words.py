@@ -12,6 +12,8 @@ CASE_REASONS = {
     "verified-conflict": "Dos DNI confirmados y distintos",
     "same-verified-document": "Un DNI confirmado en dos personas",
     "contested": "El paciente dice que no es suyo",
+    "claimed-duplicate": "El establecimiento dice que es el mismo paciente",
+    "claimed-apart": "El establecimiento dice que son dos pacientes",
 }
 
 VERDICTS = {"same": "Es la misma persona", "different": "Son distintas", "unknown": "No sé", "undo": "Deshacer"}

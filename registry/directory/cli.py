@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import click
 from pydantic import TypeAdapter, ValidationError
 
 from matching.records import Document
 from registry.database import now
-from registry.directory import administration
+from registry.directory import administration, certificates
 from registry.directory.administration import Desk, Keys
 from registry.directory.conformance import MAX_REPORT, MAX_SIGNATURE, SignedReport, latest_reports
 from registry.directory.loading import KINDS, MAX_BYTES, Report, load, parse
 from registry.directory.options import document_option, until_option
-from registry.directory.schemas import Address
+from registry.directory.schemas import Address, CertificateItem
 from registry.directory.service import list_establishments, list_record_systems
 from registry.operating import command_parts, operator
 
@@ -133,6 +133,33 @@ def register_keys(client_id: str, jwks: TextIO | None, jwks_uri: str | None, pro
     with _desk() as desk:
         system = administration.register_keys(desk, client_id, keys)
         click.echo(f"{client_id} signs as a {system.profile} client, with {system.jwks_uri or 'the keys registered'}.")
+
+
+@directory.command("register-certificate")
+@click.argument("client_id")
+@click.option("--certificate", type=click.File("rb"), required=True, help="The TLS client certificate (PEM or DER).")
+@click.option("--application", required=True, help="What its messages say in MSH-3.")
+@click.option("--facility", required=True, help="What its messages say in MSH-4.")
+def register_certificate(client_id: str, certificate: BinaryIO, application: str, facility: str) -> None:
+    """Let a record system come to the HL7 v2 port with this certificate, beside those it has."""
+    with _desk() as desk:
+        sha256 = certificates.fingerprint(certificate.read(MAX_BYTES)).hex()
+        try:
+            item = CertificateItem(sha256=sha256, application=application, facility=facility)
+        except ValidationError:
+            raise click.ClickException("MSH-3 and MSH-4 are letters, digits, spaces, points and dashes.") from None
+        certificates.register_certificate(desk, client_id, item)
+    click.echo(f"{client_id} is known by the certificate {sha256} as {application}|{facility}.")
+
+
+@directory.command("end-certificate")
+@click.argument("sha256")
+@click.option("--reason", required=True, help="Why; kept in the audit.")
+def end_certificate(sha256: str, reason: str) -> None:
+    """Stop knowing a record system by a certificate, at once."""
+    with _desk() as desk:
+        ended = certificates.end_certificate(desk, sha256, reason)
+        click.echo(f"{ended.record_system.client_id} is no longer known by {sha256}.")
 
 
 @directory.command("grant-role")

@@ -10,6 +10,7 @@ from registry.database import Base, new_id
 from registry.directory.administration import Desk, assign, grant_role
 from registry.directory.affiliations import put_affiliations
 from registry.directory.canonical import dump
+from registry.directory.certificates import put_certificates
 from registry.directory.documents import document_token
 from registry.directory.models import Establishment, Professional, RecordSystem
 from registry.directory.schemas import EstablishmentItem, ProfessionalItem, RecordSystemItem, StaffItem
@@ -32,13 +33,16 @@ def put_establishment(desk: Desk, item: EstablishmentItem) -> Put:
 def put_record_system(desk: Desk, item: RecordSystemItem) -> Put:
     """Upsert by client id; a suspension is left as it is. Raises NotFound for an unknown establishment."""
     establishment = get_establishment(desk.session, item.establishment)
-    values = item.model_dump(exclude={"establishment"}) | {"establishment_id": establishment.id}
+    values = item.model_dump(exclude={"establishment", "certificates"}) | {"establishment_id": establishment.id}
     row = find_record_system(desk.session, item.client_id)
     event = Event(action="directory:record-system:changed", client_id=item.client_id, establishment_id=establishment.id)
     if row is None:
         row = RecordSystem(id=new_id(), **values)
-        return _added(desk, row, replace(event, action="directory:record-system:added"))
-    return _changed(desk, assign(row, values), event)
+        outcome = _added(desk, row, replace(event, action="directory:record-system:added"))
+    else:
+        outcome = _changed(desk, assign(row, values), event)
+    moved = item.certificates is not None and put_certificates(desk, row, item.certificates)
+    return "changed" if moved and outcome == "same" else outcome
 
 
 def put_professional(desk: Desk, item: ProfessionalItem) -> Put:

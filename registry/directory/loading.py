@@ -25,6 +25,8 @@ KINDS: Mapping[str, tuple[type[Item], Callable[[Desk, Any], str]]] = {
 }
 _CONFLICTS = {
     "uq_establishments_identifier_system": "identifier_system: belongs to another establishment",
+    "uq_establishments_hl7_namespace": "hl7_namespace: belongs to another establishment",
+    "ix_client_certificates_current": "certificates: one of them is another record system's",
     "uq_professionals_document_token": "document: belongs to another professional",
 }
 

@@ -28,6 +28,8 @@ class Establishment(Base):
     event_endpoint: Mapped[str | None]
     """Where the establishment takes security events (RFC 8935); None when it takes none."""
     identifier_system: Mapped[str] = mapped_column(unique=True)
+    hl7_namespace: Mapped[str | None] = mapped_column(unique=True)
+    """How HL7 v2 messages call `identifier_system` for short (HD.1); None where it has no such name."""
     active: Mapped[bool]
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
@@ -90,6 +92,28 @@ class ConformanceReport(Base):
     """What was tested and how it went in sum: address, scope, counts, the kit's version."""
 
     attached_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ClientCertificate(Base):
+    """A TLS client certificate by which a record system is known on the HL7 v2 port, and what its messages say there.
+
+    Ended rows stay as history. `application` and `facility` are MSH-3.1 and MSH-4.1.
+    """
+
+    __tablename__ = "client_certificates"
+    __table_args__ = (
+        Index("ix_client_certificates_current", "sha256", unique=True, postgresql_where=text("ended_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    record_system_id: Mapped[UUID] = mapped_column(ForeignKey("record_systems.id"), index=True)
+    sha256: Mapped[bytes]
+    application: Mapped[str]
+    facility: Mapped[str]
+    registered_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
+
+    record_system: Mapped[RecordSystem] = relationship(lazy="joined", innerjoin=True)
 
 
 class Professional(Base):

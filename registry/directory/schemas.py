@@ -87,6 +87,8 @@ Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_aware)]
 Address = Annotated[str, Field(max_length=500), AfterValidator(_address)]
 Endpoint = Annotated[str, Field(max_length=500), AfterValidator(_endpoint)]
 Scope = Annotated[str, Field(max_length=100), AfterValidator(_known_scope)]
+Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9A-Fa-f]{64}$")]
+HL7Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._ -]{1,60}$")]
 Profile = Literal["fapi2", "smart"]
 Role = Literal["analyst", "steward", "privacy-officer", "administrator"]
 
@@ -109,7 +111,16 @@ class EstablishmentItem(Item):
     fhir_endpoint: Endpoint | None = None
     event_endpoint: Endpoint | None = None
     identifier_system: Annotated[str, Field(max_length=300), AfterValidator(_identifier_system)]
+    hl7_namespace: HL7Name | None = None
     active: bool
+
+
+class CertificateItem(Item):
+    """A TLS client certificate on the HL7 v2 port: its SHA-256 fingerprint, and MSH-3 and MSH-4 of its messages."""
+
+    sha256: Sha256
+    application: HL7Name
+    facility: HL7Name
 
 
 class RecordSystemItem(Item):
@@ -127,6 +138,8 @@ class RecordSystemItem(Item):
     jwks_uri: Address | None = None
     redirect_uris: Annotated[list[Address], Field(max_length=10)] = []
     scopes: Annotated[list[Scope], Field(max_length=30)]
+    certificates: Annotated[list[CertificateItem], Field(max_length=20)] | None = None
+    """All that stand from now on; None leaves them as they are."""
 
     @model_validator(mode="after")
     def _period(self) -> Self:

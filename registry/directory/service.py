@@ -11,7 +11,14 @@ from sqlalchemy.orm import Session
 
 from matching.records import Document
 from registry.directory.documents import document_token
-from registry.directory.models import Affiliation, Establishment, Professional, RecordSystem, StaffRole
+from registry.directory.models import (
+    Affiliation,
+    ClientCertificate,
+    Establishment,
+    Professional,
+    RecordSystem,
+    StaffRole,
+)
 from registry.errors import NotFound
 from registry.sealing import DataKey, Sealer
 
@@ -22,6 +29,11 @@ STAFF_CONTEXT = "staff-role"
 RECORD_SYSTEM = (
     select(RecordSystem)
     .where(RecordSystem.client_id == bindparam("client_id"))
+    .execution_options(populate_existing=True)
+)
+CERTIFICATE = (
+    select(ClientCertificate)
+    .where(ClientCertificate.sha256 == bindparam("sha256"), ClientCertificate.ended_at.is_(None))
     .execution_options(populate_existing=True)
 )
 STANDING = (
@@ -83,6 +95,17 @@ def list_establishments(session: Session, ids: Collection[UUID] | None = None) -
 def find_by_identifier_system(session: Session, system: str) -> Establishment | None:
     """The establishment whose local numbers carry that identifier system."""
     return session.scalar(select(Establishment).where(Establishment.identifier_system == system))
+
+
+def find_by_namespace(session: Session, namespace: str) -> Establishment | None:
+    """The establishment whose local numbers HL7 v2 messages know by that name, or by its RENIPRESS code."""
+    named = session.scalar(select(Establishment).where(Establishment.hl7_namespace == namespace))
+    return named or session.scalar(select(Establishment).where(Establishment.renipress == namespace))
+
+
+def find_certificate(session: Session, sha256: bytes) -> ClientCertificate | None:
+    """The registration in force of a TLS client certificate, read anew: its standing is checked on every message."""
+    return session.scalar(CERTIFICATE, {"sha256": sha256})
 
 
 def find_record_system(session: Session, client_id: str) -> RecordSystem | None:

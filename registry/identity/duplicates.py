@@ -42,13 +42,16 @@ class Duplicate:
     survivor_id: UUID
     token_id: str | None = None
     expected_version: int | None = None
+    both_stand: bool = False
+    """The two are one human's, and both stay in use (HL7 v2 ADT^A24)."""
 
 
 def resolve_duplicate(session: Session, engine: Engine, duplicate: Duplicate) -> Outcome:
     """Keep the duplicate as inactive and replaced, and put it with the person of the record that stands for it.
 
     What the duplicate said is kept. Where the two contradict each other it stays where it is, and a steward is asked:
-    an establishment's claim is evidence. Raises NotFound for an unknown number, Unprocessable (`survivor-unknown` for
+    an establishment's claim is evidence. With `both_stand` it stays in use, and only goes to the other's person.
+    Raises NotFound for an unknown number, Unprocessable (`survivor-unknown` for
     one that is not there or another's, `survivor-replaced`, `survivor-is-the-duplicate`, `verified-conflict`),
     VersionMismatch, Unavailable.
     """
@@ -89,8 +92,8 @@ def _registration(duplicate: Duplicate, own: OwnRecord) -> Registration:
         establishment_id=duplicate.establishment_id,
         client_id=duplicate.client_id,
         content=own.member.content,
-        active=False,
-        replaced_by=duplicate.survivor_id,
+        active=own.member.active and duplicate.both_stand,
+        replaced_by=own.member.replaced_by if duplicate.both_stand else duplicate.survivor_id,
         token_id=duplicate.token_id,
         expected_version=duplicate.expected_version,
     )
@@ -155,7 +158,8 @@ def _keep(session: Session, engine: Engine, duplicate: Duplicate, resolved: Reso
     known = arrival.known
     if duplicate.expected_version not in {None, arrival.version - 1}:
         raise VersionMismatch("The record is not at the version this request was made for; read it again.")
-    if known is not None and arrival.unchanged:
+    stays = resolved.placement.decision == "keep" or not duplicate.both_stand
+    if known is not None and arrival.unchanged and stays:
         outcome = Outcome(known.id, known.person_id, known.version, known.received_at, "unchanged", created=False)
         return finish(session, arrival, outcome)
     moment = now()

@@ -21,6 +21,7 @@ from registry.audit.models import AuditEvent
 from registry.cli import cli
 from registry.directory.models import ConformanceReport
 from registry.settings import Settings
+from sandbox.certificates import make_authority, make_client, save
 from tests.integration.directory.conftest import KEY, directory_file
 
 
@@ -224,3 +225,18 @@ def test_garbage_is_no_report(environment: dict[str, str], file: str, tmp_path: 
     assert accredit(environment, file, "--report", str(path)).exit_code == 1
     path.with_name("report.json.jws").unlink()
     assert "can't be read" in accredit(environment, file, "--report", str(path)).output
+
+
+def test_a_certificate_is_registered_and_ended(environment: dict[str, str], tmp_path: Path) -> None:
+    run(environment, "import", write(tmp_path / "directory.json", directory_file()))
+    holder = make_client(make_authority("Autoridad"), "sihce")
+    save(holder, tmp_path / "sihce.key", tmp_path / "sihce.pem")
+    names = ("--application", "SIHCE", "--facility", "UNO")
+    register = ("register-certificate", "sihce-00990001", "--certificate")
+    done = run(environment, *register, str(tmp_path / "sihce.pem"), *names)
+    assert (done.exit_code, holder.sha256 in done.output) == (0, True)
+    assert run(environment, *register, str(tmp_path / "sihce.key"), *names).exit_code == 1
+    assert run(environment, *register, str(tmp_path / "sihce.pem"), "--application", "|", *names[2:]).exit_code == 1
+    assert run(environment, "end-certificate", holder.sha256, "--reason", "lost").exit_code == 0
+    assert run(environment, "end-certificate", holder.sha256, "--reason", "lost").exit_code == 1
+    assert run(environment, "end-certificate", "xyz", "--reason", "lost").exit_code == 1

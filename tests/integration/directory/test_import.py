@@ -14,6 +14,8 @@ from registry.directory.loading import Report
 from registry.directory.models import Affiliation, Establishment
 from registry.directory.service import (
     display_name,
+    find_by_namespace,
+    find_certificate,
     get_establishment,
     get_professional_by_registration,
     get_record_system,
@@ -112,3 +114,26 @@ def test_names_and_numbers_of_people_are_nowhere_in_clear(session: Session, load
 
 def test_the_database_keeps_one_establishment_a_code(session: Session, loaded: Report) -> None:
     assert session.scalar(select(func.count()).select_from(Establishment)) == 2
+
+
+def test_certificates_are_the_whole_list_of_a_record_system(import_file: Import, session: Session) -> None:
+    content = directory_file()
+    system = content["record_systems"][0]
+    first, second = ({"sha256": sign * 64, "application": "SIHCE", "facility": "UNO"} for sign in "ab")
+    system["certificates"] = [first]
+    content["establishments"][0]["hl7_namespace"] = "UNO"
+    assert import_file(content).faults == []
+    known = find_certificate(session, bytes.fromhex(first["sha256"]))
+    assert known is not None
+    assert (known.record_system.client_id, known.application, known.facility) == (system["client_id"], "SIHCE", "UNO")
+    assert import_file(content).counts["record_systems", "same"] == 1
+    del system["certificates"]
+    assert import_file(content).counts["record_systems", "same"] == 1
+    system["certificates"] = [second | {"facility": "DOS"}]
+    assert import_file(content).counts["record_systems", "changed"] == 1
+    assert find_certificate(session, bytes.fromhex(first["sha256"])) is None
+    found = find_by_namespace(session, "UNO")
+    assert found is not None
+    assert found == find_by_namespace(session, found.renipress)
+    content["establishments"][1]["hl7_namespace"] = "UNO"
+    assert import_file(content).faults == ["establishments[1].hl7_namespace: belongs to another establishment"]

@@ -1,0 +1,80 @@
+"""A FHIR Patient, as the registry shows it to a record system, written as a PID segment."""
+
+from sqlalchemy.orm import Session
+
+from registry.fhir import systems
+from registry.fhir.patient_reading import extension_value
+from registry.fhir.wire import Json
+from registry.hl7v2.authorities import write_authority
+from registry.hl7v2.parsing import DEFAULT
+
+GENDERS = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
+TYPES = {systems.PERSON: "PT", systems.SOURCE_RECORD: "PT", systems.DNI_OID: "NNPER"}
+NO_NAME = "~^^^^^^S"
+"""PID-5 of an answer that tells identifiers only: no name, on purpose (IHE ITI TF-2 §3.9.4.2.2.4)."""
+
+
+def write_identifier(session: Session, identifier: Json) -> str:
+    """CX: the id, its authority and its type."""
+    value, system = str(identifier["value"]), str(identifier.get("system") or "")
+    authority = "&".join(map(DEFAULT.escaped, write_authority(session, system))) if system else ""
+    return f"{DEFAULT.escaped(value)}^^^{authority}^{_type(system)}"
+
+
+def _type(system: str) -> str:
+    if system.startswith(systems.PASSPORT_PREFIX):
+        return "PPN"
+    if system in systems.DOCUMENT_SYSTEMS:
+        kind = systems.DOCUMENT_SYSTEMS[system]
+        return "NNPER" if system.endswith("/dni") or system == systems.DNI_OID else kind.value
+    return TYPES.get(system, "PI")
+
+
+def write_identifiers(session: Session, identifiers: list[Json]) -> str:
+    """A PID of identifiers alone (K23)."""
+    return _segment({3: "~".join(write_identifier(session, one) for one in identifiers), 5: NO_NAME})
+
+
+def write_patient(session: Session, patient: Json, identifiers: list[Json]) -> str:
+    """A PID of what a Patient says, with these identifiers (K22)."""
+    name = (patient.get("name") or [{}])[0]
+    address = (patient.get("address") or [{}])[0]
+    phones = [one["value"] for one in patient.get("telecom") or [] if one.get("value")]
+    mother = extension_value(patient, systems.MOTHERS_DOCUMENT)
+    maternal = extension_value(name.get("_family") or {}, systems.MOTHERS_FAMILY)
+    return _segment(
+        {
+            3: "~".join(write_identifier(session, one) for one in identifiers),
+            5: _name(name),
+            6: f"{DEFAULT.escaped(maternal)}^^^^^^L" if maternal else "",
+            7: str(patient.get("birthDate") or "").replace("-", ""),
+            8: GENDERS.get(str(patient.get("gender")), "U"),
+            11: _address(address),
+            13: f"^PRN^PH^^^^{DEFAULT.escaped(phones[0])}" if phones else "",
+            21: write_identifier(session, mother) if isinstance(mother, dict) else "",
+            25: str(patient.get("multipleBirthInteger") or ""),
+            29: str(patient.get("deceasedDateTime") or "").replace("-", "")[:8],
+            30: "Y" if "deceasedDateTime" in patient or patient.get("deceasedBoolean") else "",
+        }
+    )
+
+
+def _name(name: Json) -> str:
+    """XPN; PID-5 is required, so that a patient without a name has one that says so (table 0200, U)."""
+    if not name:
+        return "^^^^^^U"
+    partner = extension_value(name.get("_family") or {}, systems.PARTNER_NAME)
+    family = DEFAULT.escaped(str(name.get("family") or "")) + (f"&&&&{DEFAULT.escaped(partner)}" if partner else "")
+    first, *others = [DEFAULT.escaped(word) for word in name.get("given") or [""]]
+    return f"{family}^{first}^{' '.join(others)}^^^^L"
+
+
+def _address(address: Json) -> str:
+    line = DEFAULT.escaped(" ".join(address.get("line") or []))
+    ubigeo = extension_value(address, systems.UBIGEO) or ""
+    return f"{line}^^^^^^^^{ubigeo}" if line or ubigeo else ""
+
+
+def _segment(fields: dict[int, str]) -> str:
+    last = max(number for number, value in fields.items() if value)
+    return "|".join(["PID", *(fields.get(number, "") for number in range(1, last + 1))])

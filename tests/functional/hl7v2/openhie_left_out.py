@@ -1,0 +1,50 @@
+"""The asserts of the OpenHIE suite that are not met on purpose, each with its reason; a test keeps the list honest."""
+
+from collections.abc import Iterable, Iterator
+
+QUOTED = "quotes the error text of one server; ERR-3 carries the code of table 0357, ERR-8 words of our own"
+PROFILE = "IHE ITI TF-2 §3.9.4.2.2.6 says otherwise: AE in MSA-1 for an unknown patient, QPD^1^3^1^4 for a domain"
+OWN_NUMBERS = "an establishment asks by its own numbers only: another's are as unknown as none, as in ITI-83 here"
+TOO_WIDE = "says too little to search by: the index is blind and finds by several facts together, never by browsing"
+SPELLING = "no wildcards and no beginnings of names over a blind index; names are found as spelt or as they sound"
+MOTHER = "of a mother her identity document is kept, not her number in the establishment nor her given names"
+LITTLE = "kept is what tells people apart: no language, marital status, second telephone or parts of an address"
+ONE_PHONE = "a telephone is kept as one number; its area code is not told apart"
+YEAR = "a date of birth known by its year is kept as the first of January, for the engine to take as a year"
+MERGED = "a number that was merged away names no patient any more, and is told to nobody"
+MISPRINT = "a misprint of QPD"
+
+_REASONS = (
+    (QUOTED, "03-10 03-20 04-30 17-30 17-40", "ERR-1-4-2"),
+    (OWN_NUMBERS, "06-40", "MSA-1 .PID-3-1 .PID-3-4-1"),
+    (MOTHER, "07-40", ".PID-6-1 .PID-6-2 .PID-21-1"),
+    (MOTHER, "08-30", ".PID-6-2"),
+    (YEAR, "08-30", ".PID-7"),
+    (LITTLE, "08-30", ".PID-11-3 .PID-11-4 .PID-11-5 .PID-14-3 .PID-14-6 .PID-14-7 .PID-15 .PID-16"),
+    (ONE_PHONE, "08-30", ".PID-13-6 .PID-13-7"),
+    (PROFILE, "09-10", "MSA-1"),
+    (PROFILE, "09-20", "ERR-2-4 ERR-2-5"),
+    (SPELLING, "12-50", "MSA-1 .PID-5-1 .PID-5-2 QAK-2"),
+    (SPELLING, "12-70", ".PID-5-1 .PID-5-2 QAK-2"),
+    (MOTHER, "13-20 13-30", "MSA-1 .PID-3(1)-1 .PID-3(1)-4-1"),
+    (TOO_WIDE, "14-20 14-30 14-40 15-20 15-40", "MSA-1 .PID-3(1)-1 .PID-3(1)-4-1 QAK-2"),
+    (TOO_WIDE, "14-50", "MSA-1 QAK-2"),
+    (TOO_WIDE, "16-20", "MSA-1 (0).PID-3-1 (1).PID-3(1)-1 QAK-2"),
+    (TOO_WIDE, "16-60", "MSA-1 .PID-3(1)-1 (1).PID-3(1)-1 QAK-2"),
+    (MERGED, "16-40", "(1).PID-3-1"),
+    (PROFILE, "16-50", "MSA-1"),
+    (MISPRINT, "16-50", "ERR-2-1"),
+    (OWN_NUMBERS, "18-40", "MSA-1 .PID-3-1 .PID-3-4"),
+)
+
+
+def _expanded(reasons: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
+    """`.PID` stands for `QUERY_RESPONSE/.PID`, `(1).PID` for `QUERY_RESPONSE(1)/.PID`."""
+    for reason, steps, paths in reasons:
+        for step in steps.split():
+            for path in paths.split():
+                group, point, rest = path.partition(".")
+                yield f"{step} " + (f"QUERY_RESPONSE{group}/.{rest}" if point else path), reason
+
+
+LEFT_OUT = dict(_expanded(_REASONS))

@@ -1,0 +1,308 @@
+"""Who may come to the port, and what slow, garbled and hostile peers get."""
+
+import logging
+import socket
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from registry.app import Renhice
+from registry.audit.models import AuditEvent
+from registry.database import now
+from registry.directory.administration import Desk, reinstate, suspend
+from registry.directory.certificates import end_certificate, register_certificate
+from registry.directory.models import RecordSystem
+from registry.directory.schemas import CertificateItem
+from registry.hl7v2 import service
+from registry.identity.models import Membership, SourceRecord
+from registry.identity.records import find_own_id
+from sandbox.certificates import make_authority, make_client
+from tests.functional.hl7v2.conftest import END, START, Engine, Port, read_frame
+from tests.functional.hl7v2.terser import Reply
+
+EVN, PATIENT = "EVN||20261126", "PID|||{}^^^HOSP-A||Mamani^Eulalia^^^^^L|Challco|19700502|F"
+
+
+def test_without_a_certificate_or_with_another_authoritys(port: Port, engine: Engine) -> None:
+    stranger = make_client(make_authority("Otra"), "stranger")
+    for context in (port.context(None, "nobody"), port.context(stranger, "stranger")):
+        assert _is_refused(engine.port, context)
+
+
+def test_a_certificate_that_nobody_registered(port: Port, engine: Engine, renhice: Renhice) -> None:
+    unknown = make_client(port.authority, "unknown")
+    assert _ask(engine.port, port.context(unknown, "unknown")) == b""
+    with renhice.database.unit_of_work() as session:
+        refusal = session.scalars(select(AuditEvent).where(AuditEvent.reason == "unknown-certificate")).one()
+        assert refusal.detail["certificate"] == unknown.sha256
+
+
+def _ask(number: int, context: ssl.SSLContext) -> bytes:
+    plain = socket.create_connection(("127.0.0.1", number), timeout=10)
+    with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+        return connection.recv(100)
+
+
+def _is_refused(number: int, context: ssl.SSLContext) -> bool:
+    """Whether TLS does not come about; the alert may be lost behind the end of the connection."""
+    try:
+        return _ask(number, context) == b""
+    except (ssl.SSLError, ConnectionError):
+        return True
+
+
+def test_old_tls_is_refused(port: Port, engine: Engine) -> None:
+    context = port.context(make_client(port.authority, "old"), "old")
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert _ask(engine.port, context) == b""
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        _ask(engine.port, context)
+
+
+def test_a_suspended_system_is_refused_from_the_next_message_on(engine: Engine, renhice: Renhice) -> None:
+    frame = engine.message("ADT^A28^ADT_A05", EVN, PATIENT.format("S-1")).encode()
+    with engine.connect() as connection:
+        connection.sendall(START + frame + END)
+        assert b"MSA|AA|" in read_frame(connection)
+        with renhice.database.unit_of_work() as session:
+            suspend(Desk(session, renhice.sealer, "test"), engine.client_id, "test")
+        connection.sendall(START + frame + END)
+        refused = read_frame(connection)
+    with renhice.database.unit_of_work() as session:
+        reinstate(Desk(session, renhice.sealer, "test"), engine.client_id, "test")
+        query = select(func.count()).where(AuditEvent.reason == "suspended", AuditEvent.client_id == engine.client_id)
+        assert session.scalar(query)
+    assert b"MSA|AR|" in refused
+    assert b"MSA|AA|" in engine.exchange(frame)
+
+
+def test_an_accreditation_that_has_ended(port_c: Engine, renhice: Renhice) -> None:
+    with renhice.database.unit_of_work() as session:
+        system = session.scalars(select(RecordSystem).where(RecordSystem.client_id == port_c.client_id)).one()
+        until, system.accredited_until = system.accredited_until, now() - timedelta(seconds=1)
+    assert port_c.exchange(b"anything") == b""
+    with renhice.database.unit_of_work() as session:
+        system = session.scalars(select(RecordSystem).where(RecordSystem.client_id == port_c.client_id)).one()
+        system.accredited_until = until
+
+
+def test_certificates_come_and_go(port: Port, engine: Engine, renhice: Renhice) -> None:
+    holder = make_client(port.authority, "second")
+    second = port.context(holder, "second")
+    item = CertificateItem(sha256=holder.sha256, application="OTHER", facility="TEST")
+    frame = engine.message("ADT^A28^ADT_A05", EVN, PATIENT.format("S-2"))
+    with renhice.database.unit_of_work() as session:
+        register_certificate(Desk(session, renhice.sealer, "test"), engine.client_id, item)
+    newer = Engine(port.server.port, second, "OTHER", "TEST", "HOSP-A", engine.establishment_id, engine.client_id)
+    foreign = Reply(newer.exchange(frame.encode()))
+    assert (foreign["MSA-1"], foreign.all("ERR")[0][2]) == ("AR", "MSH^1^3")
+    assert newer.send("ADT^A28^ADT_A05", EVN, PATIENT.format("S-2"))["MSA-1"] == "AA"
+    with renhice.database.unit_of_work() as session:
+        end_certificate(Desk(session, renhice.sealer, "test"), holder.sha256, "lost")
+    assert newer.exchange(frame.encode()) == b""
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "number"),
+    [
+        (("ADT^A28", "ADT^A99"), "MSH^1^9^1^2", "201"),
+        (("ADT^A28", "ORU^R01"), "MSH^1^9^1^1", "200"),
+        (("|2.5|", "|3.0|"), "MSH^1^12", "203"),
+        (("ADT_A05", "ORU_R01"), "MSH^1^9^1^3", "200"),
+        (("|K-1|", "||"), "MSH^1^10", "101"),
+    ],
+    ids=["event", "type", "version", "structure", "control"],
+)
+def test_headers_that_are_not_taken(engine: Engine, change: tuple[str, str], place: str, number: str) -> None:
+    text = engine.message("ADT^A28^ADT_A05", EVN, PATIENT.format("S-3"), control="K-1").replace(*change)
+    reply = Reply(engine.exchange(text.encode()))
+    assert reply["MSA-1"] in {"AR", "AE"}
+    assert (reply.all("ERR")[0][2], reply["ERR-3-1"]) == (place, number)
+
+
+@pytest.mark.parametrize(
+    ("accept", "apply", "answered"),
+    [("AL", "NE", "CA"), ("AL", "", "CA"), ("", "AL", "AA"), ("AL", "AL", "AA"), ("SU", "NE", "CA"), ("ER", "NE", "")],
+)
+def test_enhanced_mode(engine: Engine, accept: str, apply: str, answered: str) -> None:
+    text = engine.message("ADT^A28^ADT_A05", EVN, PATIENT.format("S-4"), accept=accept, apply=apply).encode()
+    wrong = engine.message("ADT^A28^ADT_A05", EVN, accept=accept, apply=apply).encode()
+    with engine.connect() as connection:
+        connection.sendall(START + text + END + START + engine.message("ADT^A28^ADT_A05", EVN).encode() + END)
+        replies = [Reply(one) for one in (read_until(connection, 1 + bool(answered)))]
+    assert [one["MSA-1"] for one in replies] == [*([answered] if answered else []), "AE"]
+    if accept == "ER":
+        assert Reply(engine.exchange(wrong))["MSA-1"] == "CE"
+
+
+def read_until(connection: ssl.SSLSocket, count: int) -> list[bytes]:
+    found = b""
+    while found.count(END) < count:
+        found += connection.recv(65536)
+    return [one.removeprefix(START) for one in found.split(END) if one]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"GET / HTTP/1.1\r\n\r\n", b"MSH|^~\\&|", b"\x00" * 500, b"\x1c\r\x0b"],
+    ids=["http", "unframed", "zeros", "out-of-step"],
+)
+def test_what_is_no_frame_ends_the_connection(engine: Engine, sent: bytes) -> None:
+    with engine.connect() as connection:
+        connection.sendall(sent)
+        assert b"MSA|AR|" in read_frame(connection)
+        assert connection.recv(10) == b""
+
+
+def test_a_frame_without_end_is_cut_off(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.sendall(START + b"MSH|^~\\&|A" + b"x" * 100_000)
+        assert b"at most 65536 bytes" in read_frame(connection)
+        with pytest.raises((ConnectionError, ssl.SSLError, TimeoutError)):
+            _flood(connection)
+    assert engine.send("ADT^A28^ADT_A05", EVN, PATIENT.format("S-5"))["MSA-1"] == "AA"
+
+
+def _flood(connection: ssl.SSLSocket) -> None:
+    for _ in range(500):
+        connection.sendall(b"x" * 65536)
+
+
+def test_slow_and_silent_peers_are_let_go_and_hold_nobody_up(engine: Engine, port_c: Engine) -> None:
+    started = time.monotonic()
+    with engine.connect() as slow, engine.connect() as silent:
+        slow.sendall(START + b"MSH|")
+        assert engine.send("ADT^A28^ADT_A05", EVN, PATIENT.format("S-6"))["MSA-1"] == "AA"
+        assert slow.recv(10) == b""
+        assert time.monotonic() - started < 2
+        assert silent.recv(10) == b""
+    assert 1.5 < time.monotonic() - started < 5
+
+
+def test_more_connections_than_one_client_may_have(engine: Engine) -> None:
+    held = [engine.connect() for _ in range(20)]
+    time.sleep(0.2)
+    try:
+        with engine.connect() as one_more:
+            assert one_more.recv(10) == b""
+    finally:
+        for connection in held:
+            connection.close()
+    time.sleep(0.2)
+    assert engine.send("ADT^A28^ADT_A05", EVN, PATIENT.format("S-7"))["MSA-1"] == "AA"
+
+
+def test_the_same_message_many_times_at_once_has_one_effect(engine: Engine, renhice: Renhice) -> None:
+    frame = engine.message("ADT^A28^ADT_A05", EVN, PATIENT.format("S-8"), control="AT-ONCE").encode()
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(engine.exchange, [frame] * 8))
+    assert all(b"MSA|AA|AT-ONCE" in one for one in replies)
+    with renhice.database.unit_of_work() as session:
+        decisions = session.scalars(
+            select(AuditEvent.detail["kind"].astext).where(AuditEvent.action == service.RECEIVED)
+        ).all()
+        assert "ADT^A28" in decisions
+        versions = select(func.max(SourceRecord.version)).where(
+            SourceRecord.establishment_id == engine.establishment_id
+        )
+        assert session.scalar(versions) == 1
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_a_new_patient_over_mllp_and_fhir_at_once_is_one_person(
+    engine: Engine, other: Engine, port_c: Engine, app: Flask, renhice: Renhice, round_: int
+) -> None:
+    barrier, number, document = threading.Barrier(3), f"R-{round_}", f"4848484{round_}"
+    name = ("Quenallata", "Sutta", ("Epifanía", "Melchora", "Zenobia")[round_])
+    facts = f"{name[0]}^{name[2]}|{name[1]}|1982091{round_}|F"
+
+    def over_mllp(sender: Engine) -> None:
+        pid = f"PID|||{number}^^^{sender.namespace}~{document}^^^RENIEC||{facts}"
+        barrier.wait()
+        assert sender.send("ADT^A28^ADT_A05", EVN, pid)["MSA-1"] == "AA"
+
+    def over_fhir(sender: Engine) -> None:
+        system = "https://hospital-c.example.pe/historia"
+        mother = {"url": "http://hl7.org/fhir/StructureDefinition/humanname-mothers-family", "valueString": name[1]}
+        patient = {
+            "resourceType": "Patient",
+            "identifier": [
+                {"system": system, "value": number},
+                {"system": "urn:oid:2.16.840.1.113883.4.904", "value": document},
+            ],
+            "name": [{"family": name[0], "_family": {"extension": [mother]}, "given": [name[2]]}],
+            "gender": "female",
+            "birthDate": f"1982-09-1{round_}",
+        }
+        headers = {"Authorization": f"Bearer {sender.client_id}"}
+        barrier.wait()
+        query = {"identifier": f"{system}|{number}"}
+        reply = app.test_client().put("/fhir/Patient", query_string=query, json=patient, headers=headers)
+        assert reply.status_code == 201, reply.text
+
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(over_mllp, engine), pool.submit(over_mllp, other), pool.submit(over_fhir, port_c)]
+        for one in calls:
+            one.result()
+    with renhice.database.unit_of_work() as session:
+        found = {
+            session.get_one(Membership, find_own_id(session, renhice.sealer, one.establishment_id, number)).person_id
+            for one in (engine, other, port_c)
+        }
+    assert len(found) == 1
+
+
+def test_nothing_of_a_patient_stands_in_the_log(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        engine.send("ADT^A28^ADT_A05", EVN, r"PID|||T-1^^^HOSP-A||Marcavillaca\Zx\^Xiomara\X4\||19991399")
+        engine.send("QBP^Q22^QBP_Q21", "QPD|Q22|T|@PID.5.1^Marcavillaca~@PID.99^Xiomara", "RCP|I")
+    assert caplog.records
+    assert not {"Marcavillaca", "Xiomara"} & {word for one in caplog.records for word in str(one.__dict__).split("'")}
+    assert "Marcavillaca" not in caplog.text
+
+
+def test_without_audit_nothing_is_done(engine: Engine, renhice: Renhice, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the log is full")
+
+    frame = engine.message("ADT^A28^ADT_A05", EVN, PATIENT.format("S-9")).encode()
+    with monkeypatch.context() as broken:
+        broken.setattr(service, "record", fail)
+        assert b"MSA|AR|" in engine.exchange(frame)
+    with renhice.database.unit_of_work() as session:
+        count = select(func.count()).select_from(SourceRecord)
+        before = session.scalar(count)
+    assert b"MSA|AA|" in engine.exchange(frame)
+    with renhice.database.unit_of_work() as session:
+        assert session.scalar(count) == (before or 0) + 1
+
+
+PIECES = st.sampled_from(
+    [b"MSH|^~\\&|", b"PID|", b"\r", b"|", b"^", b"~", b"&", b"\\", b"SIHCE-A", b"TEST", b"ADT^A08"]
+)
+GARBAGE = st.lists(PIECES | st.binary(max_size=12), max_size=30).map(b"".join)
+
+
+@settings(max_examples=40, deadline=None)
+@given(noise=GARBAGE)
+def test_garbage_in_a_frame_is_answered_and_the_next_message_served(port: Port, engine: Engine, noise: bytes) -> None:
+    if END in noise:
+        return
+    good = engine.message("ADT^A28^ADT_A05", EVN, PATIENT.format("S-10")).encode()
+    mixed = good.replace(b"Eulalia", noise.replace(b"\r", b""))
+    with engine.connect() as connection:
+        for frame in (noise, mixed, good):
+            connection.sendall(START + frame + END)
+            reply = read_frame(connection)
+            assert b"MSA|A" in reply
+        assert b"MSA|AA|" in reply
