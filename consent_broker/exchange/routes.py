@@ -17,6 +17,8 @@ from registry.access import caller, require_scope
 from registry.app import parts
 from registry.database import now, session
 from registry.errors import InvalidInput, NotFound
+from registry.fhir.answers import answer
+from registry.fhir.formats import negotiate
 
 blueprint = Blueprint("exchange", __name__)
 
@@ -37,15 +39,14 @@ def post_search(resource_type: str) -> Response:
 
 @blueprint.get("/exchange/fhir/Patient/<uuid:patient>/$summary", provide_automatic_options=False)
 def summary(patient: UUID) -> Response:
-    """`Patient/{person}/$summary`: an International Patient Summary of what the token may read (HL7 IPS)."""
-    if request.args:
+    """`Patient/{person}/$summary`: an International Patient Summary (HL7 IPS) of what the token may read."""
+    negotiate()
+    if request.args.keys() - {"_format", "_pretty"}:
         raise InvalidInput("The summary takes no parameters.", code="unsupported-parameter")
     types = [one for one in SUMMARISED if f"patient/{one}.rs" in caller().scopes]
     if not types:
         require_scope(caller(), f"patient/{SUMMARISED[0]}.rs")
-    response = jsonify(summarise(session(), parts().sealer, current_broker(), granted_access(patient), types))
-    response.mimetype = "application/fhir+json"
-    return response
+    return answer(summarise(session(), parts().sealer, current_broker(), granted_access(patient), types))
 
 
 @blueprint.after_request

@@ -95,6 +95,7 @@ def submit(session: Session, sealer: Sealer, submission: Submission) -> Submitte
     Raises Conflict for other content under a known identifier, Unprocessable for a replacement of what is not the
     establishment's document of the same patient, or was superseded already.
     """
+    _wait_for_turn(session, submission.source_record_id)
     token = _token(sealer, "submission", submission.establishment_id, submission.identifier)
     content = sealer.blind("document-submission-content", submission.content.hex())
     known = _find_submission(session, submission.establishment_id, token)
@@ -114,6 +115,12 @@ def _add(session: Session, sealer: Sealer, submission: Submission, token: bytes,
     made = _add_submission(session, sealer, submission, token, content, moment)
     ids = tuple(_add_document(session, sealer, submission, one, made, moment) for one in submission.documents)
     return Submitted(made, ids, moment, created=True)
+
+
+def _wait_for_turn(session: Session, source_record_id: UUID) -> None:
+    """Submissions of one patient come one after the other: the later sees what the earlier said and replaced."""
+    query = select(SourceRecord.id).where(SourceRecord.id == source_record_id)
+    session.execute(query.with_for_update(key_share=True))
 
 
 def _find_submission(session: Session, establishment_id: UUID, token: bytes) -> DocumentSubmission | None:
@@ -177,7 +184,6 @@ def _add_document(
 
 
 def _supersede(session: Session, submission: Submission, replaced: UUID, by: UUID, moment: datetime) -> None:
-    """Of two simultaneous corrections of one document the second waits for this lock, and is refused."""
     old = session.get(DocumentReference, replaced)
     if (
         old is None
@@ -185,7 +191,6 @@ def _supersede(session: Session, submission: Submission, replaced: UUID, by: UUI
         or not _same_patient(session, old, submission)
     ):
         raise Unprocessable("There is no such document of this patient to replace.", code="replaced-unknown")
-    session.scalar(select(SourceRecord.id).where(SourceRecord.id == old.source_record_id).with_for_update())
     if session.scalar(select(DocumentReplacement.document_id).where(DocumentReplacement.document_id == replaced)):
         raise Conflict("This document was superseded already; replace the one that took its place.", code="superseded")
     session.add(DocumentReplacement(document_id=replaced, replaced_by=by, replaced_at=moment))

@@ -8,6 +8,7 @@ from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
 from registry.audit.models import AuditEvent
+from registry.fhir.xml_format import from_xml
 from tests.functional.exchange.holder import FhirServer, bundle
 from tests.functional.exchange.test_gateway import grant, revoke_newest
 from tests.functional.oauth.world import World
@@ -54,6 +55,16 @@ def test_a_summary_of_what_was_permitted(world: World, holder: FhirServer) -> No
     query = select(AuditEvent).where(AuditEvent.action == "exchange:records:read").order_by(AuditEvent.id.desc())
     event = world.transact(lambda session: session.scalars(query).first())
     assert set(event.detail["categories"]) >= {"allergies", "medications"}
+
+
+def test_a_summary_in_xml_says_the_same(world: World, holder: FhirServer) -> None:
+    holder.answer = holds
+    token = grant(world)
+    answer = summarise(world, token, _format="xml")
+    assert (answer.status_code, answer.mimetype) == (200, "application/fhir+xml"), answer.text
+    kinds = [one["resource"]["resourceType"] for one in from_xml(answer.data)["entry"]]
+    assert kinds == [one["resource"]["resourceType"] for one in summarise(world, token).json["entry"]]
+    assert summarise(world, token, _format="html").status_code == 406
 
 
 def test_a_silent_holder_leaves_the_sections_unknown(world: World, holder: FhirServer) -> None:

@@ -3,7 +3,9 @@
 import itertools
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +25,7 @@ from registry.database import new_id
 from registry.directory.documents import document_token
 from registry.directory.models import Professional
 from registry.fhir.document_reading import SIGNATURE
+from registry.fhir.xml_format import from_xml, to_xml
 from registry.settings import Settings
 from tests.functional.fhir.conftest import SYSTEMS, Call, Json, rosa
 from tests.functional.fhir.documents import BASE, coded, document, sha256_extension, signed, submission
@@ -356,6 +359,46 @@ def test_reading_is_in_the_log(call: Call, provide: Provide, renhice: Renhice, p
     about = [one for one in events if made in json.dumps(one.detail)]
     assert [one.action for one in about] == ["locator:document:provided", "locator:document:read"]
     assert all(one.person_id for one in about)
+
+
+def test_documents_in_xml(call: Call, patient: Json) -> None:
+    sent = to_xml(submission(document(patient, next(NUMBERS)), number=next(NUMBERS)))
+    body = sent.encode() if isinstance(sent, str) else sent
+    xml = {"Accept": "application/fhir+xml"}
+    answer = call("POST", "/fhir", body, token="a-documents", content_type="application/fhir+xml", headers=xml)
+    assert answer.status_code == 200, answer.text
+    location = from_xml(answer.data)["entry"][1]["response"]["location"]
+    read = from_xml(call("GET", f"/fhir/{location}", token="a-documents", headers=xml).data)
+    for name in ("id", "status", "type", "content", "subject"):
+        assert read[name] == call("GET", f"/fhir/{location}", token="a-documents").json[name]
+
+
+def at_once(app: Flask, *bodies: Json) -> list[int]:
+    """Send submissions at the same moment; their statuses in order."""
+    start = Barrier(len(bodies))
+
+    def send(body: Json) -> int:
+        start.wait()
+        headers = {"Authorization": "Bearer a-documents"}
+        return int(app.test_client().post("/fhir", json=body, headers=headers).status_code)
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        return sorted(pool.map(send, bodies))
+
+
+def test_one_of_two_simultaneous_corrections_takes_the_place(app: Flask, provide: Provide, patient: Json) -> None:
+    [old] = ids(provide(document(patient, next(NUMBERS))))
+    related = [{"code": "replaces", "target": {"reference": f"DocumentReference/{old}"}}]
+    bodies = [submission(document(patient, next(NUMBERS), relatesTo=related), number=next(NUMBERS)) for _ in range(4)]
+    assert at_once(app, *bodies) == [200, 409, 409, 409]
+
+
+def test_the_same_submission_at_the_same_moment_is_made_once(app: Flask, call: Call, patient: Json) -> None:
+    number = next(NUMBERS)
+    body = submission(document(patient, number), number=number)
+    assert at_once(app, *[body] * 4) == [200] * 4
+    query = {"patient": patient["reference"], "identifier": f"urn:oid:1.2.3.{number}"}
+    assert len(found(call, **query)) == 1
 
 
 @QUIET
