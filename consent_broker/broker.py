@@ -66,6 +66,8 @@ class Broker:
     client_keys: ClientKeys
     failures: Failures
     prover: Prover
+    webhooks: GuardedFetcher
+    """Posts to the addresses that subscribers chose."""
 
     @property
     def issuer(self) -> str:
@@ -84,6 +86,7 @@ def install_broker(app: Flask, settings: Settings, sealer: Sealer) -> Broker:
     seconds = settings.holder_timeout_seconds
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
     http = httpx.Client(timeout=httpx.Timeout(seconds), limits=limits, follow_redirects=False, trust_env=False)
+    loopback = settings.environment != "production"
     broker = Broker(
         settings=settings,
         keys=SigningKeys(settings.keys_dir),
@@ -92,8 +95,9 @@ def install_broker(app: Flask, settings: Settings, sealer: Sealer) -> Broker:
         slots=ExchangeSlots(settings.exchange_concurrency),
         nonces=make_nonces(sealer),
         failures=Failures(),
-        client_keys=ClientKeys(GuardedFetcher(loopback=settings.environment != "production").get),
+        client_keys=ClientKeys(GuardedFetcher(loopback=loopback).get),
         prover=Prover(),
+        webhooks=GuardedFetcher(loopback=loopback, workers=16),
     )
     app.extensions[EXTENSION] = broker
     offer_nonces(app)

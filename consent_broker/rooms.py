@@ -23,8 +23,9 @@ from consent_broker.oauth.rfc7517_keys import rotate_signing_key
 from consent_broker.oauth.routes import authorization
 from consent_broker.oauth.routes import blueprint as oauth
 from consent_broker.oauth.tasks import PURGE_EVERY, purge_credentials
-from consent_broker.signals import revocations  # noqa: F401  # its subscribers register themselves
+from consent_broker.signals import notifying, revocations  # noqa: F401  # their subscribers register themselves
 from consent_broker.signals.commands import replay_signals, signals
+from consent_broker.signals.subscription_routes import blueprint as fhir_subscriptions
 from consent_broker.signals.tasks import DELIVER_EVERY, deliver_signals, purge_signals
 from consent_broker.signals.tasks import PURGE_EVERY as PURGE_SIGNALS_EVERY
 from registry.access import Authenticator, bearer, public, self_authenticated
@@ -44,6 +45,7 @@ def broker_rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=desk, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=emergency_accesses, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=fhir_consents, policy=bearer(authenticate, "/fhir"), surface="fhir"),
+        Room(blueprint=fhir_subscriptions, policy=bearer(authenticate, "/fhir"), surface="fhir"),
         Room(blueprint=policies, policy=public, surface="page"),
         Room(blueprint=exchange_documents, policy=bearer(authenticate, "/exchange"), surface="fhir"),
         Room(blueprint=exchange, policy=bearer(authenticate, "/exchange"), surface="fhir"),

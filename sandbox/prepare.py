@@ -35,6 +35,7 @@ SCOPES = (
     "system/List.rs",
     "system/Provenance.rs",
     "system/AuditEvent.rs",
+    "system/Subscription.cruds",
     "access-request",
     "representation",
     "emergency",

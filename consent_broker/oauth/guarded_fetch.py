@@ -1,4 +1,4 @@
-"""Fetching a JSON document from an address that somebody else chose, so that it leads nowhere but where it says (SSRF).
+"""Asking at an address that somebody else chose, so that it leads nowhere but where it says (SSRF).
 
 The name is resolved once, every address it has must be public, and the connection goes to one of them: what the name
 says a moment later (rebinding) does not count. No redirect is followed, nothing compressed is taken, and neither size
@@ -11,11 +11,11 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpcore
@@ -27,6 +27,8 @@ MAX_BYTES = 256 * 1024
 WORKERS = 8
 TYPES = frozenset({"application/json", "application/jwk-set+json"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ValueError, OSError)
+T = TypeVar("T")
 _TRANSLATING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
 """IPv6 that stands for an IPv4 address: where it leads is not what it says."""
 
@@ -46,36 +48,62 @@ class Fetched:
 class GuardedFetcher:
     """Fetches over https; plain http, and loopback, only where `loopback` permits them (sandbox and tests)."""
 
-    def __init__(self, *, loopback: bool) -> None:
+    def __init__(self, *, loopback: bool, workers: int = WORKERS) -> None:
         self._loopback = loopback
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl.create_default_context(),
-            max_connections=WORKERS,
+            max_connections=workers,
             max_keepalive_connections=0,
             network_backend=_Pinned(loopback=loopback),
         )
-        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="guarded-fetch")
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="guarded-fetch")
 
     def get(self, url: str) -> Fetched:
         """The document at that address, within five seconds all told; raises FetchRefused."""
+        return self._within(lambda: self._fetch(url), url)
+
+    def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> int:
+        """Post to that address and return the status of the answer, nothing of which is read; raises FetchRefused."""
+        return self._within(lambda: self._post(url, content, headers), url)
+
+    def refuses(self, url: str) -> str | None:
+        """Why nothing is ever sent to such an address, whatever its name leads to; None where it may be."""
         parts = urlsplit(url)
-        if parts.scheme != "https" and not (self._loopback and parts.scheme == "http" and parts.hostname in LOOPBACK):
-            raise FetchRefused("not https")
+        plain = self._loopback and parts.scheme == "http" and parts.hostname in LOOPBACK
+        if parts.scheme != "https" and not plain:
+            return "not https"
         try:
-            return self._workers.submit(self._fetch, url).result(TOTAL_SECONDS)
+            public = is_public(parts.hostname or "", loopback=self._loopback)
+        except ValueError:
+            public = self._loopback or parts.hostname not in LOOPBACK
+        return None if public else "leads to an address that is not public"
+
+    def _within(self, ask: Callable[[], T], url: str) -> T:
+        why = self.refuses(url)
+        if why is not None:
+            raise FetchRefused(why)
+        try:
+            return self._workers.submit(ask).result(TOTAL_SECONDS)
         except FutureTimeout:
             raise FetchRefused("took too long") from None
 
+    def _post(self, url: str, content: bytes, headers: Mapping[str, str]) -> int:
+        sent = [*headers.items(), ("Content-Length", str(len(content)))]
+        try:
+            with self._pool.stream("POST", url, headers=sent, content=content, extensions=_steps()) as response:
+                return response.status
+        except _FAILURES as error:
+            raise FetchRefused(type(error).__name__) from None
+
     def _fetch(self, url: str) -> Fetched:
         deadline = time.monotonic() + TOTAL_SECONDS
-        steps = dict.fromkeys(("connect", "read", "write", "pool"), STEP_SECONDS)
         headers = [("Accept", ", ".join(sorted(TYPES))), ("Accept-Encoding", "identity")]
         try:
-            with self._pool.stream("GET", url, headers=headers, extensions={"timeout": steps}) as response:
+            with self._pool.stream("GET", url, headers=headers, extensions=_steps()) as response:
                 sent = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
                 _check_head(response.status, sent)
                 body = _read(response.iter_stream(), deadline)
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ValueError, OSError) as error:
+        except _FAILURES as error:
             raise FetchRefused(type(error).__name__) from None
         return Fetched(_parse(body), _max_age(sent.get("cache-control", "")))
 
@@ -103,6 +131,10 @@ def is_public(address: str, *, loopback: bool = False) -> bool:
         if any(ip in network for network in _TRANSLATING):
             return False
     return (ip.is_global and not ip.is_multicast) or (loopback and ip.is_loopback)
+
+
+def _steps() -> dict[str, Any]:
+    return {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), STEP_SECONDS)}
 
 
 def _check_head(status: int, headers: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey
 
 from registry.sealing import share_owner
@@ -60,6 +60,13 @@ class SigningKeys:
         signing = self.current()
         header = {"alg": ALGORITHM, "typ": typ, "kid": signing.kid}
         return jwt.encode(header, claims, signing.key, algorithms=[ALGORITHM])
+
+    def sign_detached(self, content: bytes) -> str:
+        """A JWS of bytes that travel beside it (RFC 7515 appendix F); raises NoSigningKey."""
+        signing = self.current()
+        made = jws.serialize_compact({"alg": ALGORITHM, "kid": signing.kid}, content, signing.key)
+        protected, _, signature = made.split(".")
+        return f"{protected}..{signature}"
 
     def find(self, kid: str) -> ECKey | None:
         """The key of a published id."""

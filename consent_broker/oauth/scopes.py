@@ -18,6 +18,7 @@ SYSTEM_SCOPES = {
     "system/List.rs": "/fhir",
     "system/Provenance.rs": "/fhir",
     "system/AuditEvent.rs": "/fhir",
+    "system/Subscription.cruds": "/fhir",
     "access-request": "/api/v1",
     "representation": "/api/v1",
     "emergency": "/api/v1",

@@ -9,6 +9,7 @@ from prometheus_client import Counter
 from consent_broker.broker import Broker
 from consent_broker.signals.rfc8417_events import security_event_token
 from consent_broker.signals.service import Parcel
+from consent_broker.signals.webhooks import post_notification
 
 MAX_THREADS = 16
 MEDIA_TYPE = "application/secevent+jwt"
@@ -29,7 +30,7 @@ def _push(broker: Broker, parcel: Parcel) -> str | None:
     circuit = f"signals {parcel.endpoint}"
     if not broker.breakers.allows(circuit):
         return "resting"
-    error = _send(broker, parcel)
+    error = _send(broker, parcel) if parcel.subscription_id is None else post_notification(broker, parcel)
     broker.breakers.report(circuit, success=error is None)
     SIGNALS.labels("delivered" if error is None else "failed").inc()
     return error

@@ -9,11 +9,17 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from consent_broker.signals.models import Signal
+from consent_broker.signals.models import Signal, Subscription
 from registry.database import new_id, now
 from registry.directory.models import Establishment
 
 MAX_ATTEMPTS = 12
+HANDSHAKE = "handshake"
+"""The kind of the first signal of a subscription: its address must accept it before it is told anything."""
+
+REQUESTED, ACTIVE, ERROR, OFF = "requested", "active", "error", "off"
+"""Statuses of a subscription, as FHIR has them."""
+
 LENT = timedelta(seconds=60)
 """How long a sender has before another may try: longer than any push may take."""
 LONGEST_WAIT = 3600
@@ -32,6 +38,10 @@ class Parcel:
     subject: str
     content: Mapping[str, Any]
     raised_at: datetime
+    subscription_id: UUID | None = None
+    number: int | None = None
+    topic: str | None = None
+    """Of a signal that a subscription asked for: which one, the event's place in it, and its topic."""
 
 
 def raise_signal(
@@ -51,10 +61,16 @@ def lend_due(session: Session, limit: int = 100) -> list[Parcel]:
     """Due signals, oldest first, that no other sender holds; who doesn't settle them loses them to the next."""
     due = (
         select(Signal.id)
+        .outerjoin(Subscription, Subscription.id == Signal.subscription_id)
         .where(Signal.delivered_at.is_(None), Signal.available_at <= now(), Signal.attempts < MAX_ATTEMPTS)
+        .where(Subscription.id.is_(None) | (Subscription.status == ACTIVE) | (Signal.kind == HANDSHAKE))
         .order_by(Signal.available_at, Signal.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=Signal, skip_locked=True)
+    )
+    mine = Subscription.id == Signal.subscription_id
+    asked, topic = (
+        select(column).where(mine).scalar_subquery() for column in (Subscription.endpoint, Subscription.topic)
     )
     lend = (
         update(Signal)
@@ -62,16 +78,19 @@ def lend_due(session: Session, limit: int = 100) -> list[Parcel]:
         .values(attempts=Signal.attempts + 1, available_at=now() + LENT)
         .returning(
             Signal.id,
-            Establishment.event_endpoint,
+            func.coalesce(asked, Establishment.event_endpoint).label("endpoint"),
             func.coalesce(Establishment.fhir_endpoint, Establishment.event_endpoint),
             Signal.kind,
             Signal.subject,
             Signal.content,
             Signal.raised_at,
+            Signal.subscription_id,
+            Signal.number,
+            topic,
         )
     )
     rows = session.execute(lend, execution_options={"synchronize_session": False}).all()
-    return sorted((Parcel(*row) for row in rows if row.event_endpoint), key=lambda parcel: parcel.signal_id)
+    return sorted((Parcel(*row) for row in rows if row.endpoint), key=lambda parcel: parcel.signal_id)
 
 
 def settle(session: Session, signal_id: UUID, error: str | None) -> None:
@@ -81,11 +100,28 @@ def settle(session: Session, signal_id: UUID, error: str | None) -> None:
     else:
         wait = func.make_interval(0, 0, 0, 0, 0, 0, func.least(func.power(2, Signal.attempts), LONGEST_WAIT))
         values = {"last_error": error, "available_at": now() + wait}
-    session.execute(update(Signal).where(Signal.id == signal_id).values(values))
+    settled = update(Signal).where(Signal.id == signal_id).values(values)
+    row = session.execute(settled.returning(Signal.subscription_id, Signal.kind, Signal.attempts)).one_or_none()
+    if row is not None and row.subscription_id is not None:
+        _follow(session, row.subscription_id, error, shook=row.kind == HANDSHAKE, attempts=row.attempts)
+
+
+def _follow(session: Session, subscription_id: UUID, error: str | None, *, shook: bool, attempts: int) -> None:
+    """What a delivery says of its subscription: the address answers, or was given up and rests until asked for."""
+    change = update(Subscription).where(Subscription.id == subscription_id)
+    moved = {"changed_at": now(), "version": Subscription.version + 1, "last_error": error}
+    if error is None and shook:
+        session.execute(change.where(Subscription.status == REQUESTED).values(status=ACTIVE, **moved))
+    elif error is not None and attempts >= MAX_ATTEMPTS:
+        session.execute(change.where(Subscription.status != OFF).values(status=ERROR, **moved))
 
 
 def replay(session: Session, establishment_id: UUID, since: datetime) -> int:
     """Send everything raised for an establishment since then once more, given-up signals too; returns how many."""
+    resting = update(Subscription).where(
+        Subscription.establishment_id == establishment_id, Subscription.status == ERROR
+    )
+    session.execute(resting.values(status=ACTIVE, version=Subscription.version + 1, changed_at=now()))
     again = (
         update(Signal)
         .where(Signal.establishment_id == establishment_id, Signal.raised_at >= since)
@@ -101,5 +137,16 @@ def list_undelivered(session: Session) -> Sequence[Signal]:
 
 
 def purge(session: Session) -> None:
-    """Delete what arrived longer than KEPT_AFTER_DELIVERY ago."""
-    session.execute(delete(Signal).where(Signal.delivered_at < now() - KEPT_AFTER_DELIVERY))
+    """Delete what arrived longer than KEPT_AFTER_DELIVERY ago; subscriptions that rest for as long are over."""
+    horizon = now() - KEPT_AFTER_DELIVERY
+    session.execute(delete(Signal).where(Signal.delivered_at < horizon))
+    over = update(Subscription).where(Subscription.status.in_([REQUESTED, ERROR]), Subscription.changed_at < horizon)
+    ended = update(Subscription).where(Subscription.status != OFF, Subscription.ends_at < now())
+    for which in (over, ended):
+        values = {"status": OFF, "version": Subscription.version + 1, "changed_at": now()}
+        session.execute(which.values(values), execution_options={"synchronize_session": False})
+    gone = select(Subscription.id).where(Subscription.status == OFF)
+    session.execute(
+        delete(Signal).where(Signal.subscription_id.in_(gone), Signal.delivered_at.is_(None)),
+        execution_options={"synchronize_session": False},
+    )

@@ -16,7 +16,7 @@ RESOURCE_TYPES = ("AllergyIntolerance", "MedicationStatement", "Encounter", "Con
 SCOPES = frozenset(
     {"system/Patient.cu", "system/Patient.rs", "system/Consent.cu", "system/Consent.rs"}
     | {"system/DocumentReference.cu", "system/DocumentReference.rs", "system/List.rs", "system/Provenance.rs"}
-    | {"system/AuditEvent.rs"}
+    | {"system/AuditEvent.rs", "system/Subscription.cruds"}
     | {"access-request", "representation", "emergency", "launch", "offline_access"}
     | {f"patient/{resource_type}.rs" for resource_type in RESOURCE_TYPES}
 )

@@ -25,6 +25,7 @@ from registry.identity.rulings import NONE, lapse, list_rulings, same_identity
 from registry.telemetry import REGISTRATIONS
 
 RECEIVED = "identity:record:received"
+LINKED = "identity:person:linked"
 ATTEMPTS = 5
 
 
@@ -207,6 +208,8 @@ def settle(session: Session, resolved: Resolved, model_hash: str) -> UUID:
     keep_case(session, move)
     payload = {"person_id": str(person_id), "source_record_id": str(move.record_id)}
     outbox.publish(session, RECEIVED, f"{move.record_id}:{move.version}", payload)
+    if resolved.home is None and resolved.placement.decision == "link":
+        outbox.publish(session, LINKED, f"{move.record_id}:{move.version}", payload)
     return person_id
 
 
@@ -214,7 +217,7 @@ def finish(session: Session, arrival: Arrival, outcome: Outcome) -> Outcome:
     """Account for the registration, and for the link where one was made."""
     registration = arrival.registration
     moved = arrival.known is None or outcome.person_id != arrival.known.person_id
-    actions = [RECEIVED, *(["identity:person:linked"] if moved else [])]
+    actions = [RECEIVED, *([LINKED] if moved else [])]
     for action in actions:
         audit(
             session,

@@ -1,0 +1,157 @@
+"""`/fhir/Subscription`: a record system asks to be told (R5 Backport for R4; IHE PMIR ITI-94 in its style)."""
+
+from uuid import UUID
+
+from flask import Response, request
+
+from consent_broker.broker import current_broker
+from consent_broker.signals import subscriptions
+from consent_broker.signals.fhir_subscription import (
+    BACKPORT,
+    Notice,
+    Standing,
+    as_fhir,
+    describe,
+    notification,
+    read_subscription,
+    status_of,
+)
+from consent_broker.signals.models import Subscription
+from consent_broker.signals.service import OFF, REQUESTED
+from consent_broker.signals.topics import TOPICS, canonical
+from registry.access import caller, require_scope
+from registry.app import parts
+from registry.database import new_id, now, session
+from registry.errors import InvalidInput, Unprocessable
+from registry.fhir.answers import answer, answer_read, answer_stored
+from registry.fhir.formats import read_resource
+from registry.fhir.resources import Operation, Resource, SearchParameter, fhir_blueprint
+from registry.fhir.validation import validate
+from registry.fhir.wire import Json
+
+SCOPE = "system/Subscription.cruds"
+OPERATIONS = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
+
+SUBSCRIPTION = Resource(
+    type="Subscription",
+    profiles=(f"{BACKPORT}/backport-subscription",),
+    interactions=("create", "read", "update", "delete", "search-type"),
+    search=(SearchParameter(name="status", type="token"),),
+    operations=(
+        Operation(name="status", definition=f"{OPERATIONS}/backport-subscription-status"),
+        Operation(name="events", definition=f"{OPERATIONS}/backport-subscription-events"),
+    ),
+    means="Told of by rest-hook, ids only; criteria is the canonical URL of a topic: "
+    + ", ".join(canonical(topic) for topic in TOPICS),
+)
+blueprint = fhir_blueprint(SUBSCRIPTION)
+
+
+@blueprint.before_request
+def require_right() -> None:
+    """Refuse callers without the scope before anything is done."""
+    require_scope(caller(), SCOPE)
+
+
+@blueprint.post("")
+def create() -> Response:
+    """Ask to be told; 201, or 200 for the same as before. It is active once its address accepted a handshake."""
+    refuses = current_broker().webhooks.refuses
+    wanted = read_subscription(validate(read_resource(), "Subscription"), refuses)
+    made, is_new = subscriptions.subscribe(session(), caller(), wanted)
+    return answer_stored(as_fhir(made), _url(made), created=is_new)
+
+
+@blueprint.get("")
+def search() -> Response:
+    """One's own subscriptions, by status."""
+    unknown = set(request.args) - {"status", "_format", "_pretty", "_summary", "_elements"}
+    if unknown:
+        raise InvalidInput("Subscriptions are searched by status only.", code="parameter-unknown")
+    found = subscriptions.list_own(session(), caller(), request.args.get("status"))
+    entries = [{"fullUrl": _url(one), "resource": as_fhir(one), "search": {"mode": "match"}} for one in found]
+    return answer(_searchset(entries))
+
+
+@blueprint.get("/<uuid:subscription_id>")
+def read(subscription_id: UUID) -> Response:
+    """One of one's own."""
+    return answer_read(as_fhir(subscriptions.get_own(session(), caller(), subscription_id)))
+
+
+@blueprint.put("/<uuid:subscription_id>")
+def update(subscription_id: UUID) -> Response:
+    """`requested` shakes hands anew and sends what has not arrived once more; `off` ends it."""
+    body = validate(read_resource(), "Subscription")
+    if body.get("id") != str(subscription_id):
+        raise InvalidInput("Subscription.id must be the id in the URL.")
+    act = {REQUESTED: subscriptions.ask_again, OFF: subscriptions.end}.get(str(body.get("status")))
+    found = subscriptions.get_own(session(), caller(), subscription_id)
+    if act is None or not _same(found, body):
+        raise Unprocessable(
+            "Of a subscription only the status can be changed, to requested or off.",
+            code="update-not-offered",
+            hint="For another topic or address make a new one.",
+        )
+    return answer_stored(as_fhir(act(session(), caller(), subscription_id)), _url(found), created=False)
+
+
+@blueprint.delete("/<uuid:subscription_id>")
+def delete(subscription_id: UUID) -> Response:
+    """End it."""
+    subscriptions.end(session(), caller(), subscription_id)
+    return answer(None, 204)
+
+
+@blueprint.get("/<uuid:subscription_id>/$status")
+def status(subscription_id: UUID) -> Response:
+    """How it stands, and what did not arrive."""
+    found = subscriptions.get_own(session(), caller(), subscription_id)
+    error = describe(subscriptions.deliveries_of(session(), found), found.last_error)
+    entry = {"resource": _status(found, "query-status", error=error), "search": {"mode": "match"}}
+    return answer(_searchset([entry]))
+
+
+@blueprint.get("/<uuid:subscription_id>/$events")
+def events(subscription_id: UUID) -> Response:
+    """What it was told, from `eventsSinceNumber` to `eventsUntilNumber`, the first 100 of them."""
+    found = subscriptions.get_own(session(), caller(), subscription_id)
+    first = _number("eventsSinceNumber")
+    told = subscriptions.list_events(session(), found, first or 1, _number("eventsUntilNumber"))
+    notices = [Notice(one.number or 0, one.raised_at, str(one.content["focus"]), one.subject) for one in told]
+    made = _status(found, "query-event", notices)
+    return answer(notification(made, f"{_url(found)}/$events", made["id"], now()))
+
+
+def _status(found: Subscription, kind: str, notices: list[Notice] | None = None, error: str | None = None) -> Json:
+    standing = Standing(found.id, found.topic, found.status, found.events)
+    return status_of(_base(), standing, kind, status_id=str(new_id()), notices=notices or (), error=error)
+
+
+def _same(found: Subscription, body: Json) -> bool:
+    """Whether the body says of topic and address what is kept."""
+    kept = as_fhir(found)
+    channel = body.get("channel") or {}
+    return bool(body.get("criteria") == kept["criteria"] and channel.get("endpoint") == kept["channel"]["endpoint"])
+
+
+def _number(name: str) -> int | None:
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise InvalidInput(f"{name} must be a number.", code="number-malformed")
+    return int(text)
+
+
+def _searchset(entries: list[Json]) -> Json:
+    made: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
+    return made | ({"entry": entries} if entries else {})
+
+
+def _url(found: Subscription) -> str:
+    return f"{_base()}/Subscription/{found.id}"
+
+
+def _base() -> str:
+    return f"{parts().settings.base_url}/fhir"
