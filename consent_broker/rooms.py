@@ -15,6 +15,7 @@ from consent_broker.consents.tasks import EXPIRE_EVERY, expire_ended_consents
 from consent_broker.desk.routes import blueprint as desk
 from consent_broker.desk.tasks import PURGE_EVERY as PURGE_DESK_EVERY
 from consent_broker.desk.tasks import purge_desk_codes
+from consent_broker.emergency.notices import OFFICER, writer_to_officer
 from consent_broker.emergency.routes import blueprint as emergency_accesses
 from consent_broker.exchange.document_routes import blueprint as exchange_documents
 from consent_broker.exchange.routes import blueprint as exchange
@@ -30,6 +31,7 @@ from consent_broker.signals.tasks import DELIVER_EVERY, deliver_signals, purge_s
 from consent_broker.signals.tasks import PURGE_EVERY as PURGE_SIGNALS_EVERY
 from registry.access import Authenticator, bearer, public, self_authenticated
 from registry.app import Room
+from registry.messages.service import composer
 from registry.settings import load_settings
 from registry.worker import schedule
 
@@ -58,6 +60,8 @@ def schedule_broker_tasks(celery: Celery, broker: Broker) -> None:
     schedule(celery, "expire-consents", expire_ended_consents, EXPIRE_EVERY)
     schedule(celery, "purge-desk-codes", purge_desk_codes, PURGE_DESK_EVERY)
     schedule(celery, "purge-signals", purge_signals, PURGE_SIGNALS_EVERY)
+
+    composer(OFFICER)(writer_to_officer(broker.settings.privacy_officer_phone))
 
     def push_signals() -> None:
         deliver_signals(broker)

@@ -25,6 +25,7 @@ from registry.app import parts
 from registry.calendar import LIMA
 from registry.database import now, session
 from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
+from registry.identity.canaries import watch
 
 professional = Blueprint("portal-professional", __name__, url_prefix="/profesional")
 SEARCHED = "portal:person:searched"
@@ -52,7 +53,9 @@ def search() -> Answer:
     if asked.demographics is None:
         return _results(asked, None, 422)
     refusal = event_of(SEARCHED, outcome="refused", reason=SearchBudgetSpent.code)
-    spend_search(session(), parts().settings, Searcher("professional", me()), refusal)
+    searcher = Searcher("professional", me())
+    spend_search(session(), parts().settings, searcher, refusal)
+    watch(session(), parts().settings, searcher, asked.demographics.documents, refusal)
     found = people.search(session(), parts(), asked.demographics)
     by = "document" if asked.demographics.documents else "name"
     note(SEARCHED, detail={"by": by, "count": len(found)})

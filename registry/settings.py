@@ -1,10 +1,11 @@
 """Settings from the environment, validated before anything starts."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     exchange_concurrency: int = Field(default=6, ge=1, le=200)
     searches_per_hour_client: int = Field(default=5_000, ge=1, le=1_000_000)
     searches_per_hour_professional: int = Field(default=100, ge=1, le=1_000_000)
+    canary_dnis: SecretStr = SecretStr("")
     match_model: Path | None = None
     signature_anchors_dir: Path | None = None
     adolescent_from_age: int = Field(default=14, ge=0, le=18)
@@ -75,6 +77,7 @@ class Settings(BaseSettings):
     sms_url: str | None = None
     sms_token: SecretStr | None = None
     sms_sender: str = Field(default="RENHICE", min_length=3, max_length=15)
+    privacy_officer_phone: str | None = Field(default=None, pattern=r"^\+519\d{8}$")
     sms_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     pide_url: str | None = None
     pide_official_dni: SecretStr | None = None
@@ -106,6 +109,20 @@ class Settings(BaseSettings):
     def secure(self) -> bool:
         """Whether the product is reached over TLS (decides cookie flags and HSTS)."""
         return self.base_url.startswith("https://")
+
+    @field_validator("canary_dnis")
+    @classmethod
+    def _eight_digits(cls, value: SecretStr) -> SecretStr:
+        numbers = filter(None, value.get_secret_value().split(","))
+        if not all(re.fullmatch(r"[0-9]{8}", number) for number in numbers):
+            msg = "must be DNI numbers of eight digits separated by commas"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def canaries(self) -> frozenset[str]:
+        """The DNI numbers that belong to nobody: a search for one is an alarm."""
+        return frozenset(filter(None, self.canary_dnis.get_secret_value().split(",")))
 
     @property
     def host(self) -> str:

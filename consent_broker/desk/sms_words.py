@@ -1,23 +1,19 @@
 """The words of the code's message: to whom and for what, nothing clinical, in letters any old telephone shows."""
 
-import unicodedata
 from datetime import datetime
 
 from registry.calendar import LIMA
+from registry.messages.words import LONGEST, LONGEST_NAME, plain
 
 PURPOSES = {"TREAT": "para atenderle", "CAREMGT": "para seguir su salud", "COC": "para coordinar su atencion"}
-LONGEST = 306
-"""Two segments of GSM 03.38; longer names are cut."""
-
 HIDDEN = "******"
-_LONGEST_NAME = 48
 
 
 def code_message(code: str, who: str, establishment: str, purpose: str, until: datetime, minutes: int) -> str:
     """What the patient reads; with `HIDDEN` for the code it is the text kept as evidence."""
     last = until.astimezone(LIMA)
     return plain(
-        f"RENHICE: {who[:_LONGEST_NAME]}, de {establishment[:_LONGEST_NAME]}, pide leer su historia clinica "
+        f"RENHICE: {who[:LONGEST_NAME]}, de {establishment[:LONGEST_NAME]}, pide leer su historia clinica "
         f"{PURPOSES.get(purpose, 'para atenderle')}, hasta el {last:%d/%m} a las {last:%H:%M}. Si esta con usted y lo "
         f"permite, digale el codigo {code}. Vale {minutes} minutos. Si no, no lo diga a nadie."
     )[:LONGEST]
@@ -27,14 +23,7 @@ def notice_message(who: str, establishment: str, given_at: datetime, until: date
     """What a person is told of a permission that was put on record in their name."""
     given, last = given_at.astimezone(LIMA), until.astimezone(LIMA)
     return plain(
-        f"RENHICE: el {given:%d/%m} a las {given:%H:%M} en {establishment[:_LONGEST_NAME]} quedo anotado que usted "
-        f"permite a {who[:_LONGEST_NAME]} leer su historia clinica hasta el {last:%d/%m} a las {last:%H:%M}. "
+        f"RENHICE: el {given:%d/%m} a las {given:%H:%M} en {establishment[:LONGEST_NAME]} quedo anotado que usted "
+        f"permite a {who[:LONGEST_NAME]} leer su historia clinica hasta el {last:%d/%m} a las {last:%H:%M}. "
         "Si no es asi, llame gratis al 113."
     )[:LONGEST]
-
-
-def plain(text: str) -> str:
-    """The text in the letters of GSM 03.38 that Spanish needs: Ñ and ñ stay, other accents go."""
-    kept = text.replace("ñ", "\0").replace("Ñ", "\1")
-    bare = unicodedata.normalize("NFD", kept).encode("ascii", "ignore").decode()
-    return bare.replace("\0", "ñ").replace("\1", "Ñ")

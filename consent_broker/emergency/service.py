@@ -19,6 +19,7 @@ from consent_broker.consents.evidence import CounterEvidence
 from consent_broker.consents.service import get_consent, grant_consent, list_consents, propose_consent, revoke_consent
 from consent_broker.emergency.evidence import CHANNEL, Declaration
 from consent_broker.emergency.models import EmergencyAccess, EmergencySuspension
+from consent_broker.emergency.notices import tell_of_opening
 from consent_broker.emergency.vocabulary import (
     BASIC,
     DECLARE_WITHIN,
@@ -28,7 +29,6 @@ from consent_broker.emergency.vocabulary import (
     REVIEW_WITHIN,
     TEXT_LENGTHS,
 )
-from registry import outbox
 from registry.audit.event import Detail, Event
 from registry.audit.service import record
 from registry.database import new_id, now
@@ -108,7 +108,7 @@ def declare_emergency(
     case.consent_id = _permit(session, case, declared, ends_at)
     session.flush()
     record(session, event_of(case, OPENED, reason=case.reason, until=ends_at.isoformat()))
-    outbox.publish(session, OPENED, str(case.id), {"emergency_id": str(case.id), "person_id": str(case.person_id)})
+    tell_of_opening(session, case)
     return case
 
 

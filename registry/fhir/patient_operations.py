@@ -16,6 +16,7 @@ from registry.fhir.patient_reading import to_demographics
 from registry.fhir.patient_writing import recognisable
 from registry.fhir.wire import Json
 from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
+from registry.identity.canaries import watch
 from registry.identity.service import (
     LoadedPerson,
     Match,
@@ -54,9 +55,11 @@ def match_patients(caller: Caller, query: MatchQuery) -> Json:
     directory of numbers. Otherwise the answer is empty, with a hint. Raises SearchBudgetSpent.
     """
     refusal = refused(caller, MATCHED, SearchBudgetSpent.code, None)
-    spend_search(session(), parts().settings, Searcher("client", caller.client_id), refusal)
+    searcher = Searcher("client", caller.client_id)
+    spend_search(session(), parts().settings, searcher, refusal)
     local_system = get_establishment(session(), caller.establishment_id).identifier_system
     wanted = to_demographics(query.patient, query.root, local_system)
+    watch(session(), parts().settings, searcher, wanted.documents, refusal)
     found = match(
         session(), engine_of(parts()), wanted, count=query.count, only_certain=query.only_certain, corroborated=True
     )

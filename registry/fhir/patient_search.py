@@ -26,6 +26,7 @@ from registry.fhir.searching import Criterion, Search, searchset
 from registry.fhir.values import Token, read_token
 from registry.fhir.wire import Json
 from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
+from registry.identity.canaries import watch
 from registry.identity.records import find_own_id
 from registry.identity.service import (
     LoadedPerson,
@@ -144,8 +145,10 @@ def _person(text: str) -> LoadedPerson | None:
 
 def _described(caller: Caller, named: Named, facts: Facts) -> list[Hit]:
     refusal = refused(caller, MATCHED, SearchBudgetSpent.code, None)
-    spend_search(session(), parts().settings, Searcher("client", caller.client_id), refusal)
+    searcher = Searcher("client", caller.client_id)
+    spend_search(session(), parts().settings, searcher, refusal)
     documents = named.documents[0] if named.documents else frozenset()
+    watch(session(), parts().settings, searcher, frozenset().union(*named.documents), refusal)
     return list(find_candidates(session(), parts().sealer, facts.readings(sorted(documents, key=str))))
 
 

@@ -70,6 +70,8 @@ def match(
     tokens = blind_keys(engine.sealer, blocking_keys(wanted))
     if not tokens:
         raise SearchTooWide
+    if corroborated and not _can_be_corroborated(wanted):
+        return []  # before anybody is looked up: the time taken would tell whether the number is known
     persons = find_persons(session, engine.sealer, tokens)
     graded = _grade(engine, wanted, persons)
     if corroborated:
@@ -86,9 +88,12 @@ def find_candidates(session: Session, sealer: Sealer, readings: Iterable[Demogra
     """
     wanted = [normalise(one) for one in readings]
     keyed = [(one, blind_keys(sealer, blocking_keys(one))) for one in wanted]
-    tokens = sorted({token for _, tokens in keyed for token in tokens})
-    if not tokens:
+    if not any(tokens for _, tokens in keyed):
         raise SearchTooWide
+    answerable = [tokens for one, tokens in keyed if not one.documents or _can_be_corroborated(one)]
+    tokens = sorted({token for tokens in answerable for token in tokens})
+    if not tokens:
+        return []
     persons = find_persons(session, sealer, tokens)
     return [
         person
@@ -107,6 +112,11 @@ def _grade(engine: Engine, wanted: Normalised, persons: dict[UUID, LoadedPerson]
         if best is not None and _worth_showing(engine, wanted, person, best):
             found.append(Match(person, best.probability, _grade_of(engine, best, is_certain=key == certain)))
     return sorted(found, key=lambda one: (GRADES.index(one.grade), -one.score, one.person.person_id))
+
+
+def _can_be_corroborated(wanted: Normalised) -> bool:
+    """Whether a name or a birth date is there to agree, besides a document number."""
+    return bool(wanted.birth_date or wanted.paternal or wanted.maternal or wanted.married or wanted.given)
 
 
 def _corroborates(wanted: Normalised, person: LoadedPerson) -> bool:

@@ -28,6 +28,8 @@ from tests.functional.portal.world import (
     state_services,
 )
 
+DUTY = "+51999888777"
+
 
 @pytest.fixture(scope="session")
 def ports() -> tuple[int, int]:
@@ -81,6 +83,7 @@ def settings(
         pide_official_dni=environment["RENHICE_PIDE_OFFICIAL_DNI"],
         pide_entity_ruc=environment["RENHICE_PIDE_ENTITY_RUC"],
         pide_password=environment["RENHICE_PIDE_PASSWORD"],
+        privacy_officer_phone=DUTY,
         sms_url=environment["RENHICE_SMS_URL"],
         sms_token=environment["RENHICE_SMS_TOKEN"],
     )

@@ -9,6 +9,8 @@ from registry.audit.models import AuditEvent
 from registry.database import now
 from sandbox import story
 from sandbox.demo.browser import Page
+from tests.functional.portal.conftest import DUTY
+from tests.functional.portal.test_sms import NUMBER, deliver, outbox
 from tests.functional.portal.world import Visitor, World
 
 WORDS = "Llega inconsciente tras un accidente, sin familiares."
@@ -63,6 +65,17 @@ def test_a_declared_emergency_opens_the_basic_information_at_once(world: World, 
     assert story.holding_history()[0]["code"]["text"] in page.text
     told = actions(world)
     assert told.index("emergency:access:opened") < told.index("oauth:token:issued") < len(told)
+
+
+def test_the_person_and_the_officer_are_told_by_text_message(world: World, physician: Visitor) -> None:
+    open_emergency(world, physician)
+    deliver(world)
+    told = {one["to"]: one["text"] for one in outbox(world)}
+    assert set(told) == {NUMBER, DUTY}
+    assert "JULIO CESAR VALDIVIA RAMOS" in told[NUMBER]
+    assert "declaro una emergencia" in told[NUMBER]
+    assert "VALDIVIA" not in told[DUTY]
+    assert story.PATIENT.paternal_surname not in "".join(told.values())
 
 
 def test_nothing_opens_without_reason_words_and_declaration(world: World, physician: Visitor) -> None:

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_broker.desk.sms_words import HIDDEN, LONGEST, code_message, plain
+from consent_broker.desk.sms_words import HIDDEN, code_message
+from consent_broker.emergency.notices import officer_message, person_message
 from registry.messages.phones import mobile_number
+from registry.messages.words import LONGEST, plain
 
 GSM = set("@$_ !\"#%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyzñÑ\n")
 
@@ -53,6 +55,17 @@ def test_a_message_fits_two_segments_and_always_shows_its_code(who: str, place: 
     assert len(text) <= LONGEST
     assert "482913" in text
     assert HIDDEN not in text
+
+
+@given(who=st.text(max_size=400), place=st.text(max_size=400))
+def test_who_is_told_of_an_emergency_reads_until_when_and_what_to_do(who: str, place: str) -> None:
+    opened, until = datetime(2026, 3, 6, 4, 59, tzinfo=UTC), datetime(2026, 3, 6, 5, 59, tzinfo=UTC)
+    person, officer = person_message(who, place, opened, until), officer_message(place, opened, until)
+    assert max(len(person), len(officer)) <= LONGEST
+    assert "el 05/03 a las 23:59" in person
+    assert "hasta las 00:59" in person
+    assert person.endswith("113.")
+    assert officer.endswith("antes del 06/03 a las 00:59.")
 
 
 @given(

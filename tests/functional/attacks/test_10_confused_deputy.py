@@ -1,4 +1,4 @@
-"""The emergency grant (attack 10, the confused deputy): one case, client and person, basic information, minutes."""
+"""Attack 10: a declared emergency used for more than one case, client, person, the basic information, and minutes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -7,16 +7,20 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import ProgrammingError
 from werkzeug.test import TestResponse
 
 from consent_broker.consents.directives import Kind, Terms
 from consent_broker.consents.service import record_objection, revoke_consent
 from consent_broker.emergency.models import EmergencyAccess
+from consent_broker.emergency.notices import OFFICER, PERSON
 from consent_broker.emergency.service import Declared, declare_emergency, end_emergency, get_case
 from consent_broker.oauth.clients import EMERGENCY
 from registry.audit.models import AuditEvent
 from registry.database import now
 from registry.errors import Conflict, DomainError, Forbidden, TooManyRequests
+from registry.messages.models import TextMessage
+from tests.functional.attacks.test_16_audit import audit_down
 from tests.functional.oauth.world import World, claims_of
 
 BASIC = {"patient/AllergyIntolerance.rs", "patient/MedicationStatement.rs"}
@@ -80,6 +84,43 @@ def test_the_opening_is_in_the_log_before_the_token(world: World, opened: str) -
     query = select(AuditEvent.action).where(AuditEvent.purpose == "BTG").order_by(AuditEvent.recorded_at, AuditEvent.id)
     told = list(world.transact(lambda session: session.scalars(query).all()))
     assert told.index("emergency:access:opened") < told.index("oauth:token:issued")
+
+
+def test_the_person_and_the_privacy_officer_are_told_by_the_act_that_opens_it(world: World, opened: str) -> None:
+    query = select(TextMessage.kind).where(TextMessage.subject_id == UUID(opened))
+    assert set(world.transact(lambda session: session.scalars(query).all())) == {PERSON, OFFICER}
+
+
+def test_without_its_audit_event_it_does_not_open(world: World) -> None:
+    asked = ask(world).json["id"]
+    with audit_down(world), pytest.raises(ProgrammingError, match="permission denied"):
+        declare(world, asked)
+    assert redeem(world, asked).json["error"] == "authorization_pending"
+    query = select(TextMessage).where(TextMessage.subject_id == UUID(asked))
+    assert world.transact(lambda session: session.scalars(query).all()) == [], (
+        "nor is anybody told of what did not happen"
+    )
+
+
+def test_its_token_reads_and_does_nothing_else(world: World, opened: str) -> None:
+    token = redeem(world, opened).json["access_token"]
+    for method, path in (("PUT", "/fhir/Patient"), ("POST", "/fhir/Consent"), ("POST", "/api/v1/access-requests")):
+        assert world.asking.call(method, path, token, json={}).status_code == 401
+    exchanged = world.asking.post("/oauth/token", {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": token,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token", "resource": world.holding.endpoint,
+        "scope": "patient/Encounter.rs",
+    })  # fmt: skip
+    assert exchanged.status_code == 400
+
+
+def test_a_case_that_is_not_declared_in_time_is_over(world: World) -> None:
+    asked = ask(world).json["id"]
+    late = update(EmergencyAccess).where(EmergencyAccess.id == UUID(asked)).values(declare_until=now())
+    world.transact(lambda session: session.execute(late))
+    with pytest.raises(Conflict):
+        declare(world, asked)
+    assert "access_token" not in redeem(world, asked).json
 
 
 def test_until_it_is_declared_the_answer_is_pending(world: World) -> None:
