@@ -31,6 +31,14 @@ def test_a_route_outside_any_room_is_denied(app: Flask) -> None:
     assert all(rule.endpoint.rpartition(".")[0] in blueprints for rule in app.url_map.iter_rules())
 
 
+def test_every_route_says_who_may_use_it(app: Flask) -> None:
+    """`tests/functional/access` holds each line against what happens, and prints the line of a route that has none."""
+    table = (ROOT / "tests/functional/access/expected.txt").read_text().splitlines()
+    written = {line.split(" : ")[0] for line in table if not line.startswith("#")}
+    routes = {f"{method} {rule.rule}" for rule in app.url_map.iter_rules() for method in rule.methods or ()}
+    assert {route for route in routes if route.split()[0] not in {"HEAD", "OPTIONS"}} == written
+
+
 def test_no_identifier_travels_in_a_path(app: Flask) -> None:
     forbidden = re.compile(r"dni|document|nombre|apellido", re.IGNORECASE)
     for rule in app.url_map.iter_rules():
