@@ -91,6 +91,10 @@ class Browser:
         agent = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) Firefox/140.0", "Accept": "text/html"}
         self._http = httpx.Client(verify=trust(), timeout=30, headers=agent, event_hooks={"response": [heard]})
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
     def open(self, url: str) -> Page:
         """Go to an address, following redirects."""
         return self._arrive(self._http.get(url))

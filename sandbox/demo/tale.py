@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from sandbox.demo.browser import Browser, Page
+from sandbox.demo.patient import sign_in
 from sandbox.demo.record_system import RecordSystem
 from sandbox.demo.telling import Teller
 
@@ -264,13 +265,8 @@ class Tale:
         self._teller.note(f"the page says: {self._physician()}, {self._name(self._a)}, until {day}")
 
     def _sign_in(self, browser: Browser, page: Page, document: Json) -> Page:
-        """Sign in at ID Perú: password, then the code or PIN when it is asked for."""
-        person = self._person(document)
-        number, password = person["document"]["number"], person["password"]
-        page = browser.submit(page, page.form("/service/login"), dni=number, password=password)
-        if page.has_form("/service/factor"):
-            code = person["pin"] if "PIN" in page.text else person["otp"]
-            page = browser.submit(page, page.form("/service/factor"), code=code)
+        """Sign in at ID Perú."""
+        page = sign_in(browser, page, self._person(document))
         self._teller.check(page.status == 200, "to be signed in", f"{page.url.path} {page.text}")
         return page
 
