@@ -58,7 +58,7 @@ class Bench:
     @property
     def patients(self) -> tuple[str, ...]:
         """The source record ids of the test patients."""
-        return self.plan.patients or tuple(one.id for one in list(self.state.records.values())[:MOST_PATIENTS])
+        return self.plan.patients or tuple(one.id for one in self.state.known()[:MOST_PATIENTS])
 
     def search(self, kind: str, patient: str, token: str | None = None) -> Answer:
         """The gateway's own search, with a good token unless one is given."""

@@ -1,7 +1,7 @@
 """How the candidate feeds the registry with its patients (IHE PIXm ITI-104), while the registry stumbles."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from conformance.bench import Bench
 from conformance.checks.search import invalid
@@ -24,16 +24,11 @@ def _stored(bench: Bench) -> list[Submission]:
     return [one for one in bench.state.submissions if one.status in {200, 201}]
 
 
-def _act(bench: Bench, name: str) -> list[Submission]:
-    """Have something done, and return the calls it led to: until they have come and the line is quiet."""
+def _act(bench: Bench, name: str, done: Callable[[], bool]) -> list[Submission]:
+    """Have something done, wait until it is or the time is over, and return the calls it led to."""
     before = len(bench.state.submissions)
     bench.act(name)
-
-    def over() -> bool:
-        calls = bench.state.submissions[before:]
-        return bool(calls) and bench.quiet_since(calls[-1].at)
-
-    bench.until(over, bench.plan.wait)
+    bench.until(done, bench.plan.wait)
     return list(bench.state.submissions[before:])
 
 
@@ -48,10 +43,8 @@ def _act(bench: Bench, name: str) -> list[Submission]:
 )
 def registers(bench: Bench) -> Finding:
     """Two, so that there is somebody else; the kit makes the first calls fail."""
-    _act(bench, "register")
-    bench.until(
-        lambda: len(bench.state.records) >= 2 and bench.quiet_since(bench.state.submissions[-1].at), bench.plan.wait
-    )
+    records, calls = bench.state.records, bench.state.submissions
+    _act(bench, "register", lambda: len(records) >= 2 and bench.quiet_since(calls[-1].at))
     count = len(bench.state.records)
     return held(f"{count} pacientes") if count >= 2 else broken(f"{count} pacientes; faltas: {_faults(bench)}")
 
@@ -197,11 +190,15 @@ def _after(bench: Bench, status: int) -> tuple[Submission, list[Submission]]:
 )
 def corrects(bench: Bench) -> Finding:
     """A version more, of the same record."""
-    before = {name: len(one.versions) for name, one in bench.state.records.items()}
-    calls = _act(bench, "correct")
-    grown = [name for name, count in before.items() if len(bench.state.records[name].versions) > count]
-    if grown:
-        return held(f"versión {len(bench.state.records[grown[0]].versions)}")
+    before = {one.identifier: len(one.versions) for one in bench.state.known()}
+
+    def grown() -> list[int]:
+        now = {name: len(bench.state.records[name].versions) for name in before}
+        return [count for name, count in now.items() if count > before[name]]
+
+    calls = _act(bench, "correct", lambda: bool(grown()))
+    if grown():
+        return held(f"versión {grown()[0]}")
     return broken("ningún envío" if not calls else "ningún registro cambió")
 
 
@@ -238,17 +235,22 @@ def if_match(bench: Bench) -> Finding:
 )
 def resolves(bench: Bench) -> Finding:
     """The surviving one is named by the id the registry gave, or by its number."""
-    calls = _act(bench, "resolve-duplicate")
-    replaced = [one for one in calls if one.content and one.content.get("active") is False]
-    links = [link for one in replaced for link in (one.content or {}).get("link", []) if isinstance(link, dict)]
-    named = [link for link in links if link.get("type") == "replaced-by" and _known(bench, link)]
-    if named:
+    start = len(bench.state.submissions)
+    calls = _act(bench, "resolve-duplicate", lambda: _resolved(bench, bench.state.submissions[start:]))
+    if _resolved(bench, calls):
         return held("active false, replaced-by")
     return broken("ningún envío" if not calls else "sin active false y replaced-by a un registro conocido")
 
 
+def _resolved(bench: Bench, calls: Sequence[Submission]) -> bool:
+    """Whether one of them leaves a number for a record that is known."""
+    replaced = [one for one in calls if one.content and one.content.get("active") is False]
+    links = [link for one in replaced for link in (one.content or {}).get("link", []) if isinstance(link, dict)]
+    return any(link.get("type") == "replaced-by" and _known(bench, link) for link in links)
+
+
 def _known(bench: Bench, link: dict[str, object]) -> bool:
-    other, ids = link.get("other"), {one.id for one in bench.state.records.values()}
+    other, ids = link.get("other"), {one.id for one in bench.state.known()}
     if not isinstance(other, dict):
         return False
     identifier = other.get("identifier")

@@ -35,7 +35,7 @@ class Feed:
 
     def put_by_id(self, record_id: str) -> Response:
         """`PUT /fhir/Patient/{id}` of one's own record."""
-        found = next((one for one in self._state.records.values() if one.id == record_id), None)
+        found = self._state.find(record_id)
         return self._put(found.identifier) if found else outcome(404, "not-found", "No existe ese registro.")
 
     def get(self, record_id: str) -> Response:
@@ -43,7 +43,7 @@ class Feed:
         refusal = self._refusal()
         if refusal:
             return refusal
-        found = next((one for one in self._state.records.values() if one.id == record_id), None)
+        found = self._state.find(record_id)
         return _shown(found, 200, self._state.url) if found else outcome(404, "not-found", "No existe ese registro.")
 
     def _put(self, identifier: str) -> Response:

@@ -62,6 +62,15 @@ class State:
     _client_tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
     _wanted: list[str] = field(default_factory=lambda: ["unavailable", "expired", "lost"])
 
+    def known(self) -> list[Record]:
+        """The records as they are now, oldest first; more may come meanwhile."""
+        with self.lock:
+            return list(self.records.values())
+
+    def find(self, record_id: str) -> Record | None:
+        """A record by the id both sides share."""
+        return next((one for one in self.known() if one.id == record_id), None)
+
     def remember(self, claims: Mapping[str, Any]) -> int:
         """Know a holder token; its index in the status list."""
         with self.lock:
