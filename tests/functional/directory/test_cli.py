@@ -112,7 +112,11 @@ def test_a_missing_setting_or_database_is_explained(environment: dict[str, str])
     assert "RENHICE_DATABASE_URL" in run(environment | {"RENHICE_DATABASE_URL": "x"}, "list").output
 
 
-def test_the_audit_names_the_operator_and_no_document(renhice: Renhice) -> None:
+def test_the_audit_names_the_operator_and_no_document(
+    environment: dict[str, str], renhice: Renhice, tmp_path: Path
+) -> None:
+    run(environment, "import", write(tmp_path / "directory.json", directory_file()))
+    run(environment, "grant-role", "analyst", "--document", "DNI:60606063", "--until", "2098-01-01")
     with renhice.database.unit_of_work() as session:
         events = session.scalars(select(AuditEvent)).all()
     assert events

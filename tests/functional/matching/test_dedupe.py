@@ -20,13 +20,26 @@ ROSA = "41238567,Huamán,Ccori,Rosa Elvira,1985-03-12"
 FILES = HEADER + f"1,A,{ROSA}\n2,B,{ROSA}\n2,C,40000001,Zevallos,Ticona,Juan,1950-07-08\n"
 
 
+def _heed_interruptions() -> None:
+    """Tests that run in the background were told to ignore Ctrl-C, and their children would be too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def started(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
     """`./renhice match dedupe` as a process of its own."""
     command = [sys.executable, "-m", "deploy", "match", "dedupe", *arguments]
     pipe = subprocess.PIPE
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT, env=environment) as process:
+    with subprocess.Popen(
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        cwd=ROOT,
+        env=environment,
+        preexec_fn=_heed_interruptions,  # noqa: PLW1509 (it takes no lock)
+    ) as process:
         yield process
 
 
