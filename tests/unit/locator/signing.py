@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
-from joserfc.jwk import ECKey
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from joserfc.jwk import import_key
 from joserfc.jws import serialize_compact
 from lxml import etree
 from signxml import SignatureMethod, XMLSigner
@@ -30,7 +30,7 @@ DS = "http://www.w3.org/2000/09/xmldsig#"
 class Party:
     """A key with its certificate, and the certificates above it."""
 
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     certificate: x509.Certificate
     above: tuple[x509.Certificate, ...] = ()
 
@@ -52,32 +52,43 @@ def _usage(**yes: bool) -> x509.KeyUsage:
     return x509.KeyUsage(**{one: yes.get(one, False) for one in names})
 
 
-def authority(common: str = "ECEP de prueba") -> Party:
-    """A root that signs certificates."""
+def authority(common: str = "ECEP de prueba", above: Party | None = None) -> Party:
+    """An authority that signs certificates: a root, or one below another."""
     key = ec.generate_private_key(ec.SECP256R1())
+    issuer = above.certificate.subject if above else name(common)
     made = (
-        _builder(name(common), name(common), key, 36_500)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
+        _builder(name(common), issuer, key, 36_500)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0 if above else 1), critical=True)
         .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    return Party(key, made.sign(key, SHA256()))
+    if above is None:
+        return Party(key, made.sign(key, SHA256()))
+    return Party(key, made.add_extension(_below(above), critical=False).sign(above.key, SHA256()), (above.certificate,))
 
 
-def professional(issuer: Party, serial: str | None = "PNOPE-40718293", *, days: int = 365, signs: bool = True) -> Party:
-    """A certificate of a professional, with the document in its subject."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject_key = x509.SubjectKeyIdentifier.from_public_key(issuer.key.public_key())
+def professional(
+    issuer: Party, serial: str | None = "PNOPE-40718293", *, days: int = 365, signs: bool = True, rsa_key: bool = False
+) -> Party:
+    """A certificate of a professional, with the document in its subject; its chain is the issuer's without the root."""
+    key = rsa.generate_private_key(65_537, 2048) if rsa_key else ec.generate_private_key(ec.SECP256R1())
     made = (
         _builder(name("Juana Quispe", serial), issuer.certificate.subject, key, days)
         .add_extension(_usage(content_commitment=signs, key_agreement=not signs), critical=True)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject_key), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+        .add_extension(_below(issuer), critical=False)
     )
-    return Party(key, made.sign(issuer.key, SHA256()))
+    above = (issuer.certificate,) if issuer.above else ()
+    return Party(key, made.sign(issuer.key, SHA256()), above)
+
+
+def _below(issuer: Party) -> x509.AuthorityKeyIdentifier:
+    subject_key = x509.SubjectKeyIdentifier.from_public_key(issuer.key.public_key())
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject_key)
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, days: int
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -113,14 +124,15 @@ def write_anchors(directory: Path, *parties: Party, lists: Sequence[x509.Certifi
 def sign_jws(signer: Party, documents: dict[str, bytes], **more: Any) -> bytes:
     """A JWS over the hashes of documents by URI (JAdES, ObjectIdByURIHash)."""
     hashes = [urlsafe_b64encode(sha256(one).digest()).rstrip(b"=").decode() for one in documents.values()]
+    elliptic = isinstance(signer.key, ec.EllipticCurvePrivateKey)
     header = {
-        "alg": "ES256",
+        "alg": "ES256" if elliptic else "PS256",
         "x5c": [b64encode(one.public_bytes(Encoding.DER)).decode() for one in signer.chain],
         "crit": ["sigD"],
         "sigD": {"mId": BY_HASH, "pars": list(documents), "hashM": "S256", "hashV": hashes},
     } | more
     pem = signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return serialize_compact(header, b"", ECKey.import_key(pem), registry=REGISTRY).encode()
+    return serialize_compact(header, b"", import_key(pem, "EC" if elliptic else "RSA"), registry=REGISTRY).encode()
 
 
 def sign_xml(signer: Party, documents: dict[str, bytes]) -> bytes:
@@ -130,7 +142,9 @@ def sign_xml(signer: Party, documents: dict[str, bytes]) -> bytes:
         reference = etree.SubElement(manifest, f"{{{DS}}}Reference", URI=uri)
         etree.SubElement(reference, f"{{{DS}}}DigestMethod", Algorithm="http://www.w3.org/2001/04/xmlenc#sha256")
         etree.SubElement(reference, f"{{{DS}}}DigestValue").text = b64encode(sha256(content).digest()).decode()
-    maker = XMLSigner(method=SignatureConstructionMethod.enveloping, signature_algorithm=SignatureMethod.ECDSA_SHA256)
+    elliptic = isinstance(signer.key, ec.EllipticCurvePrivateKey)
+    algorithm = SignatureMethod.ECDSA_SHA256 if elliptic else SignatureMethod.RSA_SHA256
+    maker = XMLSigner(method=SignatureConstructionMethod.enveloping, signature_algorithm=algorithm)
     return etree.tostring(maker.sign(manifest, key=signer.key, cert=signer.chain))
 
 

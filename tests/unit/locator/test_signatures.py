@@ -48,6 +48,24 @@ def test_a_professionals_signature_over_the_hash_is_verified(kind: str) -> None:
 
 
 @both
+def test_a_chain_over_an_intermediate_authority_and_a_key_of_rsa(kind: str) -> None:
+    """As the State's authorities issue them: a root, one below it, RSA, and a purpose besides signing documents."""
+    signer = professional(authority("ECEP intermedia", CA), rsa_key=True)
+    assert judged(kind, KINDS[kind](signer, {URI: BYTES})).state is State.VERIFIED
+    alone = Party(signer.key, signer.certificate)
+    assert judged(kind, KINDS[kind](alone, {URI: BYTES})).reason is Reason.UNTRUSTED
+
+
+def test_only_what_is_signed_counts_in_xml() -> None:
+    signed = sign_xml(SIGNER, {"urn:other": b"b"})
+    mine = sign_xml(professional(authority("Otra")), {URI: BYTES})
+    unsigned = mine[mine.index(b"<ds:Object") : mine.index(b"</ds:Object>")] + b"</ds:Object>"
+    wrapped = signed.replace(b"</ds:Signature>", unsigned.replace(b'"object"', b'"more"') + b"</ds:Signature>")
+    assert wrapped != signed
+    assert judged("application/signature+xml", wrapped).reason in {Reason.OTHER_DOCUMENT, Reason.WRONG}
+
+
+@both
 def test_other_bytes_or_another_document_are_invalid(kind: str) -> None:
     data = KINDS[kind](SIGNER, {URI: BYTES})
     assert judged(kind, data, declared=sha256(b"otro").digest()).reason is Reason.DIGEST_DIFFERS
