@@ -244,10 +244,11 @@ def find_document(session: Session, sealer: Sealer, document_id: UUID) -> Docume
 
 
 def list_submissions(session: Session, sealer: Sealer, source_record_ids: Collection[UUID]) -> list[SubmissionSet]:
-    """The submission sets of these source records, the newest first."""
+    """The submission sets of these source records and of the duplicates they replaced, the newest first."""
     query = (
         _submissions()
-        .where(DocumentSubmission.source_record_id.in_(source_record_ids))
+        .join(SourceRecord, SourceRecord.id == DocumentSubmission.source_record_id)
+        .where(or_(SourceRecord.id.in_(source_record_ids), SourceRecord.replaced_by.in_(source_record_ids)))
         .order_by(DocumentSubmission.received_at.desc(), DocumentSubmission.id.desc())
         .limit(MOST)
     )

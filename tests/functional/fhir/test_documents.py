@@ -202,6 +202,21 @@ def test_pages_of_documents(call: Call, provide: Provide, put: Call) -> None:
     assert sorted(seen) == sorted(made)
 
 
+def test_documents_of_a_duplicate_are_found_under_the_record_that_stays(
+    call: Call, provide: Provide, put: Call
+) -> None:
+    facts = rosa(birthDate="1949-01-02")
+    duplicate, stays = (put(number, facts).json["id"] for number in ("D-20", "D-21"))
+    [made] = ids(provide(document({"reference": f"Patient/{duplicate}"}, next(NUMBERS))))
+    link = [{"other": {"reference": f"Patient/{stays}"}, "type": "replaced-by"}]
+    assert put("D-20", facts | {"active": False, "link": link}).status_code == 200
+    assert made in found(call, patient=stays)
+    assert made in found(call, **{"patient.identifier": f"{SYSTEMS['a']}|D-21"})
+    related = [{"code": "replaces", "target": {"reference": f"DocumentReference/{made}"}}]
+    [new] = ids(provide(document({"reference": f"Patient/{stays}"}, next(NUMBERS), relatesTo=related)))
+    assert found(call, patient=stays, status="current") == [new]
+
+
 def test_others_documents_look_unknown(call: Call, provide: Provide, put: Call, patient: Json) -> None:
     [made] = ids(provide(document(patient, next(NUMBERS))))
     put("B-1", rosa(), token="b")

@@ -34,6 +34,7 @@ ISSUER = "http://127.0.0.1:8000"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SYSTEM = ["system/Patient.cu", "system/Patient.rs", "access-request"]
 CONSENTS = ["system/Consent.cu", "system/Consent.rs", "system/Subscription.cruds", "representation"]
+DOCUMENTS = ["system/DocumentReference.cu", "system/DocumentReference.rs"]
 RECORDS = [f"patient/{name}.rs" for name in ("AllergyIntolerance", "MedicationStatement", "Encounter")]
 
 
@@ -289,7 +290,7 @@ def _add_client(session: Session, party: Party) -> None:
             id=new_id(), client_id=party.client_id, establishment_id=party.establishment_id, name="SIHCE", version="1",
             authority="OGTI", profile=party.profile, accredited_from=long_ago, accredited_until=far,
             jwks={"keys": [party.key.as_dict(private=False)]}, redirect_uris=[party.redirect_uri],
-            scopes=[*SYSTEM, *CONSENTS, *RECORDS, "emergency", "launch", "offline_access"],
+            scopes=[*SYSTEM, *CONSENTS, *DOCUMENTS, *RECORDS, "emergency", "launch", "offline_access"],
         )
     )  # fmt: skip
 
