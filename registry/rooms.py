@@ -6,7 +6,7 @@ from registry.app import Renhice, Room
 from registry.database import session
 from registry.fhir.audit_routes import blueprint as audit_events
 from registry.fhir.capability import blueprint as capability
-from registry.fhir.document_routes import documents, submission_sets, submissions
+from registry.fhir.document_routes import documents, submission_sets
 from registry.fhir.provenance_routes import blueprint as provenances
 from registry.fhir.routes import blueprint as fhir
 from registry.fhir.system_routes import blueprint as fhir_system
@@ -33,7 +33,6 @@ def rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=documentation, policy=public, surface="problem"),
         Room(blueprint=capability, policy=public, surface="fhir"),
         Room(blueprint=fhir, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
-        Room(blueprint=submissions, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=documents, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=submission_sets, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=provenances, policy=bearer(authenticate, AUDIENCE), surface="fhir"),

@@ -1,12 +1,11 @@
-"""IHE MHD: submissions (ITI-65), `/fhir/List` and `/fhir/DocumentReference` (ITI-66, ITI-67), the check of an IPS."""
+"""IHE MHD: `/fhir/List` and `/fhir/DocumentReference` (ITI-66, ITI-67), the check of an IPS."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from flask import Blueprint, Response
+from flask import Response
 
 from registry.access import caller, require_scope
-from registry.errors import Unprocessable
 from registry.fhir.answers import answer, answer_read
 from registry.fhir.document_answers import (
     read_document,
@@ -14,10 +13,9 @@ from registry.fhir.document_answers import (
     search_documents,
     search_submission_sets,
 )
-from registry.fhir.document_provide import provide_documents
 from registry.fhir.document_reading import MAX_SUBMISSION_BYTES
 from registry.fhir.document_search import DOCUMENTS, PATIENT, SUBMISSION_SETS
-from registry.fhir.formats import negotiate, read_resource
+from registry.fhir.formats import read_resource
 from registry.fhir.ips import check_ips
 from registry.fhir.ips_report import report
 from registry.fhir.resources import Operation, Resource, fhir_blueprint
@@ -42,20 +40,7 @@ LIST = Resource(
     search=(*PATIENT, *SUBMISSION_SETS),
     means="Submission sets of one's own establishment (IHE MHD).",
 )
-submissions = Blueprint("fhir-submissions", __name__, url_prefix="/fhir")
 documents, submission_sets = fhir_blueprint(DOCUMENT), fhir_blueprint(LIST)
-
-
-@submissions.post("")
-@submissions.post("/")
-def provide() -> Response:
-    """ITI-65: a transaction Bundle of a SubmissionSet and its DocumentReferences."""
-    negotiate()
-    require_scope(caller(), WRITE)
-    bundle = read_resource(MAX_SUBMISSION_BYTES)
-    if bundle.get("type") != "transaction":
-        raise Unprocessable("Only a transaction of documents is taken here.", code="bundle-not-offered")
-    return answer(provide_documents(caller(), bundle))
 
 
 @documents.get("")

@@ -1,0 +1,182 @@
+"""Batch and transaction Bundles (FHIR R4 http §3.1.0.11): each entry is the request it describes, by the same caller.
+
+A batch's entries stand alone, each in a transaction of its own. A transaction is done whole or not at all; what must be
+spent or told on the way (a search of persons) can't be undone, so it has no place in one.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from flask import Response, current_app, g, request
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder
+
+from registry.app import parts
+from registry.database import UnitOfWork
+from registry.errors import Unprocessable
+from registry.fhir.formats import FHIR_JSON
+from registry.fhir.resources import declared
+from registry.fhir.validation import validate
+from registry.fhir.wire import Json, fail
+
+MOST_ENTRIES = 100
+ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
+CONDITIONS: Mapping[str, str] = MappingProxyType({
+    "ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist",
+    "ifModifiedSince": "If-Modified-Since",
+})  # fmt: skip
+
+
+class Entry(NamedTuple):
+    """One entry, and where it stands in the Bundle."""
+
+    position: int
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    resource: Json | None
+    full_url: str | None
+
+    @property
+    def path(self) -> str:
+        """The entry in an error."""
+        return f"Bundle.entry[{self.position}]"
+
+
+def process_bundle(bundle: Json) -> Json:
+    """Do what a batch or transaction asks for and answer entry by entry, in the order sent.
+
+    Raises InvalidResource, Unprocessable, or whatever refuses an entry of a transaction: then nothing of it was done.
+    """
+    validate(bundle, "Bundle")
+    if bundle["type"] not in {"batch", "transaction"}:
+        raise Unprocessable("Only a batch or a transaction is taken here.", code="bundle-not-offered")
+    entries = list(_entries(bundle))
+    done = _transact(entries) if bundle["type"] == "transaction" else [_alone(entry) for entry in entries]
+    made: Json = {"resourceType": "Bundle", "type": f"{bundle['type']}-response"}
+    return made | {"entry": done}
+
+
+def _entries(bundle: Json) -> Iterator[Entry]:
+    if not 1 <= len(bundle.get("entry", [])) <= MOST_ENTRIES:
+        fail("Bundle.entry", f"must hold 1 to {MOST_ENTRIES} entries")
+    for position, one in enumerate(bundle.get("entry", [])):
+        asked: dict[str, Any] = one.get("request") or {}
+        if not asked:
+            fail(f"Bundle.entry[{position}].request", "is required")
+        headers = {header: str(asked[name]) for name, header in CONDITIONS.items() if name in asked}
+        yield Entry(
+            position, str(asked["method"]), str(asked["url"]), headers, one.get("resource"), one.get("fullUrl")
+        )  # fmt: skip
+
+
+def _transact(entries: list[Entry]) -> list[Json]:
+    """In the order of §3.1.0.11.2; what an entry became is known to those that come after it and refer to it."""
+    known: dict[str, str] = {}
+    done: dict[int, Json] = {}
+    for entry in sorted(entries, key=lambda one: (ORDER.index(one.method), one.position)):
+        if (entry.method == "GET" and "?" in entry.url) or "$" in entry.url or "_search" in entry.url:
+            raise Unprocessable("Searches and operations have no place in a transaction.", code="not-in-a-transaction")
+        resolved = entry._replace(resource=_resolved(entry.resource, known))
+        response = _perform(resolved, g.unit_of_work, alone=False)
+        done[entry.position] = _answered(response)
+        if entry.full_url and "Location" in response.headers:
+            known[entry.full_url] = _reference(response.headers["Location"])
+    return [done[position] for position in sorted(done)]
+
+
+def _alone(entry: Entry) -> Json:
+    work = parts().database.begin()
+    try:
+        response = _perform(entry, work, alone=True)
+        work.commit()
+    finally:
+        work.close()
+    return _answered(response)
+
+
+def _perform(entry: Entry, work: UnitOfWork, *, alone: bool) -> Response:
+    """The request of an entry, made inside this process; where it stands alone, an error is its answer."""
+    outer, form = g.pop("unit_of_work"), g.get("fhir_format")
+    try:
+        with current_app.request_context(_environ(entry)):
+            g.unit_of_work = work
+            try:
+                return _dispatch(alone=alone)
+            finally:
+                g.pop("unit_of_work")  # the end of the inner request must not close it
+    finally:
+        g.unit_of_work, g.fhir_format = outer, form
+
+
+def _dispatch(*, alone: bool) -> Response:
+    if not alone:
+        return _handled()
+    try:
+        return _handled()
+    except Exception as error:  # noqa: BLE001  # the faces know every error; an unknown one is logged there
+        return current_app.make_response(current_app.handle_user_exception(error))
+
+
+def _handled() -> Response:
+    """The blueprint's own checks, then the handler; the caller was authenticated with the Bundle.
+
+    Only what is declared as a resource can be asked for.
+    """
+    if request.blueprint is not None and request.blueprint not in {f"fhir-{one.type.lower()}" for one in declared()}:
+        raise Unprocessable("This can't be asked for in a Bundle.", code="not-in-a-bundle")
+    for check in current_app.before_request_funcs.get(request.blueprint, []):
+        check()
+    return current_app.make_response(current_app.dispatch_request())
+
+
+def _environ(entry: Entry) -> dict[str, Any]:
+    base = f"{parts().settings.base_url}/fhir/"
+    split = urlsplit(entry.url.removeprefix(base))
+    if split.scheme or split.netloc or split.path.startswith("/") or ".." in split.path:
+        fail(f"{entry.path}.request.url", f"must be relative to {base}")
+    headers = Headers({"Accept": FHIR_JSON, **entry.headers})
+    for name in ("Prefer", "X-Request-Id"):
+        if name in request.headers:
+            headers[name] = request.headers[name]
+    body = None if entry.resource is None else json.dumps(entry.resource).encode()
+    builder = EnvironBuilder(
+        path=f"/fhir/{split.path}", method=entry.method, base_url=parts().settings.base_url, headers=headers,
+        query_string=split.query, data=body, content_type=FHIR_JSON if body else None,
+    )  # fmt: skip
+    return builder.get_environ()
+
+
+def _answered(response: Response) -> Json:
+    text = response.get_data(as_text=True)
+    body: Json | None = json.loads(text) if text else None
+    said: Json = {"status": str(response.status_code)}
+    for name, header in (("location", "Location"), ("etag", "ETag")):
+        if header in response.headers:
+            said[name] = response.headers[header]
+    if body is not None and body["resourceType"] == "OperationOutcome":
+        said["outcome"] = body
+        body = None
+    made: Json = {"response": said}
+    if body is not None and body["resourceType"] != "Bundle" and "id" in body:
+        made["fullUrl"] = f"{parts().settings.base_url}/fhir/{body['resourceType']}/{body['id']}"
+    return made | ({"resource": body} if body is not None else {})
+
+
+def _reference(location: str) -> str:
+    return "/".join(location.partition("/fhir/")[2].split("/")[:2])
+
+
+def _resolved(value: Any, known: Mapping[str, str]) -> Any:
+    """A resource with the addresses of other entries replaced by what those became."""
+    if isinstance(value, list):
+        return [_resolved(one, known) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: known.get(one, one) if name == "reference" and isinstance(one, str) else _resolved(one, known)
+        for name, one in value.items()
+    }
