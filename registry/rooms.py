@@ -6,7 +6,9 @@ from registry.app import Renhice, Room
 from registry.database import session
 from registry.fhir.audit_routes import blueprint as audit_events
 from registry.fhir.capability import blueprint as capability
+from registry.fhir.directory_routes import blueprints as directory
 from registry.fhir.document_routes import documents, submission_sets
+from registry.fhir.naming_routes import blueprint as naming_systems
 from registry.fhir.provenance_routes import blueprint as provenances
 from registry.fhir.routes import blueprint as fhir
 from registry.fhir.system_routes import blueprint as fhir_system
@@ -32,6 +34,8 @@ def rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=health, policy=public, surface="problem"),
         Room(blueprint=documentation, policy=public, surface="problem"),
         Room(blueprint=capability, policy=public, surface="fhir"),
+        Room(blueprint=naming_systems, policy=public, surface="fhir"),
+        *(Room(blueprint=one, policy=bearer(authenticate, AUDIENCE), surface="fhir") for one in directory),
         Room(blueprint=fhir, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=documents, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=submission_sets, policy=bearer(authenticate, AUDIENCE), surface="fhir"),

@@ -17,6 +17,9 @@ SCOPES = frozenset(
     {"system/Patient.cu", "system/Patient.rs", "system/Consent.cu", "system/Consent.rs"}
     | {"system/DocumentReference.cu", "system/DocumentReference.rs", "system/List.rs", "system/Provenance.rs"}
     | {"system/AuditEvent.rs", "system/Subscription.cruds"}
+    | {"system/Patient.d"}
+    | {"system/Organization.rs", "system/Location.rs", "system/Endpoint.rs"}
+    | {"system/Practitioner.rs", "system/PractitionerRole.rs"}
     | {"access-request", "representation", "emergency", "launch", "offline_access"}
     | {f"patient/{resource_type}.rs" for resource_type in RESOURCE_TYPES}
 )

@@ -9,6 +9,11 @@ from registry.fhir.resources import declared
 from registry.fhir.wire import Json
 
 SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+PROCESS_MESSAGE = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
+ACTORS = (
+    "https://profiles.ihe.net/ITI/PIXm/CapabilityStatement/IHE.PIXm.Manager",
+    "https://profiles.ihe.net/ITI/PDQm/CapabilityStatement/IHE.PDQm.Supplier",
+)
 RELEASED = "2026-11-22"
 
 blueprint = Blueprint("fhir-metadata", __name__, url_prefix="/fhir")
@@ -35,8 +40,15 @@ def capability_statement(base_url: str) -> Json:
         },
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, FHIR_XML, "json", "xml"],
+        "instantiates": list(ACTORS),
         "rest": [
-            {"mode": "server", "security": _security(base_url), "resource": [one.as_json() for one in declared()]}
+            {
+                "mode": "server",
+                "security": _security(base_url),
+                "resource": [one.as_json() for one in declared()],
+                "interaction": [{"code": "transaction"}, {"code": "batch"}],
+                "operation": [{"name": "process-message", "definition": PROCESS_MESSAGE}],
+            }
         ],
     }
 

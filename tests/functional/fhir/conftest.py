@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from consent_broker.oauth.scopes import SYSTEM_SCOPES
 from registry.access import Caller, Presented
 from registry.app import Renhice
 from registry.database import new_id, now
@@ -28,6 +29,7 @@ SCOPES = {
     "": frozenset({"system/Patient.cu", "system/Patient.rs"}),
     "-reader": frozenset({"system/Patient.rs"}),
     "-remover": frozenset({"system/Patient.d"}),
+    "-all": frozenset(scope for scope in SYSTEM_SCOPES if scope.startswith("system/")),
     "-documents": frozenset(
         {"system/DocumentReference.cu", "system/DocumentReference.rs", "system/List.rs", "system/Provenance.rs"}
     ),
@@ -37,7 +39,7 @@ MOTHERS_FAMILY = "http://hl7.org/fhir/StructureDefinition/humanname-mothers-fami
 
 
 def authenticate(presented: Presented, audience: str) -> Caller:
-    """Tokens `a`, `b` that read and write, `a-reader` and `a-remover` that do one thing."""
+    """Tokens `a`, `b` that read and write, `a-reader` and `a-remover` that do one thing, `a-all` that does all."""
     name, dash, rest = (presented.authorization or "").removeprefix("Bearer ").partition("-")
     if name not in IDS:
         raise Unauthenticated("This call needs an access token.")

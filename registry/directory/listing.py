@@ -1,0 +1,99 @@
+"""Looking through the directory: who is there by what is public of them, in pages of a stable order."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy.orm import Session
+
+from registry.directory.models import Affiliation, Establishment, Professional
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Which establishments; None for no matter."""
+
+    ids: Collection[UUID] | None = None
+    renipress: Collection[str] | None = None
+    names: Collection[str] | None = None
+    """Beginnings, in any case."""
+
+    ubigeos: Collection[str] | None = None
+    """Beginnings: of a region, a province or a district."""
+
+    active: bool | None = None
+    connected: bool = False
+    """Whether only those with a FHIR address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Practices:
+    """Which professionals, or which of their affiliations; None for no matter."""
+
+    ids: Collection[UUID] | None = None
+    registrations: Collection[tuple[str | None, str]] | None = None
+    """College and number; the college None for any."""
+
+    professionals: Collection[UUID] | None = None
+    establishments: Collection[UUID] | None = None
+    roles: Collection[str] | None = None
+    active: bool | None = None
+
+
+def list_places(session: Session, wanted: Places, offset: int, limit: int) -> Sequence[Establishment]:
+    """Establishments by RENIPRESS code."""
+    query = select(Establishment).order_by(Establishment.renipress).offset(offset).limit(limit)
+    if wanted.connected:
+        query = query.where(Establishment.fhir_endpoint.is_not(None))
+    if wanted.active is not None:
+        query = query.where(Establishment.active == wanted.active)
+    for column, values in ((Establishment.id, wanted.ids), (Establishment.renipress, wanted.renipress)):
+        if values is not None:
+            query = query.where(column.in_(values))
+    if wanted.names is not None:
+        query = query.where(_any(Establishment.name.istartswith(one, autoescape=True) for one in wanted.names))
+    if wanted.ubigeos is not None:
+        query = query.where(_any(Establishment.ubigeo.startswith(one, autoescape=True) for one in wanted.ubigeos))
+    return session.scalars(query).all()
+
+
+def list_professionals(session: Session, wanted: Practices, offset: int, limit: int) -> Sequence[Professional]:
+    """Professionals by college and number."""
+    query = select(Professional).order_by(Professional.college, Professional.number).offset(offset).limit(limit)
+    if wanted.ids is not None:
+        query = query.where(Professional.id.in_(wanted.ids))
+    if wanted.active is not None:
+        query = query.where(Professional.able_to_practise == wanted.active)
+    if wanted.registrations is not None:
+        query = query.where(_any(_registered(college, number) for college, number in wanted.registrations))
+    return session.scalars(query).all()
+
+
+def list_affiliations(
+    session: Session, wanted: Practices, moment: datetime, offset: int, limit: int
+) -> Sequence[Affiliation]:
+    """Affiliations by id; active are those in force at that moment."""
+    query = select(Affiliation).order_by(Affiliation.id).offset(offset).limit(limit)
+    columns = (
+        (Affiliation.id, wanted.ids), (Affiliation.professional_id, wanted.professionals),
+        (Affiliation.establishment_id, wanted.establishments), (Affiliation.role, wanted.roles),
+    )  # fmt: skip
+    for column, values in columns:
+        if values is not None:
+            query = query.where(column.in_(values))
+    if wanted.active is not None:
+        ended = and_(Affiliation.valid_until.is_not(None), Affiliation.valid_until <= moment)
+        in_force = and_(Affiliation.valid_from <= moment, ~ended)
+        query = query.where(in_force if wanted.active else ~in_force)
+    return session.scalars(query).all()
+
+
+def _registered(college: str | None, number: str) -> ColumnElement[bool]:
+    same = Professional.number == number
+    return same if college is None else and_(same, Professional.college == college)
+
+
+def _any(conditions: Iterable[ColumnElement[bool]]) -> ColumnElement[bool]:
+    return or_(false(), *conditions)

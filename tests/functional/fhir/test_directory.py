@@ -1,0 +1,112 @@
+"""The directory over FHIR (mCSD): read and search, and what of a professional is nobody's business."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fhir.resources.R4B import get_fhir_model_class
+from fhir.resources.R4B.bundle import Bundle
+from sqlalchemy import select
+
+from registry.app import Renhice
+from registry.audit.models import AuditEvent
+from registry.directory.administration import Desk
+from registry.directory.loading import load, parse
+from tests.functional.fhir.conftest import IDS, SYSTEMS, Call, Json
+
+RENIPRESS = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/renipress"
+STANDING = (("CMP", True, None), ("CEP", True, "2026-02-01"), ("CMP", False, None))
+PROFESSIONALS = [
+    {"document": {"type": "DNI", "number": f"7000000{number}"}, "names": "Lucía Inés", "paternal_surname": "Yupanqui",
+     "maternal_surname": "Soto", "college": college, "number": f"05432{number}", "able_to_practise": able,
+     "affiliations": [{"establishment": "00000000", "role": "medico", "from": "2026-01-01", "until": until}]}
+    for number, (college, able, until) in enumerate(STANDING)
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def professionals(request: pytest.FixtureRequest) -> None:
+    renhice: Renhice = request.getfixturevalue("renhice")
+    with renhice.database.unit_of_work() as session:
+        entries, faults = parse(json.dumps({"professionals": PROFESSIONALS}).encode())
+        report = load(Desk(session, renhice.sealer, "tests"), entries)
+        assert not faults + report.faults
+
+
+def find(call: Call, kind: str, **query: Any) -> list[Json]:
+    sent = {name.lstrip("_") if name != "_id" else name: value for name, value in query.items()}
+    answer = call("GET", f"/fhir/{kind}", query_string=sent, token="a-all", headers={"Prefer": "handling=strict"})
+    assert answer.status_code == 200, answer.text
+    Bundle.model_validate(answer.json)
+    return [one["resource"] for one in answer.json.get("entry", [])]
+
+
+@pytest.mark.parametrize("kind", ["Organization", "Location", "Endpoint", "Practitioner", "PractitionerRole"])
+def test_each_is_found_and_read_by_its_id(call: Call, kind: str) -> None:
+    found = find(call, kind)
+    assert len(found) in {2, 3}
+    for one in found:
+        get_fhir_model_class(kind).model_validate(one)
+        assert find(call, kind, _id=one["id"]) == [one]
+        read = call("GET", f"/fhir/{kind}/{one['id']}", token="a-all")
+        assert read.json == one
+    page = call("GET", f"/fhir/{kind}", query_string={"_count": "1"}, token="a-all").json
+    assert (len(page["entry"]), page["link"][1]["relation"]) == (1, "next")
+    unknown = call("GET", f"/fhir/{kind}/00000000-0000-0000-0000-000000000000", token="a-all")
+    assert unknown.status_code == 404
+    assert call("GET", f"/fhir/{kind}", token="a").status_code == 403
+
+
+def test_establishments_by_what_is_public_of_them(call: Call) -> None:
+    a = str(IDS["a"])
+    for query in ({"identifier": f"{RENIPRESS}|00000000"}, {"identifier": "00000000"}, {"name": "hospital a"}):
+        assert [one["id"] for one in find(call, "Organization", **query)] == [a]
+    assert len(find(call, "Organization", address="08", active="true")) == 2
+    for query in ({"address": "15"}, {"active": "false"}, {"identifier": "urn:x|00000000"}, {"name": "%"}):
+        assert find(call, "Organization", **query) == []
+    place = find(call, "Location", organization=f"Organization/{a}", status="active")[0]
+    assert place["managingOrganization"]["reference"] == f"Organization/{a}"
+    gate = find(call, "Endpoint", organization=a)[0]
+    assert gate["address"] == "http://127.0.0.1:9000/fhir"
+    assert find(call, "Organization", _id=a)[0]["endpoint"][0]["reference"] == f"Endpoint/{gate['id']}"
+
+
+def test_professionals_by_registration_without_their_document(call: Call, renhice: Renhice) -> None:
+    found = find(call, "Practitioner", identifier="CMP-054320")
+    assert [one["name"][0]["family"] for one in found] == ["Yupanqui"]
+    assert found[0]["qualification"][0]["code"]["coding"][0]["code"] == "01"
+    assert "7000000" not in json.dumps(find(call, "Practitioner"))
+    assert len(find(call, "Practitioner", active="true")) == 2
+    assert find(call, "Practitioner", identifier="CMP-054321") == []
+    with renhice.database.unit_of_work() as session:
+        query = select(AuditEvent.client_id).where(AuditEvent.action == "directory:professional:read")
+        assert set(session.scalars(query)) == {"sihce-a"}
+
+
+def test_where_a_professional_works(call: Call) -> None:
+    doctor = find(call, "Practitioner", identifier="CMP-054320")[0]
+    role = find(call, "PractitionerRole", practitioner=f"Practitioner/{doctor['id']}", active="true")
+    assert [(one["code"][0]["text"], one["active"]) for one in role] == [("medico", True)]
+    assert role[0]["organization"]["reference"] == f"Organization/{IDS['a']}"
+    assert datetime.fromisoformat(role[0]["period"]["start"]) == datetime(2026, 1, 1, 5, tzinfo=UTC)
+    ended = find(call, "PractitionerRole", active="false")
+    assert [one["active"] for one in ended] == [False]
+    assert len(find(call, "PractitionerRole", organization=str(IDS["a"]), role="medico")) == 3
+    assert find(call, "PractitionerRole", organization=str(IDS["b"])) == []
+    assert find(call, "PractitionerRole", organization="nonsense") == []
+
+
+def test_identifier_systems_are_for_everyone(call: Call) -> None:
+    systems = call("GET", "/fhir/NamingSystem", token="").json
+    Bundle.model_validate(systems)
+    ids = {one["resource"]["id"] for one in systems["entry"]}
+    assert {"dni", "renipress", "persona", "registro", "colegiatura"} <= ids
+    by_oid = call("GET", "/fhir/NamingSystem", query_string={"value": "urn:oid:2.16.840.1.113883.4.904"}, token="").json
+    assert [one["resource"]["id"] for one in by_oid["entry"]] == ["dni"]
+    local = call("GET", "/fhir/NamingSystem", query_string={"value": SYSTEMS["a"]}, token="").json
+    assert [one["resource"]["id"] for one in local["entry"]] == ["hc-00000000"]
+    assert call("GET", "/fhir/NamingSystem/hc-00000000", token="").json["uniqueId"][0]["value"] == SYSTEMS["a"]
+    assert call("GET", "/fhir/NamingSystem", query_string={"kind": "root"}, token="").json["total"] == 0
+    for unknown in ("hc-99999999", "nada", "%00"):
+        assert call("GET", f"/fhir/NamingSystem/{unknown}", token="").status_code in {400, 404}
