@@ -26,6 +26,7 @@ from registry.errors import InvalidInput, Unprocessable
 from registry.fhir.answers import answer, answer_read, answer_stored
 from registry.fhir.formats import read_resource
 from registry.fhir.resources import Operation, Resource, SearchParameter, fhir_blueprint
+from registry.fhir.searching import read_search, searchset
 from registry.fhir.validation import validate
 from registry.fhir.wire import Json
 
@@ -63,14 +64,14 @@ def create() -> Response:
 
 
 @blueprint.get("")
+@blueprint.post("/_search")
 def search() -> Response:
     """One's own subscriptions, by status."""
-    unknown = set(request.args) - {"status", "_format", "_pretty", "_summary", "_elements"}
-    if unknown:
-        raise InvalidInput("Subscriptions are searched by status only.", code="parameter-unknown")
-    found = subscriptions.list_own(session(), caller(), request.args.get("status"))
-    entries = [{"fullUrl": _url(one), "resource": as_fhir(one), "search": {"mode": "match"}} for one in found]
-    return answer(_searchset(entries))
+    asked = read_search(SUBSCRIPTION, caller().client_id)
+    wanted = asked.values("status")
+    found = [one for one in subscriptions.list_own(session(), caller()) if not wanted or one.status in wanted]
+    shown, more = [as_fhir(one) for one in asked.page_of(found)], len(found) > asked.offset + asked.count
+    return answer(searchset(asked, caller().client_id, shown, total=len(found), more=more))
 
 
 @blueprint.get("/<uuid:subscription_id>")

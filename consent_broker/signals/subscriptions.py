@@ -85,11 +85,9 @@ def get_own(session: Session, caller: Caller, subscription_id: UUID) -> Subscrip
     return found
 
 
-def list_own(session: Session, caller: Caller, status: str | None = None) -> Sequence[Subscription]:
+def list_own(session: Session, caller: Caller) -> Sequence[Subscription]:
     """The subscriptions of the caller's establishment, oldest first."""
     query = select(Subscription).where(Subscription.establishment_id == caller.establishment_id)
-    if status is not None:
-        query = query.where(Subscription.status == status)
     return session.scalars(query.order_by(Subscription.id)).all()
 
 
