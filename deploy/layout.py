@@ -45,6 +45,11 @@ class Layout:
         return self.var / "schedule"
 
     @property
+    def tls(self) -> Path:
+        """The sandbox's certificate of the HL7 v2 port; in production its files are named by the settings."""
+        return self.var / "tls"
+
+    @property
     def environment(self) -> Path:
         """The settings the processes were started with (0600)."""
         return self.var / "environment.json"

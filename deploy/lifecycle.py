@@ -81,6 +81,7 @@ def bring_up(layout: Layout, options: Options, voice: Voice) -> None:
         outside.prepare(layout, plan, voice, database)
         refuse_taken(product.sandbox_ports(layout))
         environment = product.settings(layout, options.port, backing.settings(), sandbox=True)
+    refuse_taken(product.mllp_ports(environment))
     product.make_keys(layout, environment)
     product.hand_over(layout, product.keys_directory(environment))
     write_object(layout.environment, environment)
@@ -111,7 +112,8 @@ def _start(
     layout = supervisor.layout
     others = product.sandbox_programs(layout) if options.sandbox else []
     voice.say("Starting PostgreSQL and Valkey" if backing.programs else "Connecting to PostgreSQL and the broker")
-    ours = product.programs(layout, options.port, product.account_for(layout, product.keys_directory(environment)))
+    account = product.account_for(layout, product.keys_directory(environment))
+    ours = product.programs(layout, options.port, account, hl7v2=bool(environment.get("RENHICE_MLLP_PORT")))
     supervisor.start([*backing.programs, *others, *ours], {**environment, **product.counting(layout)})
     if others:
         supervisor.start_group("sandbox")
@@ -124,7 +126,7 @@ def _start(
         outside.import_directory(layout, environment, voice, standing.fingerprint(backing))
     voice.say("Starting the processes")
     supervisor.start_group("application")
-    ports = product.sandbox_ports(layout) if others else {}
+    ports = (product.sandbox_ports(layout) if others else {}) | product.mllp_ports(environment)
     wait_until_ready(supervisor, f"http://127.0.0.1:{options.port}", ports)
 
 

@@ -40,11 +40,15 @@ def voice() -> Iterator[Voice]:
 
 def show_system(layout: Layout) -> None:
     """Addresses, and who can sign in: invented people of the sandbox only."""
-    base = str(read_object(layout.environment).get("RENHICE_BASE_URL", ""))
+    settings = read_object(layout.environment)
+    base = str(settings.get("RENHICE_BASE_URL", ""))
     sandbox = read_object(layout.sandbox_file)
     addresses = Table("Address", "What", title="RENHICE is running", title_justify="left")
     for path, what in PAGES.items():
         addresses.add_row(base + path, what)
+    if "RENHICE_MLLP_PORT" in settings:
+        host = settings.get("RENHICE_MLLP_HOST", "127.0.0.1")
+        addresses.add_row(f"mllps://{host}:{settings['RENHICE_MLLP_PORT']}", "HL7 v2, with a client certificate")
     for address, what in _outside(sandbox):
         addresses.add_row(address, what)
     console.print(addresses)

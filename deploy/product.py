@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,12 +19,14 @@ WEB_THREADS = 24
 """Several times the fetches one process allows at once: the holders' introspections need the rest."""
 
 
-def programs(layout: Layout, port: int, account: Account) -> list[Program]:
-    """Web, worker and beat, as a supervisor runs them under `account`."""
+def programs(layout: Layout, port: int, account: Account, *, hl7v2: bool = False) -> list[Program]:
+    """Web, worker and beat, and the HL7 v2 port where there is one, as a supervisor runs them under `account`."""
     celery = [sys.executable, "-m", "celery", "--app", "deploy.worker", "--quiet"]
     working = ["worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     beating = ["beat", "--schedule", str(layout.schedule / "beat"), "--loglevel", "WARNING"]
     commands = {"web": web_command(f"127.0.0.1:{port}"), "worker": [*celery, *working], "beat": [*celery, *beating]}
+    if hl7v2:
+        commands["mllp"] = [sys.executable, "-m", "deploy.mllp"]
     return [
         Program(name, argv, "application", user=account.name if account.drop else None, stop_seconds=30, settings=True)
         for name, argv in commands.items()
@@ -47,6 +50,8 @@ def hand_over(layout: Layout, keys: Path) -> None:
     account = account_for(layout, keys)
     account.own(layout.metrics)
     account.own(layout.schedule)
+    if layout.tls.is_dir():
+        account.own_files(layout.tls)
     if keys.is_relative_to(layout.var):
         account.own_files(keys)
         if account.drop:
@@ -84,6 +89,12 @@ def settings(layout: Layout, port: int, backing: Mapping[str, str], *, sandbox: 
     given = {name: value for name, value in os.environ.items() if name.startswith("RENHICE_")}
     given.pop("RENHICE_MIGRATION_DATABASE_URL", None)
     return {**chosen, **given, **backing}
+
+
+def mllp_ports(environment: Mapping[str, str]) -> dict[int, str]:
+    """The port of the HL7 v2 process, where the settings name one that can be; another is its own to refuse."""
+    port = environment.get("RENHICE_MLLP_PORT", "")
+    return {int(port): "mllp"} if re.fullmatch(r"[1-9][0-9]{0,4}", port) else {}
 
 
 def counting(layout: Layout) -> dict[str, str]:

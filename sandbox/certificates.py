@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sandbox.files import private_file
+from sandbox.layout import HOST, Layout
+from sandbox.places import ESTABLISHMENTS
 
 LASTS = dt.timedelta(days=3650)
 
@@ -112,3 +114,41 @@ def load(key: Path, certificate: Path) -> Holder:
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise TypeError(f"{key} holds no EC key")
     return Holder(private, x509.load_pem_x509_certificate(certificate.read_bytes()))
+
+
+class Certificates:
+    """The certificates of one sandbox: made at the first `prepare`, the same ever after."""
+
+    def __init__(self, layout: Layout) -> None:
+        folder = layout.certificates
+        self.authority_file = folder / "authority.pem"
+        fresh = not self.authority_file.exists()
+        authority = _kept(folder, "authority") or _made(folder, "authority", make_authority("Sandbox de RENHICE"))
+        self.clients = {
+            place.client_id: _kept(folder, place.client_id)
+            or _made(folder, place.client_id, make_client(authority, place.client_id))
+            for place in ESTABLISHMENTS
+        }
+        self._folder = folder
+        with private_file(layout.tls / "clients.pem") as file:
+            file.write(self.authority_file.read_text())
+        if fresh or not (layout.tls / "server.pem").exists():
+            save(make_server(authority, HOST), layout.tls / "server.key", layout.tls / "server.pem")
+
+    def files(self, client_id: str) -> dict[str, str]:
+        """Return where a record system's key and certificate lie, and whom it trusts."""
+        return {
+            "key": str(self._folder / f"{client_id}.key"),
+            "certificate": str(self._folder / f"{client_id}.pem"),
+            "trusted": str(self.authority_file),
+        }
+
+
+def _kept(folder: Path, name: str) -> Holder | None:
+    key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
+    return load(key, certificate) if certificate.exists() else None
+
+
+def _made(folder: Path, name: str, holder: Holder) -> Holder:
+    save(holder, folder / f"{name}.key", folder / f"{name}.pem")
+    return holder

@@ -66,6 +66,16 @@ class Layout:
         """The password in force at PIDE; the service rewrites it when it is rotated."""
         return self.folder / "pide.json"
 
+    @property
+    def tls(self) -> Path:
+        """Where the product finds its certificate for the HL7 v2 port, and the authority of its clients'."""
+        return self.var / "tls"
+
+    @property
+    def certificates(self) -> Path:
+        """The sandbox's own authority, and the certificates of its record systems."""
+        return self.folder / "tls"
+
     def database(self, renipress: str) -> Path:
         """Return an establishment's own database."""
         return self.folder / f"{renipress}.sqlite"
@@ -73,8 +83,8 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """ID Perú first, then PIDE, the establishments in order, the operator of text messages, and
-    where health staff signs in."""
+    """ID Perú first, then PIDE, the establishments in order, the operator of text messages, where
+    health staff signs in, and last the product's own HL7 v2 port."""
 
     base: int
 
@@ -102,3 +112,8 @@ class Ports:
     def staff(self) -> int:
         """Return the port of the staff's identity provider."""
         return self.sms + 1
+
+    @property
+    def mllp(self) -> int:
+        """Return the port on which the product speaks HL7 v2."""
+        return self.base + 19

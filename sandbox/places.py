@@ -29,6 +29,16 @@ class Establishment:
         """Return the OAuth client id of its record system."""
         return f"sihce-{self.renipress}"
 
+    @property
+    def hl7_namespace(self) -> str:
+        """Return how HL7 v2 messages call the system of its local numbers."""
+        return f"HC-{self.renipress}"
+
+    @property
+    def hl7_names(self) -> dict[str, str]:
+        """Return what its HL7 v2 messages say in MSH-3 and MSH-4."""
+        return {"application": f"SIHCE-{self.renipress}", "facility": self.renipress}
+
     def local_number(self, sequence: int) -> str:
         """Return the local number given to the n-th patient."""
         return self.number_format.format(sequence)

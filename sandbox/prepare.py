@@ -12,6 +12,7 @@ from typing import Any
 
 from sandbox import story
 from sandbox.archive import keep_records
+from sandbox.certificates import Certificates
 from sandbox.citizens import ADULT, Citizens
 from sandbox.clerks import Record
 from sandbox.clinical import TYPES, keep_history
@@ -85,15 +86,15 @@ def prepare(plan: Plan) -> None:
     """Write everything; keys, credentials and what establishments have already sent are kept."""
     layout = plan.layout
     layout.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    keys = load_keys(layout)
+    keys, certificates = load_keys(layout), Certificates(layout)
     population = find_json(layout.population) or {}
     if population.get("size") != plan.population or population.get("seed") != SEED:
         population = {"seed": SEED, "size": plan.population, "people": _populate(plan)}
         write_json(layout.population, population)
-    write_json(layout.directory, _directory(plan, keys))
+    write_json(layout.directory, _directory(plan, keys, certificates))
     write_json(layout.environment, _environment(plan, keys))
     write_json(layout.programs, _programs(plan))
-    write_json(layout.summary, _summary(plan, keys, population["people"]))
+    write_json(layout.summary, _summary(plan, keys, certificates, population["people"]))
 
 
 def _populate(plan: Plan) -> list[Json]:
@@ -126,12 +127,12 @@ def _history(record: Record) -> list[Json]:
     return story.holding_history() if record.person == story.PATIENT.id else list(keep_history(record, SEED))
 
 
-def _directory(plan: Plan, keys: Json) -> Json:
+def _directory(plan: Plan, keys: Json, certificates: Certificates) -> Json:
     physicians = [worker for worker in story.WORKERS if worker.renipress]
     staff = [(worker, role) for worker in story.WORKERS for role in worker.roles if role != "professional"]
     return {
         "establishments": [_establishment(plan, place) for place in ESTABLISHMENTS],
-        "record_systems": [_record_system(plan, place, keys) for place in ESTABLISHMENTS],
+        "record_systems": [_record_system(plan, place, keys, certificates) for place in ESTABLISHMENTS],
         "professionals": [_professional(worker) for worker in physicians],
         "staff": [{"document": _dni(w.person), "role": role, "until": "2036-12-31"} for w, role in staff],
     }
@@ -148,11 +149,12 @@ def _establishment(plan: Plan, place: Establishment) -> Json:
         "fhir_endpoint": f"{plan.place(place)}/fhir",
         "event_endpoint": f"{plan.place(place)}/events",
         "identifier_system": place.identifier_system,
+        "hl7_namespace": place.hl7_namespace,
         "active": True,
     }
 
 
-def _record_system(plan: Plan, place: Establishment, keys: Json) -> Json:
+def _record_system(plan: Plan, place: Establishment, keys: Json, certificates: Certificates) -> Json:
     return {
         "client_id": place.client_id,
         "name": f"SIHCE {place.name}",
@@ -164,6 +166,7 @@ def _record_system(plan: Plan, place: Establishment, keys: Json) -> Json:
         "jwks": {"keys": [public(keys["clients"][place.client_id])]},
         "redirect_uris": [f"{plan.place(place)}/sihce/callback"],
         "scopes": list(SCOPES),
+        "certificates": [{"sha256": certificates.clients[place.client_id].sha256, **place.hl7_names}],
     }
 
 
@@ -201,6 +204,10 @@ def _environment(plan: Plan, keys: Json) -> Json:
         "RENHICE_PIDE_PASSWORD": read_json(plan.layout.pide_password)["password"],
         "RENHICE_SMS_URL": plan.address(plan.ports.sms),
         "RENHICE_SMS_TOKEN": keys["sms_token"],
+        "RENHICE_MLLP_PORT": str(plan.ports.mllp),
+        "RENHICE_MLLP_CERTIFICATE": str(plan.layout.tls / "server.pem"),
+        "RENHICE_MLLP_KEY": str(plan.layout.tls / "server.key"),
+        "RENHICE_MLLP_CLIENT_CA": str(plan.layout.tls / "clients.pem"),
     }
 
 
@@ -226,7 +233,7 @@ def _programs(plan: Plan) -> list[Json]:
     ]
 
 
-def _summary(plan: Plan, keys: Json, people: list[Json]) -> Json:
+def _summary(plan: Plan, keys: Json, certificates: Certificates, people: list[Json]) -> Json:
     return {
         "base_url": plan.base_url,
         "issuer": plan.base_url,
@@ -245,14 +252,15 @@ def _summary(plan: Plan, keys: Json, people: list[Json]) -> Json:
         },
         "pide": {"url": plan.address(plan.ports.pide), "port": plan.ports.pide},
         "sms": {"url": plan.address(plan.ports.sms), "port": plan.ports.sms},
+        "hl7v2": {"host": HOST, "port": plan.ports.mllp},
         "control_token": keys["control_token"],
-        "establishments": [_establishment_summary(plan, place, keys) for place in ESTABLISHMENTS],
+        "establishments": [_establishment_summary(plan, place, keys, certificates) for place in ESTABLISHMENTS],
         "people": people,
         "story": _story(),
     }
 
 
-def _establishment_summary(plan: Plan, place: Establishment, keys: Json) -> Json:
+def _establishment_summary(plan: Plan, place: Establishment, keys: Json, certificates: Certificates) -> Json:
     return _establishment(plan, place) | {
         "base_url": plan.place(place),
         "port": plan.ports.establishment(place.renipress),
@@ -262,6 +270,7 @@ def _establishment_summary(plan: Plan, place: Establishment, keys: Json) -> Json
             "redirect_uris": [f"{plan.place(place)}/sihce/callback"],
             "scopes": list(SCOPES),
         },
+        "hl7v2": {**place.hl7_names, **certificates.files(place.client_id)},
     }
 
 

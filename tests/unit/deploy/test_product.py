@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy import product
+from deploy.account import caller
 from deploy.backing import named_database
 from deploy.layout import Layout
 from deploy.postgres import ServiceError
@@ -47,6 +48,13 @@ def test_programs_of_the_outside_world_get_no_settings(layout: Layout) -> None:
     (program,) = product.sandbox_programs(layout)
     assert (program.name, program.group, program.settings) == ("sandbox-idperu", "sandbox", False)
     assert product.sandbox_ports(layout) == {8100: "sandbox-idperu"}
+
+
+def test_the_hl7_v2_port_is_served_where_there_is_one(layout: Layout) -> None:
+    names = [[one.name for one in product.programs(layout, 8000, caller(), hl7v2=served)] for served in (False, True)]
+    assert names == [["web", "worker", "beat"], ["web", "worker", "beat", "mllp"]]
+    assert product.mllp_ports({"RENHICE_MLLP_PORT": "8119"}) == {8119: "mllp"}
+    assert product.mllp_ports({}) == product.mllp_ports({"RENHICE_MLLP_PORT": "x"}) == {}
 
 
 def test_a_taken_port_is_named_with_its_purpose() -> None:

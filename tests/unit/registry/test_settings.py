@@ -52,3 +52,13 @@ def test_every_missing_variable_is_named(environment: pytest.MonkeyPatch) -> Non
     with pytest.raises(SettingsError) as caught:
         load_settings()
     assert all(name in str(caught.value) for name in GOOD)
+
+
+def test_the_hl7_v2_port_needs_its_certificates(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RENHICE_MLLP_PORT", "2575")
+    environment.setenv("RENHICE_MLLP_KEY", "/tls/key.pem")
+    with pytest.raises(SettingsError, match="RENHICE_MLLP_CERTIFICATE, RENHICE_MLLP_CLIENT_CA"):
+        load_settings()
+    for name in ("CERTIFICATE", "CLIENT_CA"):
+        environment.setenv(f"RENHICE_MLLP_{name}", "/tls/file.pem")
+    assert load_settings().mllp_port == 2575
