@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 
+from registry.app import Renhice
 from registry.database import new_id
+from registry.directory.administration import Desk
+from registry.directory.loading import load, parse
 from tests.clients.validity import Json, Walk, resources, validate
 from tests.conftest import settings
 from tests.functional.fhir.conftest import SYSTEMS, Call, app, call, put, rosa
 from tests.functional.fhir.documents import BASE, coded, document, sha256_extension, signed, submission
 from tests.functional.fhir.ips import ips
+from tests.functional.fhir.test_directory import PROFESSIONALS
+from tests.functional.fhir.test_messages import entry, message
 from tests.unit.locator.signing import authority, professional, sign_jws
 
 __all__ = ["app", "call", "put", "settings"]
@@ -37,6 +42,15 @@ def test_the_validator_sees_what_is_wrong(node: str) -> None:
     assert validate(node, [rosa()]) == [[]]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _staffed(request: pytest.FixtureRequest) -> None:
+    """A professional who works at hospital a."""
+    renhice: Renhice = request.getfixturevalue("renhice")
+    with renhice.database.unit_of_work() as session:
+        entries, faults = parse(json.dumps({"professionals": PROFESSIONALS[:1]}).encode())
+        assert not faults + load(Desk(session, renhice.sealer, "tests"), entries).faults
+
+
 @pytest.fixture
 def walk() -> Walk:
     return Walk()
@@ -46,14 +60,20 @@ def test_everything_the_registry_answers_is_valid(node: str, walk: Walk, call: C
     _patients(walk, call, put)
     _documents(walk, call, put)
     _accounts(walk, call, put)
+    _bundles(walk, call)
     _refusals(walk, call)
     stated = walk.keep(call("GET", "/fhir/metadata"), 200)
     declared = {one["type"] for one in stated["rest"][0]["resource"]}
-    assert walk.types >= (declared & _WALKED) | {"Bundle", "CapabilityStatement", "OperationOutcome", "Parameters"}
+    for kind in sorted(declared - ELSEWHERE - {"Patient", "DocumentReference", "List", "Provenance", "AuditEvent"}):
+        found = walk.keep(call("GET", f"/fhir/{kind}", token="a-all"), 200)
+        walk.keep(call("GET", f"/fhir/{kind}/{found['entry'][0]['resource']['id']}", token="a-all"), 200)
+    others = {"Bundle", "CapabilityStatement", "MessageHeader", "OperationOutcome", "Parameters"}
+    assert walk.types >= declared - ELSEWHERE | others
     assert walk.faults(node) == {}
 
 
-_WALKED = {"Patient", "DocumentReference", "List", "Provenance", "AuditEvent"}
+ELSEWHERE = {"Consent"}
+"""What `test_valid_exchange` has: it takes a patient who consents."""
 
 
 def _patients(walk: Walk, call: Call, put: Call) -> None:
@@ -115,6 +135,29 @@ def _accounts(walk: Walk, call: Call, put: Call) -> None:
     walk.keep(call("GET", "/fhir/AuditEvent", query_string={"patient": patient}, token="a-auditor"), 200)
     one = found["entry"][0]["resource"]["id"]
     walk.keep(call("GET", f"/fhir/AuditEvent/{one}", token="a-auditor"), 200)
+
+
+def _bundles(walk: Walk, call: Call) -> None:
+    walk.keep(call("POST", "/fhir/$process-message", message(entry("V-8"))), 200)
+    reads = [
+        {"request": {"method": "GET", "url": url}} for url in ("Patient/x", f"Patient?identifier={SYSTEMS['a']}|V-1")
+    ]
+    walk.keep(call("POST", "/fhir", {"resourceType": "Bundle", "type": "batch", "entry": reads}, token="a-all"), 200)
+    topic = "https://www.gob.pe/minsa/RENHICE/fhir/SubscriptionTopic/link"
+    channel = {
+        "type": "rest-hook",
+        "endpoint": "https://hospital-a.example.pe/avisos",
+        "payload": "application/fhir+json",
+    }
+    wanted = {
+        "resourceType": "Subscription",
+        "status": "requested",
+        "reason": "índice",
+        "criteria": topic,
+        "channel": channel,
+    }
+    made = walk.keep(call("POST", "/fhir/Subscription", wanted, token="a-all"), 201)
+    walk.keep(call("GET", f"/fhir/Subscription/{made['id']}/$status", token="a-all"), 200)
 
 
 def _refusals(walk: Walk, call: Call) -> None:
