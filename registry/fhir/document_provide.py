@@ -15,7 +15,7 @@ from registry.audit.service import record
 from registry.database import now, session
 from registry.directory.models import Establishment
 from registry.directory.service import find_professional, get_establishment
-from registry.errors import Unprocessable
+from registry.errors import Unavailable, Unprocessable
 from registry.fhir.document_reading import (
     SentDocument,
     SentSubmission,
@@ -120,13 +120,21 @@ def _new(place: Establishment, sent: SentDocument, moment: datetime) -> NewDocum
 
 def _verdict(sent: SentDocument, moment: datetime) -> Judgement:
     """The worst of a document's signatures that is invalid, else a verified one, else why none is."""
-    anchors = TrustAnchors.load(parts().settings.signature_anchors_dir)
+    anchors = _anchors() if sent.signatures else TrustAnchors()
     uris = {sent.url, sent.identifier, sent.identifier.partition("|")[2]}
     judged = [judge(one.kind, one.data, uris, sent.sha256, anchors, moment) for one in sent.signatures]
     judged = [_by_author(one, sent) for one in judged]
     by_state = {one.state: one for one in reversed(judged)}
     found = (by_state.get(state) for state in (State.INVALID, State.VERIFIED, State.UNVERIFIED))
     return next((one for one in found if one), UNSIGNED)
+
+
+def _anchors() -> TrustAnchors:
+    """Whom the registry believes; raises Unavailable rather than judging by half of it, since a verdict stays."""
+    try:
+        return TrustAnchors.load(parts().settings.signature_anchors_dir)
+    except (OSError, ValueError) as error:
+        raise Unavailable("Signatures can not be judged now.", hint="Try again later.", debug=str(error)) from None
 
 
 def _by_author(verdict: Judgement, sent: SentDocument) -> Judgement:

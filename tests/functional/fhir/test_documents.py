@@ -416,6 +416,16 @@ def test_the_same_submission_at_the_same_moment_is_made_once(app: Flask, call: C
     assert len(found(call, **query)) == 1
 
 
+def test_anchors_that_can_not_be_read_judge_nothing(provide: Provide, settings: Settings, patient: Json) -> None:
+    assert settings.signature_anchors_dir
+    spoilt = settings.signature_anchors_dir / "z.pem"
+    spoilt.write_text("no certificate")
+    try:
+        assert provide(document(patient, next(NUMBERS)), others=[signed(b"x")]).status_code == 503
+    finally:
+        spoilt.unlink()
+
+
 @QUIET
 @given(body=JSON)
 def test_any_json_as_a_submission(app: Flask, body: Any) -> None:
