@@ -17,12 +17,13 @@ from joserfc.jwk import ECKey
 from registry.directory.administration import Desk
 from registry.directory.loading import load, parse
 from sandbox import story
-from tests.functional.portal.conftest import ports, sandbox_files, settings, world
+from tests.functional.portal.conftest import host, ports, sandbox_files, settings, world
 from tests.functional.portal.world import HOST, Visitor, World, serve
 
-__all__ = ["ports", "sandbox_files", "settings", "world"]
+__all__ = ["host", "ports", "sandbox_files", "settings", "world"]
 HERE = Path(__file__).parent
-SCOPES = ["access-request", "launch", "offline_access", "patient/AllergyIntolerance.rs", "patient/Encounter.rs"]
+SCOPES = ["access-request", "launch", "offline_access", "patient/AllergyIntolerance.rs", "patient/Encounter.rs",
+          "system/Patient.cu", "system/Patient.rs", "system/Patient.d", "system/Organization.rs"]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +92,7 @@ def outside(node: str, world: World) -> Iterator[Outside]:
         "holding": holding["client"] | {"fhir_endpoint": world.place(story.HOLDING.renipress).fhir_endpoint},
         "app": app,
         "access_request": access_request,
+        "system": asking["identifier_system"],
     }
     with serve(patients_browser(world)) as port:
         yield Outside(node, told | {"control": f"http://{HOST}:{port}"})
