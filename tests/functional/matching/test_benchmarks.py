@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.linkage import cdc, febrl
+from benchmarks.linkage import agreement, cdc, ecm, febrl
+from benchmarks.linkage.run import load, load_truth
+from matching.batch import Linker
+from matching.evaluate import evaluate
+from matching.model import Model
 
 EXTERNAL = Path(os.environ.get("RENHICE_EXTERNAL_TESTS", Path(__file__).parents[4] / "shared" / "external"))
 CDC_OWN = 0.814
@@ -29,3 +33,20 @@ def test_cdc() -> None:
     assert outcome.f1 > CDC_OWN
     assert outcome.f1_settled > CDC_OWN
     assert outcome.astray == 0
+
+
+def test_no_reference_does_better_on_the_same_pairs() -> None:
+    rows = febrl.load(1)
+    model, table, pairs = febrl.learn(rows)
+    truth = [febrl.person_of(row) for row in rows]
+    reference = ecm.ecm(model, table, pairs, truth)[2]
+    assert 0.98 <= reference <= evaluate(Linker(model, table).link(pairs), truth).pairwise.f1.value
+
+
+def test_one_by_one_and_all_at_once_differ_by_what_waits_for_a_steward(benchmark: Path) -> None:
+    members = load(benchmark)
+    found = agreement.compare(members, load_truth(benchmark), Model.load().for_population(len(members)))
+    assert found.f1 > 0.9
+    assert found.online_alone.total() <= found.both // 100
+    seemed_new = sum(count for (why, _), count in found.batch_alone.items() if why != agreement.WAITS)
+    assert seemed_new <= found.both // 50
