@@ -15,7 +15,12 @@ PROFILE = f"{systems.BASE}/StructureDefinition/PacientePe"
 
 def own_record(member: LoadedMember, person_id: str) -> Json:
     """A source record as its own record system may see it: everything it said, and whose record it is."""
-    local = {"use": "usual", "system": member.content.local_system, "value": member.content.local_number}
+    local = {
+        "use": "usual",
+        "type": _kind(systems.V2_ID_TYPES, "MR", "PER"),
+        "system": member.content.local_system,
+        "value": member.content.local_number,
+    }
     documents = [document_identifier(document) for document in member.content.demographics.documents]
     return {
         "resourceType": "Patient",
@@ -91,16 +96,21 @@ def document_identifier(document: Document) -> Json:
         system: str | None = f"{systems.PASSPORT_PREFIX}{document.country}"
     else:
         system = systems.SYSTEM_OF.get(document.type)
-    country = {"coding": [{"system": systems.COUNTRIES, "code": document.country}]}
-    kind = {
-        "extension": [{"url": systems.COUNTRY, "valueCodeableConcept": country}],
-        "coding": [{"system": systems.ID_TYPES, "code": systems.CODE_OF[document.type]}],
-    }
+    kind = _kind(systems.ID_TYPES, systems.CODE_OF[document.type], document.country)
     return _present({"use": "official", "type": kind, "system": system, "value": document.number})
 
 
 def _registry_identifier(system: str, value: str) -> Json:
-    return {"use": "secondary", "system": system, "value": value}
+    return {"use": "secondary", "type": _kind(systems.V2_ID_TYPES, "RI", "PER"), "system": system, "value": value}
+
+
+def _kind(system: str, code: str, country: str) -> Json:
+    """The type of an identifier with the country that issued it: PE Core asks for both, of every identifier."""
+    issuer = {"coding": [{"system": systems.COUNTRIES, "code": country}]}
+    return {
+        "extension": [{"url": systems.COUNTRY, "valueCodeableConcept": issuer}],
+        "coding": [{"system": system, "code": code}],
+    }
 
 
 def _present(element: Json) -> Json:
