@@ -3,6 +3,8 @@
 from registry.access import Authenticator, bearer, public
 from registry.api import documentation
 from registry.app import Renhice, Room
+from registry.bulk.routes import blueprint as imports
+from registry.bulk.tasks import schedule_imports
 from registry.database import session
 from registry.fhir.audit_routes import blueprint as audit_events
 from registry.fhir.capability import blueprint as capability
@@ -42,6 +44,7 @@ def rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=provenances, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=audit_events, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=fhir_system, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
+        Room(blueprint=imports, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=stewardship, policy=bearer(authenticate, "/api/v1"), surface="problem"),
     ]
 
@@ -53,6 +56,7 @@ def schedule_registry_tasks(parts: Renhice, count_with_consent: ConsentCount) ->
     """
     follow_identity(parts)
     _schedule_texts(parts)
+    schedule_imports(parts)
     schedule(parts.celery, "purge-messages", purge_messages, FORGET_EVERY)
 
     def reresolve() -> None:

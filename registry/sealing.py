@@ -103,6 +103,15 @@ class RetiredMasterKey(Base):
     retired_at: Mapped[datetime] = mapped_column(default=now)
 
 
+@dataclass(frozen=True, slots=True)
+class SealedAnew:
+    """Bytes sealed under a data key made for them, and that key, wrapped."""
+
+    sealed: bytes
+    master_key_id: str
+    wrapped: bytes
+
+
 class Sealer:
     """Seals, opens and blinds; holds the keys of this process."""
 
@@ -135,6 +144,12 @@ class Sealer:
         else:
             key = self._master.unwrap(row.master_key_id, row.wrapped, owner_id.bytes)
         return _encrypt(key, plaintext, _associated(owner_id, context))
+
+    def seal_anew(self, owner_id: UUID, plaintext: bytes, context: str) -> SealedAnew:
+        """`seal` for an owner that has no data key yet, which the caller writes with the bytes."""
+        key = AESGCM.generate_key(KEY_BYTES * 8)
+        master_key_id, wrapped = self._master.wrap(key, owner_id.bytes)
+        return SealedAnew(_encrypt(key, plaintext, _associated(owner_id, context)), master_key_id, wrapped)
 
     def unseal(self, key: DataKey, sealed: bytes, context: str) -> bytes:
         """Open what `seal` closed for that owner and context; raises SealError."""

@@ -42,6 +42,7 @@ SCOPES = (
     "system/Endpoint.rs",
     "system/Practitioner.rs",
     "system/PractitionerRole.rs",
+    "bulk-import",
     "access-request",
     "representation",
     "emergency",

@@ -24,6 +24,7 @@ SYSTEM_SCOPES = {
     "system/Endpoint.rs": "/fhir",
     "system/Practitioner.rs": "/fhir",
     "system/PractitionerRole.rs": "/fhir",
+    "bulk-import": "/api/v1",
     "access-request": "/api/v1",
     "representation": "/api/v1",
     "emergency": "/api/v1",

@@ -20,7 +20,7 @@ SCOPES = frozenset(
     | {"system/Patient.d"}
     | {"system/Organization.rs", "system/Location.rs", "system/Endpoint.rs"}
     | {"system/Practitioner.rs", "system/PractitionerRole.rs"}
-    | {"access-request", "representation", "emergency", "launch", "offline_access"}
+    | {"access-request", "representation", "emergency", "bulk-import", "launch", "offline_access"}
     | {f"patient/{resource_type}.rs" for resource_type in RESOURCE_TYPES}
 )
 _NUMBERS = {DocumentType.DNI: r"\d{8}", DocumentType.CE: r"[A-Z0-9]{8,12}", DocumentType.PTP: r"[A-Z0-9]{8,12}"}

@@ -54,6 +54,8 @@ class Registration:
     replaced_by: UUID | None = None
     token_id: str | None = None
     expected_version: int | None = None
+    said_at: datetime | None = None
+    """When the record system last changed the record, as files say; None for what is said now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
         "deceased_reported": arrival.registration.content.deceased is not None,
         "next_check_at": moment if _has_dni(arrival.normalised) else None,
         "received_at": moment,
+        "said_at": arrival.registration.said_at,
     }
     if arrival.known is not None:
         session.execute(REVISE, {"record_id": arrival.record_id, **newest})

@@ -70,6 +70,8 @@ class SourceRecord(Base):
     next_check_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     received_at: Mapped[datetime] = mapped_column(default=now)
+    said_at: Mapped[datetime | None]
+    """When its record system last changed it, where a file says so: an older word does not replace a newer one."""
 
 
 class SourceRecordVersion(Base):

@@ -33,7 +33,7 @@ T = TypeVar("T")
 ISSUER = "http://127.0.0.1:8000"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SYSTEM = ["system/Patient.cu", "system/Patient.rs", "access-request"]
-CONSENTS = ["system/Consent.cu", "system/Consent.rs", "system/Subscription.cruds", "representation"]
+CONSENTS = ["system/Consent.cu", "system/Consent.rs", "system/Subscription.cruds", "representation", "bulk-import"]
 DOCUMENTS = ["system/DocumentReference.cu", "system/DocumentReference.rs"]
 RECORDS = [f"patient/{name}.rs" for name in ("AllergyIntolerance", "MedicationStatement", "Encounter")]
 

@@ -1,0 +1,140 @@
+"""The lines of a file read as registrations, or refused by line and code; nothing of what they said is repeated."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+from uuid import UUID
+
+from matching.files import Reading
+from matching.records import Demographics
+from matching.schema import DEFAULT_SCHEMA, FileSchema, read_records
+from registry.errors import DomainError
+from registry.fhir.patient_feed import MAX_NUMBER
+from registry.fhir.patient_reading import local_numbers, to_deceased, to_demographics
+from registry.fhir.validation import validate
+from registry.fhir.wire import MAX_RESOURCE_BYTES, Json, check, fail, is_text, parse
+from registry.identity.arrivals import Registration
+from registry.identity.contents import Content
+
+MOST_EXPRESSION = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Whose file it is, and when it was sent: a record that doesn't say when it was changed is as old as that."""
+
+    establishment_id: UUID
+    client_id: str
+    token_id: str | None
+    system: str
+    sent_at: datetime
+    code: str = ""
+    """The establishment's RENIPRESS code, which each row of a CSV names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A line that can't be registered: the code of why, and the element at fault where there is one."""
+
+    line: int
+    code: str
+    expression: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the file as it was found: where the file goes on after it, and its bytes or what was made of them."""
+
+    number: int
+    after: int
+    content: bytes | Registration | Refusal
+
+
+def split(file: BinaryIO, position: int, number: int) -> Iterator[Line]:
+    """The lines of an NDJSON file that stands at `position`, after line `number`; a line too long is skipped whole."""
+    while raw := file.readline(MAX_RESOURCE_BYTES + 2):
+        position, number = position + len(raw), number + 1
+        content: bytes | Refusal = raw
+        if not raw.endswith(b"\n") and len(raw) > MAX_RESOURCE_BYTES:
+            content = Refusal(number, "too-large")
+            while raw and not raw.endswith(b"\n"):
+                raw = file.readline(MAX_RESOURCE_BYTES)
+                position += len(raw)
+        yield Line(number, position, content)
+
+
+def read_line(source: Source, number: int, raw: bytes) -> Registration | Refusal | None:
+    """What one NDJSON line says; None for an empty one."""
+    if not raw.strip():
+        return None
+    try:
+        body = parse(raw)
+        check(body)
+        return _registration(source, validate(body, "Patient"))
+    except DomainError as error:
+        found = next((one["expression"] for one in error.details), None)
+        return Refusal(number, error.error_code, found[:MOST_EXPRESSION] if found else None)
+
+
+def _registration(source: Source, patient: Json) -> Registration:
+    numbers = local_numbers(patient, source.system)
+    if len(numbers) != 1 or len(numbers[0]) > MAX_NUMBER:
+        fail("Patient.identifier", "must hold one local number of your establishment")
+    if any(one.get("type") == "replaced-by" for one in patient.get("link") or []):
+        fail("Patient.link", "a duplicate is resolved by the feed, one at a time")
+    content = Content(
+        source.system, numbers[0], to_demographics(patient, local_system=source.system), to_deceased(patient)
+    )
+    return _make(source, content, active=patient.get("active", True), said_at=_said_at(patient, source))
+
+
+def _said_at(patient: Json, source: Source) -> datetime:
+    said = (patient.get("meta") or {}).get("lastUpdated")
+    if not isinstance(said, str):
+        return source.sent_at
+    try:
+        moment = datetime.fromisoformat(said)
+    except ValueError:
+        fail("Patient.meta.lastUpdated", "is not an instant")
+    return min(moment, source.sent_at) if moment.tzinfo else source.sent_at
+
+
+def read_rows(file: BinaryIO, source: Source, done: int, schema: FileSchema = DEFAULT_SCHEMA) -> Iterator[Line]:
+    """The rows of a CSV from the `done`-th on, with the columns of `./renhice match`; raises FileError."""
+    reading, number = Reading(skip_bad_rows=True), 0
+    for one in read_records(file, schema, reading):
+        while reading.left_out:
+            bad = reading.left_out.pop(0)
+            number += 1
+            if number > done:
+                yield Line(bad.line, number, Refusal(bad.line, "bad-row"))
+        number += 1
+        if number > done:
+            yield Line(one.line, number, _row(source, one.line, one.establishment, one.local_id, one.demographics))
+    for bad in reading.left_out:
+        number += 1
+        if number > done:
+            yield Line(bad.line, number, Refusal(bad.line, "bad-row"))
+
+
+def _row(
+    source: Source, line: int, establishment: str, local_id: str, demographics: Demographics
+) -> Registration | Refusal:
+    if establishment != source.code:
+        return Refusal(line, "other-establishment", "establishment")
+    if not local_id or len(local_id) > MAX_NUMBER or not is_text(local_id):
+        return Refusal(line, "local-number-malformed", "local_id")
+    content = Content(source.system, local_id, demographics)
+    return _make(source, content, active=True, said_at=source.sent_at)
+
+
+def _make(source: Source, content: Content, *, active: bool, said_at: datetime) -> Registration:
+    return Registration(
+        establishment_id=source.establishment_id,
+        client_id=source.client_id,
+        token_id=source.token_id,
+        content=content,
+        active=active,
+        said_at=said_at,
+    )

@@ -1,0 +1,169 @@
+"""Uploading a file in parts, looking how far it is, and calling it off."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from registry.access import Caller
+from registry.audit.event import Event
+from registry.audit.service import record
+from registry.bulk.models import (
+    CANCELLED,
+    PROCESSING,
+    UPLOADING,
+    Import,
+    ImportPart,
+    ImportRefusal,
+)
+from registry.database import new_id, now
+from registry.errors import Conflict, InvalidInput, NotFound, TooLarge, TooManyRequests
+from registry.sealing import DataKey, Sealer
+
+FORMATS = ("ndjson", "csv")
+MOST_BYTES = 1 << 30
+MOST_PART_BYTES = 1 << 20
+MOST_OPEN = 5
+UPLOAD_LASTS = timedelta(days=7)
+MOST_REFUSALS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """A file that will be sent: its format, its size in bytes and its SHA-256."""
+
+    format: str
+    size: int
+    sha256: str
+
+
+def announce(session: Session, caller: Caller, announced: Announced) -> tuple[Import, bool]:
+    """Begin an upload; one of the same file that has not ended is taken up again (False).
+
+    Raises TooLarge above 1 GiB, TooManyRequests beyond 5 open imports of an establishment.
+    """
+    if announced.size > MOST_BYTES:
+        raise TooLarge(f"A file has at most {MOST_BYTES} bytes; send it in several.")
+    own = select(Import).where(Import.establishment_id == caller.establishment_id)
+    live = session.scalars(own.where(Import.status.in_([UPLOADING, PROCESSING]))).all()
+    key = (announced.format, announced.size, announced.sha256)
+    same = next((one for one in live if (one.format, one.size, one.sha256) == key), None)
+    if same is not None:
+        return same, False
+    if len(live) >= MOST_OPEN:
+        raise TooManyRequests(f"An establishment has at most {MOST_OPEN} imports at once.")
+    made = Import(
+        id=new_id(),
+        establishment_id=caller.establishment_id,
+        client_id=caller.client_id,
+        token_id=caller.token_id,
+        format=announced.format,
+        size=announced.size,
+        sha256=announced.sha256,
+        received=0,
+        status=UPLOADING,
+        position=0,
+        line=0,
+        counts={},
+        created_at=now(),
+        changed_at=now(),
+    )
+    session.add(made)
+    session.flush()
+    _account(session, caller, made, "announced")
+    return made, True
+
+
+def append(session: Session, sealer: Sealer, caller: Caller, import_id: UUID, offset: int, content: bytes) -> Import:
+    """Take the next part; with the last one the file is processed. Raises Conflict where it is not the next."""
+    found = get_own(session, caller, import_id, hold=True)
+    if found.status != UPLOADING or offset != found.received:
+        raise Conflict(
+            "This is not the part that comes next.",
+            code="offset-mismatch",
+            hint=f"The registry has {found.received} bytes; go on there.",
+        )
+    if not content or len(content) > MOST_PART_BYTES or found.received + len(content) > found.size:
+        raise InvalidInput(
+            f"A part has 1 to {MOST_PART_BYTES} bytes, all of them no more than announced.", code="part-size"
+        )
+    sealed = sealer.seal(session, found.id, content, part_context(offset))
+    session.add(ImportPart(import_id=found.id, offset=offset, length=len(content), sealed=sealed))
+    found.received += len(content)
+    found.changed_at = now()
+    if found.received == found.size:
+        found.status = PROCESSING
+        _account(session, caller, found, "received")
+    session.flush()
+    return found
+
+
+def part_context(offset: int) -> str:
+    """What binds a part's sealed bytes to their place."""
+    return f"import-part:{offset}"
+
+
+def get_own(session: Session, caller: Caller, import_id: UUID, *, hold: bool = False) -> Import:
+    """An import of the caller's establishment; raises NotFound, also for another's."""
+    query = select(Import).where(Import.id == import_id, Import.establishment_id == caller.establishment_id)
+    found = session.scalars(query.with_for_update() if hold else query).one_or_none()
+    if found is None:
+        raise NotFound("There is no such import.", code="unknown-import")
+    return found
+
+
+def list_own(session: Session, caller: Caller) -> Sequence[Import]:
+    """The establishment's imports, newest first, at most 100."""
+    query = select(Import).where(Import.establishment_id == caller.establishment_id)
+    return session.scalars(query.order_by(Import.id.desc()).limit(100)).all()
+
+
+def cancel(session: Session, caller: Caller, import_id: UUID) -> Import:
+    """Call an import off: what is registered stays, the rest of the file is deleted."""
+    found = get_own(session, caller, import_id, hold=True)
+    if found.status in {UPLOADING, PROCESSING}:
+        end(session, found, CANCELLED)
+        _account(session, caller, found, "cancelled")
+    return found
+
+
+def list_refusals(session: Session, found: Import) -> Sequence[ImportRefusal]:
+    """The refused lines, in order, the first 10,000."""
+    query = select(ImportRefusal).where(ImportRefusal.import_id == found.id)
+    return session.scalars(query.order_by(ImportRefusal.line).limit(MOST_REFUSALS)).all()
+
+
+def count_refusals(session: Session, found: Import) -> int:
+    """How many lines were refused."""
+    query = select(func.count()).select_from(ImportRefusal).where(ImportRefusal.import_id == found.id)
+    return session.scalar(query) or 0
+
+
+def end(session: Session, found: Import, status: str, error: str | None = None) -> None:
+    """The file is done with: nothing of it is kept, and its data key is destroyed."""
+    session.execute(delete(ImportPart).where(ImportPart.import_id == found.id))
+    session.execute(delete(DataKey).where(DataKey.owner_id == found.id))
+    found.status, found.error, found.leased_until, found.changed_at = status, error, None, now()
+    session.flush()
+
+
+def purge_uploads(session: Session) -> None:
+    """Call off uploads that nobody went on with for a week."""
+    over = select(Import).where(Import.status == UPLOADING, Import.changed_at < now() - UPLOAD_LASTS)
+    for found in session.scalars(over.with_for_update(skip_locked=True)).all():
+        end(session, found, CANCELLED, "abandoned")
+
+
+def _account(session: Session, caller: Caller, found: Import, verb: str) -> None:
+    event = Event(
+        action=f"bulk:import:{verb}",
+        establishment_id=caller.establishment_id,
+        client_id=caller.client_id,
+        token_id=caller.token_id,
+        actor_role="record-system",
+        detail={"import": str(found.id), "format": found.format, "size": found.size},
+    )
+    record(session, event)

@@ -1,0 +1,29 @@
+"""Periodic tasks of imports: go on with what is uploaded, and call off what nobody went on with."""
+
+from datetime import timedelta
+
+from registry.app import Renhice
+from registry.bulk.processing import process, take_due
+from registry.bulk.service import purge_uploads
+from registry.database import session
+from registry.worker import schedule
+
+ADVANCE_EVERY = timedelta(seconds=3)
+PURGE_EVERY = timedelta(hours=6)
+TURN_SECONDS = 60.0
+
+
+def schedule_imports(parts: Renhice) -> None:
+    """Register both; a turn is a minute, so that no worker is kept by one file."""
+
+    def advance_imports() -> None:
+        due = take_due(session())
+        session().commit()
+        if due is not None:
+            process(parts, due, TURN_SECONDS)
+
+    def purge_imports() -> None:
+        purge_uploads(session())
+
+    schedule(parts.celery, "advance-imports", advance_imports, ADVANCE_EVERY)
+    schedule(parts.celery, "purge-imports", purge_imports, PURGE_EVERY)

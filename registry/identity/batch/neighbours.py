@@ -1,0 +1,160 @@
+"""The persons a whole chunk may be about: one search for all its tokens, and the chunk's own records as they join.
+
+The limits are those of `candidates.find_person_ids`: a block is cut at its oldest records, and those sharing most keys
+come first.
+"""
+
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from matching.cluster import Member
+from matching.key_scheme import key_scheme
+from matching.normalise import Normalised, normalise
+from registry.identity.batch.preparing import Prepared
+from registry.identity.candidates import (
+    BLOCK_LIMIT,
+    CANDIDATE_LIMIT,
+    OVERSIZED_BLOCKS,
+    OtherScheme,
+    scheme_in_force,
+)
+from registry.identity.contents import from_bytes, seal_context
+from registry.identity.models import Membership, Person, SourceRecord, SourceRecordVersion
+from registry.sealing import DataKey, Sealer, SealError
+from registry.telemetry import logger
+
+MOST_REMEMBERED = 60_000
+BLOCKS = text("""
+SELECT wanted.token, block.records
+FROM unnest(CAST(:tokens AS bytea[])) AS wanted (token)
+CROSS JOIN LATERAL (
+  SELECT array_agg(source_record_id ORDER BY source_record_id) AS records FROM (
+    SELECT source_record_id FROM blocking_tokens
+    WHERE token = wanted.token ORDER BY source_record_id LIMIT :block_limit
+  ) AS oldest
+) AS block
+WHERE block.records IS NOT NULL
+""")
+_log = logger(__name__)
+
+
+class Memory:
+    """Versions of records this process has seen, normalised, the ones not used for long forgotten first."""
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most = most
+        self._seen: OrderedDict[tuple[UUID, int], Normalised] = OrderedDict()
+
+    def get(self, record_id: UUID, version: int) -> Normalised | None:
+        """What that version says, if it is remembered."""
+        found = self._seen.get((record_id, version))
+        if found is not None:
+            self._seen.move_to_end((record_id, version))
+        return found
+
+    def put(self, record_id: UUID, version: int, said: Normalised) -> None:
+        """Remember a version."""
+        self._seen[(record_id, version)] = said
+        if len(self._seen) > self._most:
+            self._seen.popitem(last=False)
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """Persons and their members around a chunk, growing as its records are placed."""
+
+    blocks: dict[bytes, list[UUID]]
+    persons: dict[UUID, list[Member]] = field(default_factory=lambda: defaultdict(list))
+    person_of: dict[UUID, UUID] = field(default_factory=dict)
+    revisions: dict[UUID, int] = field(default_factory=dict)
+
+    def around(self, tokens: Iterable[bytes]) -> dict[UUID, Sequence[Member]]:
+        """The persons that one record's tokens find, by the same cuts as the online search."""
+        shared: Counter[UUID] = Counter()
+        for token in tokens:
+            block = self.blocks.get(token)
+            if block:
+                if len(block) >= BLOCK_LIMIT:
+                    OVERSIZED_BLOCKS.inc()
+                shared.update(block[:BLOCK_LIMIT])
+        ranked = list(shared)
+        if len(shared) > CANDIDATE_LIMIT:
+            ranked = sorted(shared, key=lambda one: (-shared[one], one))[:CANDIDATE_LIMIT]
+        found = {self.person_of[record] for record in ranked if record in self.person_of}
+        return {person: self.persons[person] for person in sorted(found)}
+
+    def add(self, one: Prepared, person_id: UUID) -> None:
+        """A record of the chunk was placed: those after it find it."""
+        for token in one.tokens:
+            self.blocks.setdefault(token, []).append(one.record_id)
+        self.person_of[one.record_id] = person_id
+        self.persons[person_id].append(one.member())
+
+
+def find_neighbours(session: Session, sealer: Sealer, memory: Memory, chunk: Sequence[Prepared]) -> Neighbours:
+    """Search for all of a chunk at once and open whom it finds; raises Unavailable where the index has other rules."""
+    if scheme_in_force(session) != key_scheme():
+        raise OtherScheme
+    tokens = list({token for one in chunk for token in one.tokens})
+    rows = session.execute(BLOCKS, {"tokens": tokens, "block_limit": BLOCK_LIMIT}).all()
+    found = Neighbours({bytes(row.token): list(row.records) for row in rows})
+    records = {record for block in found.blocks.values() for record in block}
+    if records:
+        _load(session, sealer, memory, found, records)
+    return found
+
+
+def _load(session: Session, sealer: Sealer, memory: Memory, found: Neighbours, records: Collection[UUID]) -> None:
+    near = select(Membership.person_id).where(Membership.source_record_id.in_(records)).distinct()
+    query = (
+        select(
+            Membership.person_id,
+            Person.revision,
+            SourceRecord.id,
+            SourceRecord.version,
+            SourceRecord.verified,
+            SourceRecord.establishment_id,
+        )
+        .join(Person, Person.id == Membership.person_id)
+        .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
+        .where(Membership.person_id.in_(near))
+        .order_by(Membership.person_id, SourceRecord.id)
+    )
+    rows = session.execute(query).all()
+    unknown = {row.id: row.version for row in rows if memory.get(row.id, row.version) is None}
+    for record_id, said in _open(session, sealer, unknown).items():
+        memory.put(record_id, unknown[record_id], said)
+    for row in rows:
+        found.revisions[row.person_id] = row.revision
+        found.person_of[row.id] = row.person_id
+        normalised = memory.get(row.id, row.version)
+        if normalised is not None:
+            member = Member(normalised, row.verified, str(row.establishment_id))
+            found.persons[row.person_id].append(member)
+
+
+def _open(session: Session, sealer: Sealer, wanted: dict[UUID, int]) -> dict[UUID, Normalised]:
+    """The newest versions of those records, opened and normalised; what can't be opened is left out."""
+    if not wanted:
+        return {}
+    query = (
+        select(SourceRecordVersion.source_record_id, SourceRecordVersion.version, SourceRecordVersion.sealed, DataKey)
+        .join(DataKey, DataKey.owner_id == SourceRecordVersion.source_record_id)
+        .join(SourceRecord, SourceRecord.id == SourceRecordVersion.source_record_id)
+        .where(SourceRecord.id.in_(wanted), SourceRecord.version == SourceRecordVersion.version)
+    )
+    opened = {}
+    for row in session.execute(query):
+        try:
+            content = from_bytes(sealer.unseal(row.DataKey, row.sealed, seal_context(row.version)))
+        except SealError as error:
+            _log.error("a source record can't be opened", exc_info=error)
+            continue
+        opened[row.source_record_id] = normalise(content.demographics)
+    session.expunge_all()
+    return opened

@@ -1,0 +1,153 @@
+"""Registering a chunk: alone for its moment, searched at once, placed one after another, written by COPY."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from registry.database import new_id, now
+from registry.errors import DomainError, Unavailable
+from registry.identity.batch.neighbours import Memory, find_neighbours
+from registry.identity.batch.preparing import Prepared
+from registry.identity.batch.writing import Placed, Rows
+from registry.identity.candidates import SWITCHING, lock_persons
+from registry.identity.engine import Engine
+from registry.identity.models import Membership, SourceRecord
+from registry.identity.placement import place
+from registry.identity.registration import RECEIVED, Outcome, register_source_record
+from registry.telemetry import REGISTRATIONS
+
+ALONE = text("SELECT pg_advisory_xact_lock(:key)")
+STALE = "stale"
+"""The decision about what says less recent things than what is kept: nothing changes."""
+
+
+Key = tuple[UUID, bytes]
+"""An establishment and the token of a local number of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record that is here already, under the local number of a prepared one."""
+
+    content_token: bytes
+    replaced: bool
+    said_at: datetime
+    outcome: Outcome
+
+
+def register_prepared(
+    session: Session, engine: Engine, memory: Memory, chunk: Sequence[Prepared]
+) -> list[Outcome | DomainError]:
+    """Register a chunk in the caller's transaction; the outcomes, in its order, are those of one after another.
+
+    Nobody else registers meanwhile: everybody who does holds the lock shared that this holds alone, since an advisory
+    lock for each of a chunk's thousands of tokens would be more than a server has. What changes a known record goes the
+    online way, in its place; what it may not change is an error in the outcome's stead. What was said before what is
+    kept changes nothing (`stale`). Raises Unavailable.
+    """
+    session.execute(ALONE, {"key": SWITCHING})
+    kept, seen = _find_kept(session, chunk), set[Key]()
+    accounts = Rows(engine, now())
+    outcomes: dict[int, Outcome | DomainError] = {}
+    run: dict[int, Prepared] = {}
+
+    def flush() -> None:
+        outcomes.update(zip(run, _register_new(session, engine, memory, list(run.values())), strict=True))
+        run.clear()
+
+    for at, one in enumerate(chunk):
+        key = (one.registration.establishment_id, one.local_token)
+        if key not in kept and key not in seen:
+            run[at] = one
+            seen.add(key)
+            continue
+        if key in seen:
+            flush()
+            kept |= _find_kept(session, [one])
+        seen.add(key)
+        quick = _leaves_as_it_is(engine, one, kept[key])
+        if quick is None:
+            flush()
+            outcomes[at] = _register_known(session, engine, one)
+            continue
+        accounts.account(one, RECEIVED, quick.source_record_id, quick.person_id, quick.decision, quick.version)
+        REGISTRATIONS.labels(quick.decision).inc()
+        outcomes[at] = quick
+    flush()
+    accounts.write(session)
+    return [outcomes[at] for at in range(len(chunk))]
+
+
+def _find_kept(session: Session, chunk: Sequence[Prepared]) -> dict[Key, Kept]:
+    query = (
+        select(
+            SourceRecord.establishment_id,
+            SourceRecord.local_token,
+            SourceRecord.id,
+            SourceRecord.version,
+            SourceRecord.content_token,
+            SourceRecord.replaced_by,
+            SourceRecord.said_at,
+            SourceRecord.received_at,
+            Membership.person_id,
+        )
+        .join(Membership, Membership.source_record_id == SourceRecord.id)
+        .where(SourceRecord.establishment_id.in_({one.registration.establishment_id for one in chunk}))
+        .where(SourceRecord.local_token.in_([one.local_token for one in chunk]))
+    )
+    return {
+        (row.establishment_id, bytes(row.local_token)): Kept(
+            bytes(row.content_token),
+            row.replaced_by is not None,
+            row.said_at or row.received_at,
+            Outcome(row.id, row.person_id, row.version, row.received_at, "unchanged", created=False),
+        )
+        for row in session.execute(query)
+    }
+
+
+def _leaves_as_it_is(engine: Engine, one: Prepared, kept: Kept) -> Outcome | None:
+    """The outcome where nothing changes: the same again, or an older word than the one kept; None where it may."""
+    if kept.replaced and not engine.unmerge_by_feed:
+        return None
+    if engine.sealer.blind(f"content:{kept.outcome.source_record_id}", one.said) == kept.content_token:
+        return kept.outcome
+    said_at = one.registration.said_at
+    return replace(kept.outcome, decision=STALE) if said_at is not None and said_at < kept.said_at else None
+
+
+def _register_known(session: Session, engine: Engine, one: Prepared) -> Outcome | DomainError:
+    try:
+        with session.begin_nested():
+            return register_source_record(session, engine, one.registration)
+    except Unavailable:
+        raise
+    except DomainError as error:
+        return error
+
+
+def _register_new(session: Session, engine: Engine, memory: Memory, run: Sequence[Prepared]) -> list[Outcome]:
+    """Place records nobody knows yet, each against what is kept and against those before it."""
+    if not run:
+        return []
+    session.flush()
+    near = find_neighbours(session, engine.sealer, memory, run)
+    held = lock_persons(session, near.revisions) if near.revisions else {}
+    if held != near.revisions:
+        near = find_neighbours(session, engine.sealer, memory, run)
+    moment = now()
+    rows, outcomes = Rows(engine, moment), []
+    for one in run:
+        placement = place(engine.model, one.member(), near.around(one.tokens))
+        person_id = placement.person_id or new_id()
+        near.add(one, person_id)
+        rows.add(Placed(one, placement, person_id, is_new=placement.person_id is None))
+        outcomes.append(Outcome(one.record_id, person_id, 1, moment, placement.decision, created=True))
+        memory.put(one.record_id, 1, one.normalised)
+        REGISTRATIONS.labels(placement.decision).inc()
+    rows.write(session)
+    return outcomes

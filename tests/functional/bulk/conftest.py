@@ -1,0 +1,16 @@
+"""The world of the broker's tests, one a module, with a patient who is known where they are attended."""
+
+import pytest
+from flask import Flask
+
+from registry.app import Renhice
+from registry.database import new_id
+from tests.functional.oauth.world import World, _add_record, build_world
+
+
+@pytest.fixture(scope="module")
+def world(app: Flask, renhice: Renhice) -> World:
+    """Two establishments that each hold a record of the patient, and a professional of one."""
+    made = build_world(app, renhice)
+    made.transact(lambda session: _add_record(session, new_id(), made.asking.establishment_id, made.person_id))
+    return made
