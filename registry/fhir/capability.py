@@ -10,10 +10,6 @@ from registry.fhir.wire import Json
 
 SMART = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 PROCESS_MESSAGE = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
-ACTORS = (
-    "https://profiles.ihe.net/ITI/PIXm/CapabilityStatement/IHE.PIXm.Manager",
-    "https://profiles.ihe.net/ITI/PDQm/CapabilityStatement/IHE.PDQm.Supplier",
-)
 RELEASED = "2026-11-22"
 
 blueprint = Blueprint("fhir-metadata", __name__, url_prefix="/fhir")
@@ -40,7 +36,6 @@ def capability_statement(base_url: str) -> Json:
         },
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, FHIR_XML, "json", "xml"],
-        "instantiates": list(ACTORS),
         "rest": [
             {
                 "mode": "server",

@@ -14,7 +14,7 @@ MAX_RESOURCE_BYTES = 65_536
 MAX_DEPTH = 16
 MAX_TEXT = 20_000
 MAX_PATH = 200
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 class InvalidResource(InvalidInput):
@@ -89,5 +89,5 @@ def _check_text(value: str, path: str) -> None:
 
 
 def is_text(value: str) -> bool:
-    """Whether a string holds only characters that text may hold: no control characters, no half of a pair."""
+    """Whether a string holds only characters that text may hold, in JSON and in XML: no controls, no half of a pair."""
     return _FORBIDDEN.search(value) is None

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from matching.normalise import normalise
 from matching.records import Demographics, Document, DocumentType
+from registry.errors import InvalidInput
 from registry.fhir.capability import capability_statement
 from registry.fhir.patient_reading import to_demographics
 from registry.fhir.patient_writing import own_record, recognisable
 from registry.fhir.systems import MOTHERS_MAIDEN_NAME
+from registry.fhir.wire import is_text
+from registry.fhir.xml_format import from_xml, to_xml
 from registry.identity.service import Content, LoadedMember, LoadedPerson
 
 SYSTEM = "https://example.pe/hc"
@@ -53,6 +56,29 @@ def test_own_record_reads_as_what_was_sent(facts: Demographics) -> None:
     written = own_record(member(facts), str(UUID(int=3)))
     Patient.model_validate(written)
     assert to_demographics(written, local_system=SYSTEM) == facts
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(is_text)
+
+
+@given(FACTS, TEXT.filter(str.strip))
+def test_xml_says_what_json_says(facts: Demographics, text: str) -> None:
+    written = own_record(member(facts), str(UUID(int=3)))
+    written["name"][0]["text"] = text
+    made = to_xml(written)
+    read = from_xml(made if isinstance(made, bytes) else made.encode())
+    moments = [one["meta"].pop("lastUpdated") for one in (read, written)]
+    assert datetime.fromisoformat(moments[0]) == datetime.fromisoformat(moments[1])
+    assert read == written
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "ignore")))
+def test_any_bytes_are_a_resource_or_refused(body: bytes) -> None:
+    for sent in (body, b'<Patient xmlns="http://hl7.org/fhir">' + body + b"</Patient>"):
+        try:
+            assert from_xml(sent)["resourceType"]
+        except InvalidInput as refused:
+            assert refused.status == 400  # noqa: PT017  # both outcomes are right
 
 
 @given(FACTS, FACTS)
