@@ -25,13 +25,16 @@ from registry.identity.candidates import (
 )
 from registry.identity.contents import from_bytes, seal_context
 from registry.identity.models import Membership, Person, SourceRecord, SourceRecordVersion
-from registry.sealing import DataKey, Sealer, SealError
+from registry.sealing import TOKEN_BYTES, DataKey, Sealer, SealError
 from registry.telemetry import logger
 
 MOST_REMEMBERED = 60_000
 BLOCKS = text("""
 SELECT wanted.token, block.records
-FROM unnest(CAST(:tokens AS bytea[])) AS wanted (token)
+FROM (
+  SELECT substring(CAST(:tokens AS bytea) FROM 1 + :width * at FOR :width) AS token
+  FROM generate_series(0, :count - 1) AS at
+) AS wanted
 CROSS JOIN LATERAL (
   SELECT array_agg(source_record_id ORDER BY source_record_id) AS records FROM (
     SELECT source_record_id FROM blocking_tokens
@@ -100,8 +103,9 @@ def find_neighbours(session: Session, sealer: Sealer, memory: Memory, chunk: Seq
     """Search for all of a chunk at once and open whom it finds; raises Unavailable where the index has other rules."""
     if scheme_in_force(session) != key_scheme():
         raise OtherScheme
-    tokens = list({token for one in chunk for token in one.tokens})
-    rows = session.execute(BLOCKS, {"tokens": tokens, "block_limit": BLOCK_LIMIT}).all()
+    tokens = {token for one in chunk for token in one.tokens}
+    wanted = {"tokens": b"".join(tokens), "width": TOKEN_BYTES, "count": len(tokens), "block_limit": BLOCK_LIMIT}
+    rows = session.execute(BLOCKS, wanted).all()
     found = Neighbours({bytes(row.token): list(row.records) for row in rows})
     records = {record for block in found.blocks.values() for record in block}
     if records:

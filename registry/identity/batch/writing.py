@@ -125,7 +125,8 @@ class Rows:
         self.tables["data_keys"].append((one.record_id, one.sealed.master_key_id, one.sealed.wrapped))
         version = (one.record_id, 1, one.sealed.sealed, said.active, said.client_id, moment)
         self.tables["source_record_versions"].append(version)
-        self.tables["blocking_tokens"].extend((token, one.record_id, key_scheme()) for token in one.tokens)
+        scheme = key_scheme()
+        self.tables["blocking_tokens"].extend([(token, one.record_id, scheme) for token in one.tokens])
 
     def _add_decision(self, placed: Placed) -> None:
         found, record_id, moment = placed.placement.resolution, placed.one.record_id, self._moment
