@@ -67,10 +67,14 @@ def _entries(bundle: Json) -> Iterator[Entry]:
         asked: dict[str, Any] = one.get("request") or {}
         if not asked:
             fail(f"Bundle.entry[{position}].request", "is required")
+        method, path = str(asked["method"]), f"Bundle.entry[{position}].request"
+        if method not in ORDER:
+            fail(f"{path}.method", f"must be one of {', '.join(ORDER)}")
+        for name in CONDITIONS.keys() & asked.keys():
+            if not str(asked[name]).isprintable():
+                fail(f"{path}.{name}", "must be one line of text")
         headers = {header: str(asked[name]) for name, header in CONDITIONS.items() if name in asked}
-        yield Entry(
-            position, str(asked["method"]), str(asked["url"]), headers, one.get("resource"), one.get("fullUrl")
-        )  # fmt: skip
+        yield Entry(position, method, str(asked["url"]), headers, one.get("resource"), one.get("fullUrl"))
 
 
 def _transact(entries: list[Entry]) -> list[Json]:
@@ -78,8 +82,6 @@ def _transact(entries: list[Entry]) -> list[Json]:
     known: dict[str, str] = {}
     done: dict[int, Json] = {}
     for entry in sorted(entries, key=lambda one: (ORDER.index(one.method), one.position)):
-        if (entry.method == "GET" and "?" in entry.url) or "$" in entry.url or "_search" in entry.url:
-            raise Unprocessable("Searches and operations have no place in a transaction.", code="not-in-a-transaction")
         resolved = entry._replace(resource=_resolved(entry.resource, known))
         response = _perform(resolved, g.unit_of_work, alone=False)
         done[entry.position] = _answered(response)
@@ -103,7 +105,7 @@ def _perform(entry: Entry, work: UnitOfWork, *, alone: bool) -> Response:
     outer, form = g.pop("unit_of_work"), g.get("fhir_format")
     try:
         with current_app.request_context(_environ(entry)):
-            g.unit_of_work = work
+            g.unit_of_work, g.fhir_format = work, "json"
             try:
                 return _dispatch(alone=alone)
             finally:
@@ -114,11 +116,19 @@ def _perform(entry: Entry, work: UnitOfWork, *, alone: bool) -> Response:
 
 def _dispatch(*, alone: bool) -> Response:
     if not alone:
+        _refuse_searches()
         return _handled()
     try:
         return _handled()
     except Exception as error:  # noqa: BLE001  # the faces know every error; an unknown one is logged there
         return current_app.make_response(current_app.handle_user_exception(error))
+
+
+def _refuse_searches() -> None:
+    """By the request as it is routed: an address can be written in several ways."""
+    searches = request.method in {"GET", "HEAD"} and request.query_string
+    if searches or "$" in request.path or "_search" in request.path:
+        raise Unprocessable("Searches and operations have no place in a transaction.", code="not-in-a-transaction")
 
 
 def _handled() -> Response:
@@ -130,12 +140,16 @@ def _handled() -> Response:
         raise Unprocessable("This can't be asked for in a Bundle.", code="not-in-a-bundle")
     for check in current_app.before_request_funcs.get(request.blueprint, []):
         check()
+    g.fhir_format = "json"  # whatever an entry asks for: the Bundle has one format
     return current_app.make_response(current_app.dispatch_request())
 
 
 def _environ(entry: Entry) -> dict[str, Any]:
     base = f"{parts().settings.base_url}/fhir/"
-    split = urlsplit(entry.url.removeprefix(base))
+    try:
+        split = urlsplit(entry.url.removeprefix(base))
+    except ValueError:
+        fail(f"{entry.path}.request.url", "is no address")
     if split.scheme or split.netloc or split.path.startswith("/") or ".." in split.path:
         fail(f"{entry.path}.request.url", f"must be relative to {base}")
     headers = Headers({"Accept": FHIR_JSON, **entry.headers})

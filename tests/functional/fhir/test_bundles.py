@@ -132,3 +132,39 @@ def test_a_bundle_in_a_bundle_goes_nowhere(call: Call) -> None:
     for url in ("", "?x=1", "$process-message"):
         answer = send(call, "batch", entry("POST", url or " ", inner))
         assert answer.status_code == 400 or statuses(answer) in (["404"], ["422"], ["405"])
+
+
+@pytest.mark.parametrize("url", ["Patient/%24match", "Patient/%5Fsearch?family=Huaman&given=Rosa"])
+def test_no_spelling_of_a_search_commits_half_a_transaction(call: Call, url: str) -> None:
+    made = entry("POST", "Patient", numbered("T-half"))
+    answer = send(call, "transaction", made, entry("POST", url, rosa()), entry("GET", "Patient/unknown"))
+    assert (answer.status_code, answer.json["issue"][0]["details"]["coding"][0]["code"]) == (
+        422,
+        "not-in-a-transaction",
+    )
+    assert total(call, "T-half") == 0
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+@pytest.mark.parametrize(
+    ("request_", "at"),
+    [
+        ({"method": "BREW", "url": "Patient"}, "method"),
+        ({"method": "get", "url": "Patient/1"}, "method"),
+        ({"method": "GET", "url": "//[x"}, "url"),
+        ({"method": "GET", "url": "Patient/1", "ifNoneMatch": 'W/"1"\nHost: x'}, "ifNoneMatch"),
+    ],
+    ids=["unknown method", "small letters", "no address", "two lines"],
+)
+def test_what_is_no_request_is_named(call: Call, kind: str, request_: Json, at: str) -> None:
+    answer = send(call, kind, {"request": request_})
+    assert answer.status_code == 400
+    assert answer.json["issue"][0]["expression"] == [f"Bundle.entry[0].request.{at}"]
+
+
+def test_an_entry_cant_choose_a_format_of_its_own(call: Call) -> None:
+    found, unknown = entry("GET", f"Patient?identifier={A}|X-1&_format=xml"), entry("GET", "Nothing/1")
+    assert statuses(send(call, "batch", found, unknown, entry("GET", "Patient/1?_format=ttl"))) == ["200", "404", "406"]
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": [found, unknown]}
+    read = from_xml(call("POST", "/fhir", bundle, headers={"Accept": "application/fhir+xml"}).data)
+    assert [one["response"]["status"] for one in read["entry"]] == ["200", "404"]
