@@ -124,7 +124,8 @@ def _send(registry: Registry, file: Path) -> dict[str, Any]:
     with file.open("rb") as source:
         digest = hashlib.file_digest(source, "sha256").hexdigest()
     form = "csv" if file.suffix.lower() == ".csv" else "ndjson"
-    wanted = {"format": form, "size": file.stat().st_size, "sha256": digest}
+    size = file.stat().st_size
+    wanted = {"format": form, "size": size, "sha256": digest}
     answer = _good(registry.call("POST", f"{registry.base}/api/v1/imports", json=wanted))
     where = f"{registry.base}/api/v1/imports/{answer.json()['id']}"
     columns = (
@@ -134,15 +135,15 @@ def _send(registry: Registry, file: Path) -> dict[str, Any]:
         TimeRemainingColumn(),
     )
     with Progress(*columns) as progress:
-        sending = progress.add_task("Sending", total=wanted["size"], completed=answer.json()["received"])
+        sending = progress.add_task("Sending", total=size, completed=answer.json()["received"])
         for offset, part in _parts(file, answer.json()["received"]):
             headers = {"Upload-Offset": str(offset), "Content-Type": "application/octet-stream"}
             _good(registry.call("PATCH", where, content=part, headers=headers))
             progress.update(sending, completed=offset + len(part))
         registering = progress.add_task("Registering", total=100)
         while (state := _good(registry.call("GET", where))).status_code == 202:
-            share = state.headers.get("X-Progress", "").partition(" %")[0]
-            progress.update(registering, completed=int(share) if share.isdecimal() else 0)
+            done = state.headers.get("X-Progress", "").partition(" %")[0]
+            progress.update(registering, completed=int(done) if done.isdecimal() else 0)
             time.sleep(int(state.headers.get("Retry-After", "2")))
         progress.update(registering, completed=100)
     found: dict[str, Any] = state.json()
