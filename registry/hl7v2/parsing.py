@@ -181,7 +181,17 @@ def parse(frame: bytes) -> Message:
     message = Message([Segment(node, delimiters) for node in nodes if str(node[0])], delimiters, character_set)
     if len(message.all("MSH")) != 1:
         raise Rejected("A frame holds one message.", number=SEGMENT_SEQUENCE, place="MSH^2")
+    _check_repeatable(message)
     return message
+
+
+def _check_repeatable(message: Message) -> None:
+    """What every answer repeats must be fit for it: found too late, effects would stay and the sender try for ever."""
+    for segment in (*message.all("MSH"), *message.all("QPD")):
+        try:
+            segment.written()
+        except Fault as fault:
+            raise Rejected(fault.message, number=DATA_TYPE, place=f"{segment.name}^1") from None
 
 
 def _decode(frame: bytes, separator: bytes) -> tuple[str, str]:

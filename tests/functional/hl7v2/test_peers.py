@@ -29,6 +29,7 @@ from registry.identity.records import find_own_id
 from sandbox.certificates import make_authority, make_client
 from tests.functional.hl7v2.conftest import END, START, Engine, Port, read_frame
 from tests.functional.hl7v2.terser import Reply
+from tests.functional.statements import counted
 
 EVN, PATIENT = "EVN||20261126", "PID|||{}^^^HOSP-A||Mamani^Eulalia^^^^^L|Challco|19700502|F"
 
@@ -327,3 +328,23 @@ def test_garbage_in_a_frame_is_answered_and_the_next_message_served(port: Port, 
             reply = read_frame(connection)
             assert b"MSA|A" in reply
         assert b"MSA|AA|" in reply
+
+
+@pytest.mark.parametrize("number", [3, 4, 5, 8, 9, 10, 11, 14])
+@pytest.mark.parametrize("value", ["\\X00\\", "x" * 1001], ids=["control character", "too long"])
+def test_what_an_answer_could_not_repeat_is_rejected_for_good_and_audited(
+    engine: Engine, renhice: Renhice, number: int, value: str
+) -> None:
+    header, *rest = engine.message("ADT^A28^ADT_A05", EVN, PATIENT.format("S-9")).split("\r")
+    fields = header.split("|")
+    fields[number] += f"^{value}"
+    with counted(renhice.database.engine) as seen:
+        refused = Reply(engine.exchange("\r".join(["|".join(fields), *rest]).encode()))
+    assert (refused["MSA-1"], refused.all("ERR")[0][2:4]) == ("AR", ["MSH^1", "102^Data type error^HL70357"])
+    written = [one.partition("(")[0].strip() for one in seen if one.startswith("INSERT")]
+    assert written == ["INSERT INTO audit_events"]
+
+
+def test_a_query_an_answer_could_not_repeat_is_rejected(engine: Engine) -> None:
+    refused = engine.send("QBP^Q22^QBP_Q21", "QPD|\\X01\\|q|@PID.5.1^Huaman~@PID.7^1984")
+    assert (refused["MSA-1"], refused.all("ERR")[0][2]) == ("AR", "QPD^1")
