@@ -70,6 +70,12 @@ def database_url(template_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def host() -> str:
+    """The name a served product is reached by."""
+    return "127.0.0.1"
+
+
+@pytest.fixture(scope="module")
 def settings(database_url: str, broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of this module: its own database and keys."""
     return Settings(

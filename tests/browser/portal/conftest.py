@@ -8,8 +8,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.functional.portal import conftest as functional
 
-host, ports, sandbox_files, settings, world = (
-    functional.host,
+ports, sandbox_files, settings, world = (
     functional.ports,
     functional.sandbox_files,
     functional.settings,

@@ -39,12 +39,6 @@ def ports() -> tuple[int, int]:
     return base + 19, base
 
 
-@pytest.fixture(scope="module")
-def host() -> str:
-    """The name browsers reach the product by."""
-    return HOST
-
-
 @pytest.fixture(scope="session")
 def sandbox_files(
     ports: tuple[int, int], tmp_path_factory: pytest.TempPathFactory
