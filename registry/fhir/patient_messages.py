@@ -58,12 +58,12 @@ def read_message(body: Json) -> Message:
     """A message Bundle of the event, and the history it is about; raises InvalidResource, Unprocessable."""
     validate(body, "Bundle")
     resources = [entry["resource"] for entry in body.get("entry", []) if "resource" in entry]
-    if body["type"] != "message" or not resources or resources[0]["resourceType"] != "MessageHeader":
+    if body["type"] != "message" or not resources or resources[0].get("resourceType") != "MessageHeader":
         fail("Bundle.entry", "must be a message that begins with its MessageHeader")
     header = resources[0]
     if header.get("eventUri") != EVENT:
         raise Unprocessable("Only the patient feed is taken here.", code="unknown-event", hint=f"Send {EVENT}.")
-    history = next((one for one in resources if one["resourceType"] == "Bundle" and one["type"] == "history"), None)
+    history = next((one for one in resources if one.get("resourceType") == "Bundle" and one["type"] == "history"), None)
     if history is None or not history.get("entry"):
         fail("Bundle.entry", "must hold a Bundle of type history with entries")
     if len(history["entry"]) > MOST_ENTRIES:

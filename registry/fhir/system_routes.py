@@ -38,5 +38,5 @@ def post_message() -> Response:
 def _is_submission(bundle: Json) -> bool:
     entries = bundle.get("entry")
     held = [one.get("resource") for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
-    documents = {one.get("resourceType") for one in held if isinstance(one, dict)} & {"List", "DocumentReference"}
-    return bundle.get("type") == "transaction" and bool(documents)
+    documents = any(one.get("resourceType") in ("List", "DocumentReference") for one in held if isinstance(one, dict))
+    return bundle.get("type") == "transaction" and documents

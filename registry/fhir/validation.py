@@ -47,6 +47,8 @@ def validate(body: Json, resource_type: str, root: str | None = None) -> Json:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise InvalidResource([_issue(one, root) for one in found[:MOST_ISSUES]]) from None
+    except (KeyError, TypeError):  # the library's answer to a resource within it whose type does not exist
+        fail(root, "holds what is no resource of FHIR R4")
     return body
 
 

@@ -71,6 +71,6 @@ def _is_readable(found: Record) -> bool:
     placed = {"subject" if found.resource_type in {"Condition", "MedicationStatement"} else "patient": {"display": "-"}}
     try:
         get_fhir_model_class(found.resource_type).model_validate(placed | found.resource)
-    except ValidationError:
+    except (ValidationError, KeyError, TypeError):  # the last two: a resource within it whose type does not exist
         return False
     return True

@@ -9,7 +9,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.functional.fhir.conftest import SYSTEMS, Json, rosa
+from tests.functional.fhir.conftest import SYSTEMS, Call, Json, rosa
 
 HEADERS = {"Authorization": "Bearer a"}
 QUERY = {"identifier": f"{SYSTEMS['a']}|G-1"}
@@ -139,3 +139,18 @@ def test_deep_big_and_double(app: Flask, body: bytes) -> None:
         "/fhir/Patient", query_string=QUERY, data=body, headers=HEADERS, content_type="application/fhir+json"
     )
     assert response.status_code in {400, 413}
+
+
+@pytest.mark.parametrize("kind", ["Nothing", "", 5, ["Patient"], None], ids=repr)
+def test_resources_whose_type_does_not_exist(call: Call, kind: Any) -> None:
+    """Within a Bundle, where the library that validates looks the type up and falls."""
+    resource = {} if kind is None else {"resourceType": kind}
+    request = {"method": "POST", "url": "Patient"}
+    for path, bundle in (("/fhir", "transaction"), ("/fhir", "batch"), ("/fhir/$process-message", "message")):
+        entry = {"resource": resource} | ({"request": request} if path == "/fhir" else {})
+        sent = {"resourceType": "Bundle", "type": bundle, "entry": [entry]}
+        refused = call("POST", path, sent, token="a-all")
+        inner = refused.json.get("entry", [{}])[0].get("response", {}).get("status", "")
+        assert refused.status_code == 400 or inner == "400", (bundle, refused.text)
+    document = {"resourceType": "Bundle", "type": "document", "entry": [{"resource": resource}]}
+    assert call("POST", "/fhir/DocumentReference/$check-ips", document, token="a-all").status_code in {200, 400}

@@ -216,8 +216,11 @@ def test_a_summary_has_the_minimum_content_of_an_ips() -> None:
     assert [one for one in check_ips(summary()) if one.severity == "error"] == []
 
 
-def test_what_is_no_fhir_is_left_out_and_named() -> None:
-    bundle = summary((A, allergy(PENICILLIN, category="food")))
+@pytest.mark.parametrize(
+    "spoilt", [{"category": "food"}, {"contained": [{"resourceType": "Nothing"}]}, {"contained": [{"resourceType": 5}]}]
+)
+def test_what_is_no_fhir_is_left_out_and_named(spoilt: Json) -> None:
+    bundle = summary((A, allergy(PENICILLIN, **spoilt)))
     assert of_type(bundle, "AllergyIntolerance") == []
     assert why_empty(section(bundle)) == "unavailable"
     assert "Falta lo que registra Hospital A" in section(bundle)["text"]["div"]
