@@ -14,7 +14,7 @@ from registry.access import Caller
 from registry.app import parts
 from registry.database import session
 from registry.directory.service import get_establishment
-from registry.errors import DomainError
+from registry.errors import DomainError, InvalidInput
 from registry.fhir import systems
 from registry.fhir.patient_answers import READ_RECORD, account, refused
 from registry.fhir.patient_identifiers import is_known_domain, own_members, tellable_identifiers
@@ -67,6 +67,8 @@ class Named:
 def search_patients(caller: Caller, search: Search) -> Json:
     """The searchset of one page; raises SearchTooWide, SearchBudgetSpent, UnknownDomain, InvalidInput."""
     named, facts = _named(search.of("_id"), search.of("identifier")), facts_of(search)
+    if named.documents and not named.directly:
+        _refuse_guesses(search)
     found = _named_hits(caller, named) if named.directly else _described(caller, named, facts)
     wanted = [hit for hit in found if _meets(caller, hit, search, named, facts)]
     shown = [(hit, _resource(caller, hit, named)) for hit in wanted]
@@ -81,6 +83,13 @@ def search_patients(caller: Caller, search: Search) -> Json:
     resources = [resource for _, resource in page]
     outcomes = [document_alone()] if alone else []
     return searchset(search, caller.client_id, resources, total=len(visible), more=more, outcomes=outcomes)
+
+
+def _refuse_guesses(search: Search) -> None:
+    """A document number is tried with one set of facts: each list of values would be many searches counted as one."""
+    lists = [one for one in search.criteria if len(one.values) > 1]
+    if any(one.name != "identifier" or not all(value.endswith("|") for value in one.values) for one in lists):
+        raise InvalidInput("With a document number each parameter has one value.", code="one-value-each")
 
 
 def _named(ids: Iterable[Criterion], identifiers: Iterable[Criterion]) -> Named:

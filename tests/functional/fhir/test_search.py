@@ -168,6 +168,21 @@ def test_a_document_goes_in_the_body_and_needs_a_name_or_a_birth_date(call: Call
     assert ids(post(call, {"identifier": f"{DNI}|40718294", "birthdate": "1984-07-19"}).json) == []
 
 
+def test_one_search_tries_one_document_number_with_one_set_of_facts(call: Call, kept: dict[str, Json]) -> None:
+    """Otherwise a search of the budget would be hundreds: twenty surnames for each of a dozen numbers."""
+    asked = {"identifier": f"{DNI}|40718293", "family": "Huaman"}
+    for more in (
+        {"family": "Quispe,Mamani,Huaman"},
+        {"birthdate": "1984-07-18,1984-07-19"},
+        {"identifier": f"{DNI}|40718292,{DNI}|40718293"},
+    ):
+        refused = post(call, asked | more)
+        code = refused.json["issue"][0]["details"]["coding"][0]["code"]
+        assert (refused.status_code, code) == (400, "one-value-each")
+    domains = f"{asked['identifier']}&identifier={A}|,https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/persona|"
+    assert ids(post(call, asked | {"identifier": domains}).json) == [person_of(kept["S-1"])]
+
+
 def test_only_the_domains_asked_for_are_shown(call: Call, kept: dict[str, Json]) -> None:
     assert kept
     query = {"family": "Huaman", "birthdate": "1984-07-19"}
