@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -20,6 +20,8 @@ CONTENT = f"{BACKPORT}/backport-payload-content"
 ID_ONLY = "id-only"
 MAX_URL = 500
 MAX_REASON = 200
+LONGEST = timedelta(days=36_525)
+"""A hundred years: an end of the year 9999 is one that the database keeps and nothing can read back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,22 @@ def _endpoint(channel: Json, refuses: Callable[[str], str | None]) -> str:
     if channel.get("payload", FHIR_JSON) != FHIR_JSON or _content(channel) != ID_ONLY:
         raise Unprocessable("Notifications are application/fhir+json and hold ids only.", code="payload-not-offered")
     url = str(channel.get("endpoint") or "")
-    parts = urlsplit(url) if len(url) <= MAX_URL and url.isascii() and url.isprintable() and " " not in url else None
-    if parts is None or not parts.hostname or parts.username or parts.password or "#" in url:
+    if not _is_address(url):
         fail("Subscription.channel.endpoint", "must be an absolute https address without user name or fragment")
     if refuses(url) is not None:
         raise Unprocessable("Notifications go to https addresses on the Internet only.", code="endpoint-refused")
     return url
+
+
+def _is_address(url: str) -> bool:
+    """Whether it is an absolute address with a host and a port that can be, and nothing secret or local in it."""
+    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url or "#" in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname and parts.port != 0 and not parts.username and not parts.password)
+    except ValueError:
+        return False
 
 
 def _content(channel: Json) -> str:
@@ -89,8 +101,8 @@ def _end(text: Any) -> datetime:
         moment = datetime.fromisoformat(str(text))
     except ValueError:
         fail("Subscription.end", "is not an instant")
-    if moment.tzinfo is None or moment <= now():
-        fail("Subscription.end", "must be an instant to come, with its time zone")
+    if moment.tzinfo is None or not now() < moment < now() + LONGEST:
+        fail("Subscription.end", "must be an instant of the next hundred years, with its time zone")
     return moment
 
 

@@ -288,6 +288,10 @@ def test_what_rests_for_a_month_is_over(world: World, receiver: Receiver) -> Non
         ("https://u:p@hooks.example.pe/", 400),
         ("https://hooks.example.pe/#x", 400),
         ("not an address", 400),
+        ("https://[x", 400),
+        ("https://[10.0.0.7]/", 400),
+        ("https://hooks.example.pe:99999/", 400),
+        ("https://hooks.example.pe:0/", 400),
         ("", 400),
     ],
 )
@@ -307,10 +311,22 @@ def test_an_address_that_leads_inside_is_refused(world: World, endpoint: str, co
         {"channel": {"payload": "application/xml"}},
         {"end": "2020-01-01T00:00:00Z"},
         {"end": "mañana"},
+        {"end": "9999-12-31T23:59:59-14:00"},
         {"surprise": 1},
         {"channel": 7},
     ],
-    ids=["query", "status", "channel", "header", "payload", "past", "no-instant", "unknown-element", "no-channel"],
+    ids=[
+        "query",
+        "status",
+        "channel",
+        "header",
+        "payload",
+        "past",
+        "no-instant",
+        "no-year",
+        "unknown-element",
+        "no-channel",
+    ],
 )
 def test_what_is_not_offered_is_said(world: World, receiver: Receiver, changes: dict[str, Any]) -> None:
     body = asked("merge", receiver.url)
