@@ -68,4 +68,4 @@ def test_a_record_beside_itself_is_not_divided_where_it_says_anything(facts: Dem
     one = Member(normalise(facts))
     tie = tie_between(MODEL, [one], [one])
     together = divide(MODEL, [[one], [one]]) == [[0, 1]]
-    assert together == (tie.bits >= MODEL.thresholds.pair)
+    assert together == (tie.bits >= max(MODEL.thresholds.pair, MODEL.thresholds.consistency))
