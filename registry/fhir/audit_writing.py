@@ -98,7 +98,8 @@ def _agent(code: str, who: Json, *, requestor: bool) -> Json:
 
 
 def _entities(event: AuditEvent) -> Iterator[Json]:
-    patient = event.source_record_id or event.person_id
+    record_id = event.source_record_id if event.holder_id in {None, event.establishment_id} else None
+    patient = record_id or event.person_id  # another holder's handle for its patient is between it and the registry
     if patient:
         yield _entity(f"Patient/{patient}", "1", "1", "Patient")
     if event.consent_id and event.outcome == "success":

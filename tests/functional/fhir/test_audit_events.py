@@ -63,6 +63,18 @@ def test_what_people_do_about_an_establishment_and_why_it_was_refused_is_not_sho
     assert "withheld" not in details
 
 
+def test_another_holders_handle_for_its_patient_is_not_shown(call: Call, put: Call, renhice: Renhice) -> None:
+    theirs = put("F-7", rosa(birthDate="1951-02-03"), token="b").json
+    person = theirs["link"][0]["other"]["reference"].removeprefix("Patient/")
+    ids = {"person_id": person, "establishment_id": IDS["a"], "source_record_id": theirs["id"], "holder_id": IDS["b"]}
+    with renhice.database.unit_of_work() as session:
+        for action in ("exchange:records:read", "exchange:document:read", "oauth:token:issued"):
+            record(session, Event(action=action, **ids))
+    found = events(call, patient=person)
+    assert len(found) >= 3
+    assert theirs["id"] not in str(found)
+
+
 def test_by_time_outcome_and_page(call: Call, patient: Json) -> None:
     assert events(call, date="ge2020-01-01", _count="2")
     assert events(call, date="lt2020-01-01") == []
