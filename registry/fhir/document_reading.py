@@ -15,6 +15,10 @@ from registry.fhir.wire import Json, fail
 LIST_TYPES = "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes"
 SHA256 = f"{systems.BASE}/StructureDefinition/hash-sha256"
 SIGNATURE = f"{systems.BASE}/StructureDefinition/firma-digital"
+MEDIA_TYPE = re.compile(r'[\w.+-]{1,80}/[\w.+-]{1,80}(?:; ?[\w.-]{1,40}="?[\w.+-]{1,80}"?){0,4}', re.ASCII)
+"""RFC 6838 §4.2, with plain parameters: it becomes a header of the request to the holder and of the answer."""
+
+SHA1_BYTES = 20
 MAX_SUBMISSION_BYTES = 1_048_576
 MOST_ENTRIES = 40
 MOST_SIGNATURES = 5
@@ -158,8 +162,10 @@ def _document(path: str, url: str, resource: Json, provenance: Json | None, endp
     attachment = content[0]["attachment"]
     if "data" in attachment:
         raise Unprocessable("The document itself is not taken.", code="not-kept-here", hint=REFUSED["Binary"])
-    if not attachment.get("contentType"):
-        fail(f"{path}.content[0].attachment.contentType", "is required")
+    if MEDIA_TYPE.fullmatch(attachment.get("contentType", "")) is None:
+        fail(f"{path}.content[0].attachment.contentType", "is required, and is a media type")
+    if "hash" in attachment and len(_bytes(attachment["hash"])) != SHA1_BYTES:
+        fail(f"{path}.content[0].attachment.hash", "must be a SHA-1 in base64")
     masters = [resource["masterIdentifier"]] if "masterIdentifier" in resource else resource.get("identifier")
     return SentDocument(
         full_url=url,
