@@ -1,5 +1,6 @@
 """The identifiers of a person that a record system may be told, and the systems they are of (IHE domains)."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from registry.access import Caller
@@ -8,7 +9,6 @@ from registry.directory.service import find_by_identifier_system
 from registry.fhir import systems
 from registry.fhir.wire import Json
 from registry.identity.service import LoadedMember, LoadedPerson
-from registry.locator.hiding import hidden_links
 
 OURS = frozenset({systems.PERSON, systems.SOURCE_RECORD})
 
@@ -18,15 +18,15 @@ def own_members(caller: Caller, person: LoadedPerson) -> list[LoadedMember]:
     return [one for one in person.members if one.establishment_id == caller.establishment_id and one.active]
 
 
-def tellable_identifiers(caller: Caller, person: LoadedPerson) -> list[Json]:
+def tellable_identifiers(caller: Caller, person: LoadedPerson, hidden: Collection[UUID]) -> list[Json]:
     """The person's id, the ids of one's own records, and local numbers.
 
     Others' local numbers are told only to an establishment that holds a record of the person, never one that is the
-    number of a document, and never one of an establishment whose link the person hides.
+    number of a document, and never one of an establishment whose link the person hides (`hidden`).
     """
     own = own_members(caller, person)
-    hidden = hidden_links(session(), person.person_id) - {caller.establishment_id}
-    told = [one for one in person.members if own and one.active and one.establishment_id not in hidden]
+    kept = {*hidden} - {caller.establishment_id}
+    told = [one for one in person.members if own and one.active and one.establishment_id not in kept]
     return [
         {"system": systems.PERSON, "value": str(person.person_id)},
         *({"system": systems.SOURCE_RECORD, "value": str(one.record_id)} for one in own),

@@ -27,6 +27,7 @@ from registry.identity.service import (
     load_person,
     match,
 )
+from registry.locator.hiding import hidden_links
 from registry.locator.service import locate_for
 
 MATCHED = "identity:person:matched"
@@ -110,7 +111,7 @@ def cross_reference(caller: Caller, query: PixQuery) -> Json:
     if person is None:
         raise unknown(caller, MATCHED, None, "sourceIdentifier Patient Identifier not found")
     account(caller, MATCHED, person.person_id)
-    identifiers = tellable_identifiers(caller, person)
+    identifiers = tellable_identifiers(caller, person, hidden_links(session(), person.person_id))
     wanted = [one for one in identifiers if _is_target(one, query)]
     references = [str(person.person_id), *(str(one.record_id) for one in own_members(caller, person))]
     parameters = [{"name": "targetIdentifier", "valueIdentifier": one} for one in wanted]

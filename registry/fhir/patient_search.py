@@ -37,6 +37,7 @@ from registry.identity.service import (
     load_person,
     preferred_of,
 )
+from registry.locator.hiding import hidden_links_of
 
 Hit = OwnRecord | LoadedPerson
 
@@ -70,8 +71,11 @@ def search_patients(caller: Caller, search: Search) -> Json:
     if named.documents and not named.directly:
         _refuse_guesses(search)
     found = _named_hits(caller, named) if named.directly else _described(caller, named, facts)
-    wanted = [hit for hit in found if _meets(caller, hit, search, named, facts)]
-    shown = [(hit, _resource(caller, hit, named)) for hit in wanted]
+    told = _told(caller, found)
+    wanted = [
+        hit for hit in found if _bears(told[_key(hit)], named.tokens) and _meets(caller, hit, search, named, facts)
+    ]
+    shown = [(hit, _resource(caller, hit, named, told[_key(hit)])) for hit in wanted]
     visible = [(hit, resource) for hit, resource in shown if resource["identifier"]]
     page = search.page_of(visible)
     for hit, _ in page:
@@ -165,8 +169,6 @@ def _meets(caller: Caller, hit: Hit, search: Search, named: Named, facts: Facts)
     identified = all(_carries(hit, documents) for documents in named.documents)
     if not identified or not all(_is_called(hit, ids) for ids in named.ids):
         return False
-    if not all(_bears(caller, hit, tokens) for tokens in named.tokens):
-        return False
     wanted = [read_token(value).code == "true" for value in search.values("active")]
     if wanted and _active(hit) not in wanted:
         return False
@@ -192,23 +194,36 @@ def _is_called(hit: Hit, ids: Collection[str]) -> bool:
     return str(_key(hit)) in {text.lower() for text in ids}
 
 
-def _bears(caller: Caller, hit: Hit, tokens: Collection[Token]) -> bool:
-    told = own_record(hit.member, "")["identifier"] if isinstance(hit, OwnRecord) else tellable_identifiers(caller, hit)
-    return any(token.matches(one.get("system"), one["value"]) for one in told for token in tokens)
+def _told(caller: Caller, found: Iterable[Hit]) -> dict[UUID, list[Json]]:
+    """The identifiers of each hit that the caller may be told."""
+    hits = list(found)
+    hidden = hidden_links_of(session(), [hit.person_id for hit in hits if isinstance(hit, LoadedPerson)])
+    return {
+        _key(hit): tellable_identifiers(caller, hit, hidden.get(hit.person_id, frozenset()))
+        if isinstance(hit, LoadedPerson)
+        else own_record(hit.member, "")["identifier"]
+        for hit in hits
+    }
+
+
+def _bears(told: Collection[Json], wanted: Iterable[Collection[Token]]) -> bool:
+    return all(
+        any(token.matches(one.get("system"), one["value"]) for one in told for token in tokens) for tokens in wanted
+    )
 
 
 def _active(hit: Hit) -> bool:
     return hit.member.active if isinstance(hit, OwnRecord) else True
 
 
-def _resource(caller: Caller, hit: Hit, named: Named) -> Json:
+def _resource(caller: Caller, hit: Hit, named: Named, told: Iterable[Json]) -> Json:
     """What is shown of a hit, with the identifiers of the domains asked for only."""
     if isinstance(hit, OwnRecord):
         shown = own_record(hit.member, str(hit.person_id))
     else:
         own = {document for one in own_members(caller, hit) for document in one.normalised.documents}
         shown = recognisable(hit, own.union(*named.documents))
-        more = [one for one in tellable_identifiers(caller, hit) if one["system"] != systems.PERSON]
+        more = [one for one in told if one["system"] != systems.PERSON]
         shown["identifier"] += [{"use": "secondary", **one} for one in more]
     if named.domains:
         shown["identifier"] = [one for one in shown["identifier"] if one.get("system") in named.domains]

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from tests.functional.fhir.conftest import MOTHERS_FAMILY, SYSTEMS, Call, Json, misspelt, rosa
+from tests.functional.statements import counted
 
 PATIENT = "/fhir/Patient"
 DNI = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/dni"
@@ -254,6 +255,17 @@ def test_each_person_shown_is_audited(call: Call, kept: dict[str, Json], renhice
         query = select(AuditEvent.person_id).where(AuditEvent.action == "identity:person:matched")
         matched = {str(one) for one in session.scalars(query.order_by(AuditEvent.recorded_at.desc()).limit(2))}
     assert matched == set(shown)
+
+
+def test_as_many_statements_for_seven_people_as_for_one(call: Call, kept: dict[str, Json], renhice: Renhice) -> None:
+    def asked(**query: Any) -> tuple[int, int]:
+        with counted(renhice.database.engine) as seen:
+            found = find(call, family="Tintayapa", birthdate="2001-03-04", **query)
+        return found["total"], len([one for one in seen if "audit_events" not in one])
+
+    assert kept
+    (one, few), (seven, many) = asked(given="Ana"), asked()
+    assert (one, seven, many) == (1, 7, few)
 
 
 def test_reading_needs_the_scope(call: Call) -> None:
