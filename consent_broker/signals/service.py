@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, any_, delete, exists, func, literal, select, update
+from sqlalchemy.orm import Session, aliased
 
 from consent_broker.signals.models import Signal, Subscription
 from registry.database import new_id, now
-from registry.directory.models import Establishment
+from registry.directory.models import Establishment, RecordSystem
 
 MAX_ATTEMPTS = 12
 HANDSHAKE = "handshake"
@@ -19,6 +19,9 @@ HANDSHAKE = "handshake"
 
 REQUESTED, ACTIVE, ERROR, OFF = "requested", "active", "error", "off"
 """Statuses of a subscription, as FHIR has them."""
+
+SUBSCRIBE = "system/Subscription.cruds"
+"""The scope of subscribing, and of being told."""
 
 LENT = timedelta(seconds=60)
 """How long a sender has before another may try: longer than any push may take."""
@@ -63,7 +66,9 @@ def lend_due(session: Session, limit: int = 100) -> list[Parcel]:
         select(Signal.id)
         .outerjoin(Subscription, Subscription.id == Signal.subscription_id)
         .where(Signal.delivered_at.is_(None), Signal.available_at <= now(), Signal.attempts < MAX_ATTEMPTS)
-        .where(Subscription.id.is_(None) | (Subscription.status == ACTIVE) | (Signal.kind == HANDSHAKE))
+        .where(
+            Subscription.id.is_(None) | (_is_served() & ((Subscription.status == ACTIVE) | (Signal.kind == HANDSHAKE)))
+        )
         .order_by(Signal.available_at, Signal.id)
         .limit(limit)
         .with_for_update(of=Signal, skip_locked=True)
@@ -91,6 +96,19 @@ def lend_due(session: Session, limit: int = 100) -> list[Parcel]:
     )
     rows = session.execute(lend, execution_options={"synchronize_session": False}).all()
     return sorted((Parcel(*row) for row in rows if row.endpoint), key=lambda parcel: parcel.signal_id)
+
+
+def _is_served() -> ColumnElement[bool]:
+    """Whether the record system that subscribed would be served if it called now; until then its events wait."""
+    active = aliased(Establishment)
+    return exists().where(
+        RecordSystem.client_id == Subscription.client_id,
+        RecordSystem.suspended_at.is_(None),
+        RecordSystem.accredited_from <= now(),
+        RecordSystem.accredited_until > now(),
+        literal(SUBSCRIBE) == any_(RecordSystem.scopes),
+        RecordSystem.establishment_id.in_(select(active.id).where(active.active)),
+    )
 
 
 def settle(session: Session, signal_id: UUID, error: str | None) -> None:

@@ -17,7 +17,7 @@ from consent_broker.signals.fhir_subscription import (
     status_of,
 )
 from consent_broker.signals.models import Subscription
-from consent_broker.signals.service import OFF, REQUESTED
+from consent_broker.signals.service import OFF, REQUESTED, SUBSCRIBE
 from consent_broker.signals.topics import TOPICS, canonical
 from registry.access import caller, require_scope
 from registry.app import parts
@@ -30,7 +30,6 @@ from registry.fhir.searching import read_search, searchset
 from registry.fhir.validation import validate
 from registry.fhir.wire import Json
 
-SCOPE = "system/Subscription.cruds"
 OPERATIONS = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
 
 SUBSCRIPTION = Resource(
@@ -51,7 +50,7 @@ blueprint = fhir_blueprint(SUBSCRIPTION)
 @blueprint.before_request
 def require_right() -> None:
     """Refuse callers without the scope before anything is done."""
-    require_scope(caller(), SCOPE)
+    require_scope(caller(), SUBSCRIBE)
 
 
 @blueprint.post("")

@@ -22,6 +22,7 @@ from consent_broker.signals.topics import canonical
 from matching.key_scheme import key_scheme
 from registry import outbox
 from registry.database import new_id, now
+from registry.directory.models import RecordSystem
 from registry.identity.models import Membership, SourceRecord
 from registry.identity.notices import MERGED, UNLINKED, tell
 from tests.functional.exchange.conftest import free_port, served
@@ -230,6 +231,29 @@ def test_an_operator_sends_it_again_too(world: World, receiver: Receiver) -> Non
     world.transact(lambda session: replay(session, world.holding.establishment_id, since))
     deliver(world)
     assert "event-notification" in {one["type"] for one in receiver.said()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"suspended_at": now()}, {"accredited_until": now() - timedelta(days=1)}, {"scopes": ["system/Patient.rs"]}],
+    ids=["suspended", "accreditation-ended", "without-the-scope"],
+)
+def test_a_system_that_is_not_served_is_not_told_until_it_is_again(
+    world: World, receiver: Receiver, change: dict[str, Any]
+) -> None:
+    subscribe(world, world.holding, "merge", receiver)
+    receiver.arrived.clear()
+    mine = RecordSystem.client_id == world.holding.client_id
+    query = select(*(getattr(RecordSystem, name) for name in change)).where(mine)
+    [before] = world.transact(lambda session: session.execute(query).all())
+    world.transact(lambda session: session.execute(update(RecordSystem).where(mine).values(change)))
+    happen(world, MERGED)
+    deliver(world)
+    again = update(RecordSystem).where(mine).values(dict(zip(change, before, strict=True)))
+    world.transact(lambda session: session.execute(again))
+    assert receiver.arrived == []
+    deliver(world)
+    assert len(receiver.said()) == 1
 
 
 def test_what_was_told_can_be_read_again(world: World, receiver: Receiver) -> None:
