@@ -221,13 +221,18 @@ def display_name(session: Session, sealer: Sealer, professional: Professional) -
 
 def display_names(session: Session, sealer: Sealer, ids: Collection[UUID]) -> dict[UUID, str]:
     """The names of many professionals in one statement; one who is unknown or was erased has no entry."""
+    return {key: one.display_name for key, one in personal_data_of(session, sealer, ids).items()}
+
+
+def personal_data_of(session: Session, sealer: Sealer, ids: Collection[UUID]) -> dict[UUID, PersonalData]:
+    """`personal_data` of many professionals in one statement; one who is unknown or was erased has no entry."""
     query = (
         select(Professional.sealed, DataKey)
         .join(DataKey, DataKey.owner_id == Professional.id)
         .where(Professional.id.in_(ids))
     )
     return {
-        key.owner_id: _personal(sealer.unseal(key, sealed, PROFESSIONAL_CONTEXT)).display_name
+        key.owner_id: _personal(sealer.unseal(key, sealed, PROFESSIONAL_CONTEXT))
         for sealed, key in session.execute(query)
     }
 

@@ -14,7 +14,7 @@ from registry.audit.service import record
 from registry.database import now, session
 from registry.directory.listing import Places, Practices, list_affiliations, list_places, list_professionals
 from registry.directory.models import Establishment, Professional
-from registry.directory.service import personal_data
+from registry.directory.service import PersonalData, personal_data_of
 from registry.errors import NotFound
 from registry.fhir import systems
 from registry.fhir.answers import answer, answer_read
@@ -101,10 +101,12 @@ def _practitioners(search: Search, offset: int, limit: int) -> Sequence[Json]:
     wanted = Practices(
         ids=_ids(search, "_id"), registrations=_registrations(search), active=_flag(search, "active", "true")
     )
-    return [_practitioner(one) for one in list_professionals(session(), wanted, offset, limit)]
+    found = list_professionals(session(), wanted, offset, limit)
+    known = personal_data_of(session(), parts().sealer, [one.id for one in found])
+    return [_practitioner(one, known.get(one.id)) for one in found]
 
 
-def _practitioner(professional: Professional) -> Json:
+def _practitioner(professional: Professional, data: PersonalData | None) -> Json:
     event = Event(
         action=READ_PROFESSIONAL,
         professional_id=professional.id,
@@ -114,7 +116,7 @@ def _practitioner(professional: Professional) -> Json:
         actor_role="record-system",
     )
     record(session(), event)
-    return practitioner(professional, personal_data(session(), parts().sealer, professional))
+    return practitioner(professional, data)
 
 
 def _roles(search: Search, offset: int, limit: int) -> Sequence[Json]:

@@ -73,20 +73,27 @@ def endpoint(place: Establishment) -> Json:
     }
 
 
-def practitioner(professional: Professional, said: PersonalData) -> Json:
-    """A professional by name and registration; the identity document is nobody's business here."""
+def practitioner(professional: Professional, said: PersonalData | None) -> Json:
+    """A professional by name and registration, one whose data were erased by registration alone.
+
+    The identity document is nobody's business here.
+    """
     number = {"use": "official", "system": COLLEGIATE, "value": f"{professional.college}-{professional.number}"}
     code: Json = {"text": professional.college}
     if professional.college in COLLEGE_CODES:
         code["coding"] = [{"system": COLLEGES, "code": COLLEGE_CODES[professional.college]}]
-    mother = [{"url": systems.MOTHERS_FAMILY, "valueString": said.maternal_surname}] if said.maternal_surname else []
-    name: Json = {"use": "official", "family": said.paternal_surname, "given": said.names.split()}
     return _resource("Practitioner", professional, professional.updated_at) | {
         "identifier": [number],
         "active": professional.able_to_practise,
-        "name": [name | ({"_family": {"extension": mother}} if mother else {})],
         "qualification": [{"identifier": [{"system": COLLEGIATE, "value": professional.number}], "code": code}],
+        **({"name": [_name(said)]} if said else {}),
     }
+
+
+def _name(said: PersonalData) -> Json:
+    mother = [{"url": systems.MOTHERS_FAMILY, "valueString": said.maternal_surname}] if said.maternal_surname else []
+    name: Json = {"use": "official", "family": said.paternal_surname, "given": said.names.split()}
+    return name | ({"_family": {"extension": mother}} if mother else {})
 
 
 def practitioner_role(affiliation: Affiliation, moment: datetime) -> Json:

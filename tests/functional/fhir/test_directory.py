@@ -3,17 +3,20 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from fhir.resources.R4B.bundle import Bundle
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from registry.directory.administration import Desk
 from registry.directory.loading import load, parse
+from registry.sealing import DataKey
 from tests.functional.fhir.conftest import IDS, SYSTEMS, Call, Json
+from tests.functional.statements import counted
 
 RENIPRESS = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/renipress"
 STANDING = (("CMP", True, None), ("CEP", True, "2026-02-01"), ("CMP", False, None))
@@ -110,3 +113,17 @@ def test_identifier_systems_are_for_everyone(call: Call) -> None:
     assert call("GET", "/fhir/NamingSystem", query_string={"kind": "root"}, token="").json["total"] == 0
     for unknown in ("hc-99999999", "nada", "%00"):
         assert call("GET", f"/fhir/NamingSystem/{unknown}", token="").status_code in {400, 404}
+
+
+def test_one_erased_professional_hides_no_others_and_each_costs_no_statement(call: Call, renhice: Renhice) -> None:
+    found = find(call, "Practitioner")
+    with counted(renhice.database.engine) as seen:
+        find(call, "Practitioner")
+    assert len([one for one in seen if "data_keys" in one]) == 1
+    doctor = find(call, "Practitioner", identifier="CMP-054322")[0]
+    with renhice.database.unit_of_work() as session:
+        session.execute(delete(DataKey).where(DataKey.owner_id == UUID(doctor["id"])))
+    left = find(call, "Practitioner")
+    assert [one["id"] for one in left] == [one["id"] for one in found]
+    assert [one["id"] for one in left if "name" not in one] == [doctor["id"]]
+    assert call("GET", f"/fhir/Practitioner/{doctor['id']}", token="a-all").status_code == 200
