@@ -37,11 +37,6 @@ def share(ranks: Mapping[str, int], word: str) -> float:
     return UNLISTED_SHARE if rank is None else max(SHARE_OF_FIRST / (rank + 5), UNLISTED_SHARE)
 
 
-def is_surname(word: str) -> bool:
-    """Whether the word is a surname more readily than a given name."""
-    return len(word) > 2 and SURNAME_RANKS.get(word, 10_000) < GIVEN_RANKS.get(word, 20_000)
-
-
 def is_given(word: str) -> bool:
     """Whether the word is a given name more readily than a surname."""
     return GIVEN_RANKS.get(word, 10_000) <= SURNAME_RANKS.get(word, 9_999)

@@ -110,10 +110,6 @@ def _actors(terms: Terms, renipress: dict[UUID, str]) -> list[Json]:
     return found
 
 
-def _types(terms: Terms) -> list[str]:
-    return sorted(FHIR_TYPES[one] for one in terms.categories or ())
-
-
 def _holders(terms: Terms, renipress: dict[UUID, str]) -> list[Json]:
     return [
         {

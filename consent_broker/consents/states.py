@@ -114,6 +114,7 @@ def list_states(
     ends_before: datetime | None = None,
     limit: int | None = None,
 ) -> list[ConsentState]:
+    """Newest states: of these persons, else of these ids, else `limit` at most of those over by `ends_before`."""
     if person_ids is not None:
         rows = session.execute(OF_PERSONS, {"person_ids": list(person_ids)})
     elif consent_ids is not None:
