@@ -17,10 +17,10 @@ from joserfc.jwk import ECKey
 from registry.directory.administration import Desk
 from registry.directory.loading import load, parse
 from sandbox import story
-from tests.functional.portal.conftest import host, ports, sandbox_files, settings, world
+from tests.functional.portal.conftest import ports, sandbox_files, settings, world
 from tests.functional.portal.world import HOST, Visitor, World, serve
 
-__all__ = ["host", "ports", "sandbox_files", "settings", "world"]
+__all__ = ["ports", "sandbox_files", "settings", "world"]
 HERE = Path(__file__).parent
 SCOPES = ["access-request", "launch", "offline_access", "patient/AllergyIntolerance.rs", "patient/Encounter.rs",
           "system/Patient.cu", "system/Patient.rs", "system/Patient.d", "system/Organization.rs"]  # fmt: skip
