@@ -1,7 +1,7 @@
 """Who takes part: look-ups of establishments, record systems, professionals and staff, and whether each may act now."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -95,6 +95,11 @@ def list_establishments(session: Session, ids: Collection[UUID] | None = None) -
 def find_by_identifier_system(session: Session, system: str) -> Establishment | None:
     """The establishment whose local numbers carry that identifier system."""
     return session.scalar(select(Establishment).where(Establishment.identifier_system == system))
+
+
+def list_by_identifier_systems(session: Session, systems: Collection[str]) -> Sequence[Establishment]:
+    """The establishments whose local numbers carry any of those identifier systems."""
+    return session.scalars(select(Establishment).where(Establishment.identifier_system.in_(systems))).all()
 
 
 def find_by_namespace(session: Session, namespace: str) -> Establishment | None:

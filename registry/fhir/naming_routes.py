@@ -6,7 +6,7 @@ from flask import Response
 
 from registry.database import session
 from registry.directory.models import Establishment
-from registry.directory.service import find_by_identifier_system, get_establishment
+from registry.directory.service import get_establishment, list_by_identifier_systems
 from registry.errors import NotFound
 from registry.fhir import systems
 from registry.fhir.answers import answer, answer_read
@@ -84,10 +84,8 @@ def read_system(system_id: str) -> Response:
 
 
 def _local(search: Search) -> Iterator[Json]:
-    for value in search.values("value"):
-        place = find_by_identifier_system(session(), value)
-        if place is not None:
-            yield _of(place)
+    if values := search.values("value"):
+        yield from map(_of, list_by_identifier_systems(session(), values))
 
 
 def _of(place: Establishment) -> Json:
