@@ -84,7 +84,7 @@ def _chain(x5c: Any) -> tuple[Certificate, ...]:
 
 def _digests(sigd: Any) -> dict[str, bytes]:
     said = sigd if isinstance(sigd, dict) else {}
-    if said.get("mId") != BY_HASH or said.get("hashM") not in SHA256:
+    if said.get("mId") != BY_HASH or str(said.get("hashM")) not in SHA256:
         raise BadSignatureError(Reason.UNSUPPORTED)
     uris, hashes = said.get("pars"), said.get("hashV")
     if not isinstance(uris, list) or not isinstance(hashes, list) or not 0 < len(uris) == len(hashes) <= MOST_DOCUMENTS:

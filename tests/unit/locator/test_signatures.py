@@ -14,6 +14,7 @@ from registry.locator.signatures.judging import Judgement, judge
 from registry.locator.signatures.signed import Reason, State
 from registry.locator.signatures.trust import TrustAnchors
 from tests.unit.locator.signing import (
+    BY_HASH,
     DAY,
     NOW,
     Party,
@@ -139,13 +140,14 @@ def test_the_moment_of_receipt_counts() -> None:
     [
         ({"alg": "none"}, Reason.UNSUPPORTED),
         ({"alg": "HS256"}, Reason.UNSUPPORTED),
+        ({"sigD": {"mId": BY_HASH, "hashM": ["S256"]}}, Reason.UNSUPPORTED),
         ({"alg": ["ES256"]}, Reason.UNSUPPORTED),
         ({"x5c": []}, Reason.UNSUPPORTED),
         ({"x5c": ["@@"]}, Reason.UNREADABLE),
         ({"sigD": {"mId": "x"}}, Reason.UNSUPPORTED),
         ({"b64": False}, Reason.UNSUPPORTED),
     ],
-    ids=["none", "hmac", "list", "no-certificate", "bad-certificate", "no-hash", "b64"],
+    ids=["none", "hmac", "hash-list", "list", "no-certificate", "bad-certificate", "no-hash", "b64"],
 )
 def test_a_header_that_is_not_taken(more: dict[str, Any], reason: Reason) -> None:
     assert judged("application/jose", reheaded(sign_jws(SIGNER, {URI: BYTES}), more)).reason is reason
