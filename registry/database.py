@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, text
+from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from uuid_utils.compat import uuid7
 
@@ -116,6 +117,16 @@ class UnitOfWork:
         """Release the connection and stop being current."""
         self.session.close()
         _current.reset(self._token)
+
+
+def take_turns(session: Session, *keys: bytes) -> None:
+    """Wait until nobody else holds any of these keys, and hold them to the end of the transaction.
+
+    For checks that must see what those before them wrote. Who takes several names them always in the same order.
+    """
+    for key in keys:
+        number = int.from_bytes(sha256(key).digest()[:8], signed=True)
+        session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 _current: ContextVar[Session] = ContextVar("renhice_session")

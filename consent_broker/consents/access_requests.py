@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -24,8 +23,8 @@ from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.calendar import LIMA
-from registry.database import new_id, now
-from registry.directory.service import get_establishment, get_professional, professional_may_act
+from registry.database import new_id, now, take_turns
+from registry.directory.service import unable_to_act
 from registry.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unprocessable
 from registry.identity.service import is_deceased, resolve_replaced
 
@@ -91,8 +90,7 @@ def _end(asking: Asking, moment: datetime) -> datetime:
 
 def _take_turns(session: Session, asking: Asking) -> None:
     """Two at once about one person from one establishment go one after the other, so that the second sees the first."""
-    key = sha256(b"access-request" + asking.establishment_id.bytes + asking.person_id.bytes).digest()
-    session.execute(select(func.pg_advisory_xact_lock(int.from_bytes(key[:8], signed=True))))
+    take_turns(session, b"access-request" + asking.establishment_id.bytes + asking.person_id.bytes)
 
 
 def _find_same(session: Session, asking: Asking, moment: datetime) -> AccessRequest | None:
@@ -161,9 +159,7 @@ def _make(session: Session, asking: Asking) -> AccessRequest:
 
 
 def _require_able(session: Session, asking: Asking, moment: datetime) -> None:
-    professional = get_professional(session, asking.professional_id)
-    establishment = get_establishment(session, asking.establishment_id)
-    reason = professional_may_act(session, professional, establishment, moment)
+    reason = unable_to_act(session, asking.professional_id, asking.establishment_id, moment)
     if reason is None:
         return
     refusal = _refused(asking, reason)

@@ -14,7 +14,7 @@ from registry.audit.models import AuditEvent
 from registry.database import now
 from registry.directory.models import Representation
 from registry.directory.representatives import Basis, get_representation
-from registry.directory.service import get_establishment, get_professional_by_registration, professional_may_act
+from registry.directory.service import get_establishment, get_professional_by_registration, unable_to_act
 from registry.errors import Forbidden, NotFound, TooManyRequests, Unprocessable
 from registry.identity.service import load_person, resolve_replaced
 from registry.locator.service import locate
@@ -43,7 +43,7 @@ def record_at_establishment(
     """
     professional = get_professional_by_registration(session, attending.college, attending.number)
     place = get_establishment(session, caller.establishment_id)
-    fault = professional_may_act(session, professional, place, now())
+    fault = unable_to_act(session, professional.id, place.id, now())
     if fault:
         raise Forbidden(
             "The professional may not act at this establishment.",

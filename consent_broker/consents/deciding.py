@@ -12,22 +12,24 @@ from consent_broker.consents.directives import AccessQuery, Directive, Kind
 from consent_broker.consents.states import ConsentState, list_consents
 from consent_broker.consents.vocabulary import Status
 from registry.database import now
-from registry.directory.service import get_establishment, get_professional, professional_may_act
-from registry.identity.service import is_deceased, list_person_ids
+from registry.directory.service import get_establishment, unable_to_act
+from registry.identity.service import Life, life_of
 from registry.locator.service import locate
 
 CARE_LASTS = timedelta(days=90)
 """How long after an establishment last sent a person's record its professionals count as treating them."""
 
 
-def find_directives(session: Session, person_id: UUID, under: UUID | None = None) -> list[Directive]:
+def find_directives(
+    session: Session, person_id: UUID, under: UUID | None = None, life: Life | None = None
+) -> list[Directive]:
     """What a person directed and what of it has ended: the decision function's second argument.
 
     With `under`, of the permissions only that consent, or the one that superseded it: what was granted under a consent
     ends with it, whatever else the person permits. Of persons this one replaced the objections hold, the permissions
-    do not: a merge never widens.
+    do not: a merge never widens. `life` is the person's, where the caller knows it.
     """
-    states = list_consents(session, {person_id, *list_person_ids(session, person_id)})
+    states = list_consents(session, (life or life_of(session, person_id)).ids)
     decided = {Status.ACTIVE, Status.REVOKED, Status.EXPIRED}
     held = [state.directive for state in states if state.status in decided]
     mine = [one for one in held if one.person_id == person_id or one.kind is Kind.OBJECTION]
@@ -49,14 +51,15 @@ def _current(consent_id: UUID, states: dict[UUID, ConsentState]) -> UUID:
 
 def decide_access(session: Session, query: AccessQuery, under: UUID | None = None) -> Decision:
     """Decide by what stands in the database now."""
-    directives = find_directives(session, query.person_id, under)
-    return decide(_informed(session, query, directives), directives, now())
+    life = life_of(session, query.person_id)
+    directives = find_directives(session, query.person_id, under, life)
+    return decide(_informed(session, replace(query, deceased=life.deceased), directives), directives, now())
 
 
 def _informed(session: Session, query: AccessQuery, directives: Sequence[Directive]) -> AccessQuery:
     """The question with what the answer turns on: a death, the kind of establishment, whether somebody treats."""
-    if is_deceased(session, query.person_id):
-        return replace(query, deceased=True)
+    if query.deceased:
+        return query
     if any(one.establishment_category or one.establishment_sector for one in directives):
         place = get_establishment(session, query.establishment_id)
         query = replace(query, establishment_category=place.category, establishment_sector=place.sector)
@@ -72,10 +75,8 @@ def treats(session: Session, query: AccessQuery, moment: datetime) -> bool:
     """
     if query.professional_id is None:
         return False
-    professional = get_professional(session, query.professional_id)
-    place = get_establishment(session, query.establishment_id)
     attended = any(
-        one.establishment_id == place.id and one.last_received > moment - CARE_LASTS
+        one.establishment_id == query.establishment_id and one.last_received > moment - CARE_LASTS
         for one in locate(session, query.person_id)
     )
-    return attended and professional_may_act(session, professional, place, moment) is None
+    return attended and unable_to_act(session, query.professional_id, query.establishment_id, moment) is None

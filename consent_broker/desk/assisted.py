@@ -25,7 +25,7 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.calendar import LIMA
 from registry.database import new_id, now
-from registry.directory.service import colleagues, get_establishment, get_professional, professional_may_act
+from registry.directory.service import colleagues, unable_to_act
 from registry.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unprocessable
 from registry.identity.service import load_person
 from registry.sealing import Sealer
@@ -131,13 +131,8 @@ def decline(session: Session, assisted_id: UUID, professional_id: UUID) -> None:
 def find_open(session: Session, assisted_id: UUID, professional_id: UUID) -> tuple[AssistedConsent, AccessRequest]:
     """A statement of an establishment where the professional may act now; raises NotFound, Conflict when it is over."""
     row = session.get(AssistedConsent, assisted_id, populate_existing=True)
-    place = get_establishment(session, row.establishment_id) if row else None
     moment = now()
-    if (
-        row is None
-        or place is None
-        or professional_may_act(session, get_professional(session, professional_id), place, moment)
-    ):
+    if row is None or unable_to_act(session, professional_id, row.establishment_id, moment):
         raise NotFound("There is no such statement.", code="unknown-statement")
     if row.status != "open" or row.expires_at <= moment:
         raise Conflict("This statement has been answered, or an hour has passed.", code="statement-over")
@@ -223,8 +218,7 @@ def _require_restraint(session: Session, request: AccessRequest, moment: datetim
 
 
 def _require_able(session: Session, professional_id: UUID, request: AccessRequest, moment: datetime) -> None:
-    place = get_establishment(session, request.establishment_id)
-    fault = professional_may_act(session, get_professional(session, professional_id), place, moment)
+    fault = unable_to_act(session, professional_id, request.establishment_id, moment)
     if fault:
         raise Forbidden(
             "The professional may not act now.", code=fault, audit=_refused(request, professional_id, fault)

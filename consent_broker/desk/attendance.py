@@ -7,7 +7,6 @@ same professional's statements yield nothing for a day.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -28,8 +27,8 @@ from consent_broker.desk.models import Attendance
 from consent_broker.desk.notices import tell_later
 from registry.audit.event import Event
 from registry.audit.service import record
-from registry.database import new_id, now
-from registry.directory.service import get_establishment, get_professional, professional_may_act
+from registry.database import new_id, now, take_turns
+from registry.directory.service import unable_to_act
 from registry.errors import Forbidden, NotFound, TooManyRequests
 from registry.identity.service import resolve_replaced
 from registry.locator.service import locate
@@ -150,11 +149,10 @@ def _put(session: Session, stating: Stating, standing: Standing, token: bytes, m
 
 
 def _require_care(session: Session, stating: Stating, moment: datetime) -> None:
-    place = get_establishment(session, stating.establishment_id)
-    fault = professional_may_act(session, get_professional(session, stating.professional_id), place, moment)
+    fault = unable_to_act(session, stating.professional_id, stating.establishment_id, moment)
     if fault:
         raise Forbidden("The professional may not act now.", code=fault, audit=_refused(stating, fault))
-    if all(one.establishment_id != place.id for one in locate(session, stating.person_id)):
+    if all(one.establishment_id != stating.establishment_id for one in locate(session, stating.person_id)):
         raise Forbidden(
             "Your establishment holds no record of this patient.",
             code="no-record-held",
@@ -165,9 +163,7 @@ def _require_care(session: Session, stating: Stating, moment: datetime) -> None:
 
 def _take_turns(session: Session, stating: Stating) -> None:
     """One at a time for a professional and for a person, always in that order."""
-    for key in (b"attends" + stating.professional_id.bytes, b"attended" + stating.person_id.bytes):
-        number = int.from_bytes(sha256(key).digest()[:8], signed=True)
-        session.execute(select(func.pg_advisory_xact_lock(number)))
+    take_turns(session, b"attends" + stating.professional_id.bytes, b"attended" + stating.person_id.bytes)
 
 
 def _living(session: Session, stating: Stating, token: bytes, moment: datetime) -> Attendance | None:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from consent_broker.consents.access_requests import current_status, find_pending_request
 from consent_broker.consents.models import AccessRequest
 from consent_broker.desk.models import ShortCode, WrongCode
-from registry.database import new_id, now
+from registry.database import new_id, now, take_turns
 from registry.errors import Conflict, TooManyRequests
 from registry.sealing import Sealer
 
@@ -150,8 +150,7 @@ def _token(sealer: Sealer, code: str) -> bytes:
 
 def _take_turns(session: Session, subject: bytes) -> None:
     """One at a time for one human, so that guesses made at once are counted one after the other."""
-    key = sha256(b"wrong-code" + subject).digest()
-    session.execute(select(func.pg_advisory_xact_lock(int.from_bytes(key[:8], signed=True))))
+    take_turns(session, b"wrong-code" + subject)
 
 
 def _require_patience(session: Session, subject: bytes, moment: datetime) -> None:

@@ -6,7 +6,6 @@ five minutes and three tries, and permits no more than a week.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from hmac import compare_digest
 from typing import NoReturn
 from uuid import UUID
@@ -25,8 +24,8 @@ from consent_broker.desk.sms_words import HIDDEN, code_message
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.calendar import LIMA
-from registry.database import new_id, now
-from registry.directory.service import display_name, get_establishment, get_professional, professional_may_act
+from registry.database import new_id, now, take_turns
+from registry.directory.service import display_name, get_establishment, get_professional, unable_to_act
 from registry.errors import Conflict, Forbidden, TooManyRequests, Unprocessable
 from registry.messages.phones import find_mobile
 from registry.messages.port import Letter
@@ -198,9 +197,7 @@ def _count_wrong(session: Session, code: SmsCode, request: AccessRequest) -> NoR
 
 def _take_turns(session: Session, request: AccessRequest) -> None:
     """One at a time for an establishment and for a person, always in that order."""
-    for key in (b"sms-place" + request.establishment_id.bytes, b"sms-person" + request.person_id.bytes):
-        number = int.from_bytes(sha256(key).digest()[:8], signed=True)
-        session.execute(select(func.pg_advisory_xact_lock(number)))
+    take_turns(session, b"sms-place" + request.establishment_id.bytes, b"sms-person" + request.person_id.bytes)
 
 
 def _require_restraint(session: Session, request: AccessRequest, moment: datetime) -> None:
@@ -221,8 +218,7 @@ def _require_restraint(session: Session, request: AccessRequest, moment: datetim
 
 
 def _require_able(session: Session, request: AccessRequest, moment: datetime) -> None:
-    professional = get_professional(session, request.professional_id)
-    fault = professional_may_act(session, professional, get_establishment(session, request.establishment_id), moment)
+    fault = unable_to_act(session, request.professional_id, request.establishment_id, moment)
     if fault:
         raise Forbidden("The professional may not act now.", code=fault, audit=_refused(request, SENT, fault))
 

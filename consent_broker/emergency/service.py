@@ -8,7 +8,6 @@ An objection the person made to emergencies as such (purpose BTG) is respected; 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -31,8 +30,8 @@ from consent_broker.emergency.vocabulary import (
 )
 from registry.audit.event import Detail, Event
 from registry.audit.service import record
-from registry.database import new_id, now
-from registry.directory.service import get_establishment, get_professional, professional_may_act
+from registry.database import new_id, now, take_turns
+from registry.directory.service import unable_to_act
 from registry.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unprocessable
 from registry.identity.service import list_person_ids, resolve_replaced
 from registry.sealing import Sealer
@@ -195,9 +194,7 @@ def _check_words(declared: Declared) -> None:
 
 
 def _require_able(session: Session, asking: Asking, moment: datetime) -> None:
-    professional = get_professional(session, asking.professional_id)
-    establishment = get_establishment(session, asking.establishment_id)
-    reason = professional_may_act(session, professional, establishment, moment)
+    reason = unable_to_act(session, asking.professional_id, asking.establishment_id, moment)
     if reason is None and is_suspended(session, asking.professional_id):
         reason = "emergency-suspended"
     if reason is not None:
@@ -215,8 +212,7 @@ def is_suspended(session: Session, professional_id: UUID) -> bool:
 
 def _take_turns(session: Session, professional_id: UUID) -> None:
     """A professional's declarations go one after the other, so that each sees those before it."""
-    key = sha256(b"emergency" + professional_id.bytes).digest()
-    session.execute(select(func.pg_advisory_xact_lock(int.from_bytes(key[:8], signed=True))))
+    take_turns(session, b"emergency" + professional_id.bytes)
 
 
 def _require_restraint(session: Session, settings: Settings, case: EmergencyAccess, moment: datetime) -> None:

@@ -81,16 +81,17 @@ def _may_receive_codes(redirect_uri: str) -> bool:
 def find_client(session: Session, client_id: str, moment: datetime) -> Client | None:
     """The client of that id, usable or not (`unusable` says why); None when unknown."""
     found = find_record_system(session, client_id) if _CLIENT_ID.fullmatch(client_id) else None
-    return None if found is None else _client(found, moment)
+    return None if found is None else client_of(found, moment)
 
 
 def is_app_origin(session: Session, origin: str, moment: datetime) -> bool:
     """Whether pages of that origin are those of an app that may be served now (a CORS preflight names no client)."""
-    apps = (_client(system, moment) for system in list_record_systems(session))
+    apps = (client_of(system, moment) for system in list_record_systems(session))
     return any(app.unusable is None and app.may_call_from(origin) for app in apps)
 
 
-def _client(system: RecordSystem, moment: datetime) -> Client:
+def client_of(system: RecordSystem, moment: datetime) -> Client:
+    """A record system of the directory as a client, usable at that moment or not."""
     return Client(
         client_id=system.client_id,
         profile=PROFILES[system.profile],

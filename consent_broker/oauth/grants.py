@@ -34,8 +34,12 @@ class Reader:
 def find_grant(session: Session, grant_id: UUID) -> OAuthGrant | None:
     """A grant that has neither ended nor been revoked, read anew."""
     grant = session.get(OAuthGrant, grant_id, populate_existing=True)
-    alive = grant is not None and grant.revoked_at is None and grant.expires_at > now()
-    return grant if grant is not None and alive and _says_what_holds(session, grant) else None
+    return grant if grant is not None and is_alive(session, grant) else None
+
+
+def is_alive(session: Session, grant: OAuthGrant) -> bool:
+    """Whether a grant has neither ended nor been revoked."""
+    return grant.revoked_at is None and grant.expires_at > now() and _says_what_holds(session, grant)
 
 
 def _says_what_holds(session: Session, grant: OAuthGrant) -> bool:

@@ -8,18 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from consent_broker.broker import Broker
-from consent_broker.oauth.clients import find_client
-from consent_broker.oauth.grants import find_grant
+from consent_broker.oauth.clients import Client
+from consent_broker.oauth.issued import Issued, find_claimed
 from consent_broker.oauth.models import AccessToken
-from consent_broker.oauth.rfc9068_tokens import MAX_TOKEN, InvalidToken, bound_key, find_token, read_token, token_type
+from consent_broker.oauth.rfc9068_tokens import MAX_TOKEN, InvalidToken, bound_key, read_token, token_type
 from consent_broker.oauth.rfc9449_dpop import CHALLENGE, check_proof, use_proof_for_good
 from consent_broker.resource_server.nonces import NonceNeeded
 from consent_broker.resource_server.proofs import InvalidProof
 from registry.access import Caller, Presented
 from registry.audit.event import Event
-from registry.database import made_at, now, session
+from registry.database import session
 from registry.errors import Forbidden, Unauthenticated
-from registry.identity.service import regrouped_since
 
 _TOKEN = re.compile(r"(?P<scheme>bearer|dpop) +(?P<token>\S+)", re.IGNORECASE)
 
@@ -38,12 +37,13 @@ class AccessTokens:
         """
         scheme, token = _read_header(presented.authorization)
         claims = self._claims(token)
-        row = self._row(claims, audience)
+        issued = self._issued(claims, audience)
+        row = issued.token
         if scheme != token_type(claims).lower():
             raise _not_proved(row, "invalid_token", "The token is presented by another scheme than it was issued for.")
         if scheme == "dpop":
             self._require_proof(presented, token, claims, row)
-        self._require_accreditation(row.client_id, str(row.id))
+        _require_accreditation(row, issued.client)
         return Caller(
             client_id=row.client_id,
             establishment_id=row.establishment_id,
@@ -61,11 +61,11 @@ class AccessTokens:
         except InvalidToken as error:
             raise Unauthenticated("The access token is not valid.", debug=str(error)) from None
 
-    def _row(self, claims: Mapping[str, Any], audience: str) -> AccessToken:
-        row = find_token(session(), claims) if claims.get("aud") == self._broker.audience(audience) else None
-        if row is None or _has_ended(row):
+    def _issued(self, claims: Mapping[str, Any], audience: str) -> Issued:
+        issued = find_claimed(session(), claims) if claims.get("aud") == self._broker.audience(audience) else None
+        if issued is None or issued.has_ended(session()):
             raise Unauthenticated("The access token is not valid here, has ended or was revoked.")
-        return row
+        return issued
 
     def _require_proof(self, presented: Presented, token: str, claims: Mapping[str, Any], row: AccessToken) -> None:
         """RFC 9449 §7.1; a live token shown without its key is in the log: somebody may have stolen it."""
@@ -80,21 +80,21 @@ class AccessTokens:
         except InvalidProof as error:
             raise _not_proved(row, "invalid_dpop_proof", f"The proof of possession does not hold: {error}.") from None
 
-    def _require_accreditation(self, client_id: str, token_id: str) -> None:
-        client = find_client(session(), client_id, now())
-        reason = "unknown-client" if client is None else client.unusable
-        if reason is None:
-            return
-        refusal = Event(
-            action="oauth:client:authenticated",
-            outcome="refused",
-            reason=reason,
-            client_id=client_id,
-            establishment_id=client.establishment_id if client else None,
-            token_id=token_id,
-            actor_role="record-system",
-        )
-        raise Forbidden("The record system is not accredited now.", code=reason, audit=refusal)
+
+def _require_accreditation(row: AccessToken, client: Client | None) -> None:
+    reason = "unknown-client" if client is None else client.unusable
+    if reason is None:
+        return
+    refusal = Event(
+        action="oauth:client:authenticated",
+        outcome="refused",
+        reason=reason,
+        client_id=row.client_id,
+        establishment_id=client.establishment_id if client else None,
+        token_id=str(row.id),
+        actor_role="record-system",
+    )
+    raise Forbidden("The record system is not accredited now.", code=reason, audit=refusal)
 
 
 def _read_header(authorization: str | None) -> tuple[str, str]:
@@ -104,13 +104,6 @@ def _read_header(authorization: str | None) -> tuple[str, str]:
             "This call needs an access token in the Authorization header.", challenges=["Bearer", CHALLENGE]
         )
     return match["scheme"].lower(), match["token"]
-
-
-def _has_ended(row: AccessToken) -> bool:
-    """Whether the grant of a token has ended, or its person was merged or split since: a refresh then decides anew."""
-    if row.grant_id is not None and find_grant(session(), row.grant_id) is None:
-        return True
-    return row.person_id is not None and regrouped_since(session(), row.person_id, made_at(row.id))
 
 
 def _not_proved(row: AccessToken, error: str, message: str) -> Unauthenticated:

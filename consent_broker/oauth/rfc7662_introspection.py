@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
 from consent_broker.oauth.clients import Client
-from consent_broker.oauth.rfc9068_tokens import InvalidToken, find_token, read_token, token_type
+from consent_broker.oauth.issued import find_claimed
+from consent_broker.oauth.rfc9068_tokens import InvalidToken, read_token, token_type
 from consent_broker.oauth.standing import stands
 
 INACTIVE: dict[str, Any] = {"active": False}
@@ -26,8 +27,8 @@ def introspect(session: Session, broker: Broker, resource_server: Client, token:
         return INACTIVE
     if resource_server.fhir_endpoint is None or claims.get("aud") != resource_server.fhir_endpoint:
         return INACTIVE
-    row = find_token(session, claims)
-    if row is None or not stands(session, row):
+    issued = find_claimed(session, claims)
+    if issued is None or not stands(session, issued):
         return INACTIVE
     return {"active": True, "token_type": token_type(claims)} | {
         name: claims[name] for name in _SHOWN if name in claims

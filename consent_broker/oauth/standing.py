@@ -7,30 +7,24 @@ from sqlalchemy.orm import Session
 from consent_broker.consents.decision import Decision
 from consent_broker.consents.residual import as_claim, residual
 from consent_broker.consents.vocabulary import categories_of
-from consent_broker.oauth.clients import find_client
-from consent_broker.oauth.grants import Reader, decide_reading, find_grant, unable_professional
+from consent_broker.oauth.grants import Reader, decide_reading, unable_professional
+from consent_broker.oauth.issued import Issued
 from consent_broker.oauth.models import AccessToken, OAuthGrant
-from registry.database import made_at, now
-from registry.identity.service import regrouped_since
+from registry.database import now
 from registry.locator.service import Holder, locate
 
 PORTAL_CLIENT = "renhice-portal"
 """The client of tokens the portal reads with: the product itself, so it has no accreditation to lose."""
 
 
-def stands(session: Session, row: AccessToken) -> bool:
+def stands(session: Session, issued: Issued) -> bool:
     """Whether what the token rests on still stands: its grant, its client, its professional, and every category."""
-    grant = find_grant(session, row.grant_id) if row.grant_id else None
-    if row.grant_id is not None and grant is None:
+    row = issued.token
+    if issued.has_ended(session):
         return False
-    if row.client_id != PORTAL_CLIENT and not _is_usable(session, row.client_id):
+    if row.client_id != PORTAL_CLIENT and (issued.client is None or issued.client.unusable):
         return False
-    return row.person_id is None or _is_permitted(session, row, row.person_id, grant)
-
-
-def _is_usable(session: Session, client_id: str) -> bool:
-    client = find_client(session, client_id, now())
-    return client is not None and client.unusable is None
+    return row.person_id is None or _is_permitted(session, row, row.person_id, issued.grant)
 
 
 def _is_permitted(session: Session, row: AccessToken, person_id: UUID, grant: OAuthGrant | None) -> bool:
@@ -41,7 +35,7 @@ def _is_permitted(session: Session, row: AccessToken, person_id: UUID, grant: OA
         client_id=row.client_id,
         consent_id=grant.consent_id if grant else None,
     )
-    if regrouped_since(session, person_id, made_at(row.id)) or unable_professional(session, reader, now()):
+    if unable_professional(session, reader, now()):
         return False
     holder = _holder(session, row.patient, person_id) if row.patient else None
     if row.patient and holder is None:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent_broker.consents.service import get_consent
+from consent_broker.oauth.issued import find_issued
 from consent_broker.oauth.models import AccessToken
 from consent_broker.oauth.standing import stands
 from consent_broker.signals.rfc8417_events import TOKENS_REVOKED
@@ -49,13 +50,18 @@ def review_tokens(session: Session, person_id: UUID) -> int:
         .order_by(AccessToken.id)
         .with_for_update()
     )
-    fallen = [token for token in session.scalars(live).all() if not stands(session, token)]
+    fallen = [token for token in session.scalars(live).all() if not _stands(session, token)]
     for token in fallen:
         token.revoked_at = now()
         record(session, _event(token))
     session.flush()
     _tell(session, fallen)
     return len(fallen)
+
+
+def _stands(session: Session, token: AccessToken) -> bool:
+    issued = find_issued(session, token.id, token.audience)
+    return issued is not None and stands(session, issued)
 
 
 def _tell(session: Session, fallen: Iterable[AccessToken]) -> None:

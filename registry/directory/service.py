@@ -153,15 +153,11 @@ def get_professional_by_registration(session: Session, college: str, number: str
     return found
 
 
-def professional_may_act(
-    session: Session, professional: Professional, establishment: Establishment, moment: datetime
-) -> str | None:
-    """Why the professional may not act at that establishment now, None when able to practise and affiliated there."""
-    return unable_to_act(session, professional.id, establishment.id, moment)
-
-
 def unable_to_act(session: Session, professional_id: UUID, establishment_id: UUID, moment: datetime) -> str | None:
-    """`professional_may_act` by ids and in one statement; raises NotFound for a professional nobody knows."""
+    """Why a professional may not act at an establishment now; None when able to practise and affiliated there.
+
+    One statement. Raises NotFound where the directory knows no such professional or establishment.
+    """
     where = {"professional_id": professional_id, "establishment_id": establishment_id, "moment": moment}
     standing = session.execute(STANDING, where).one_or_none()
     if standing is None:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from matching.records import Demographics
-from registry.database import now
+from registry.database import now, take_turns
 from registry.identity.models import Membership, Person, SourceRecord
 from registry.identity.persons import preferred_demographics
 from registry.sealing import Sealer
@@ -19,7 +19,7 @@ from registry.statistics.models import PersonFact
 def refresh_fact(session: Session, sealer: Sealer, person_id: UUID) -> None:
     """Derive the person's fact anew; a person without readable records has none. Idempotent, in any order."""
     key = _key(sealer, person_id)
-    session.execute(select(func.pg_advisory_xact_lock(int.from_bytes(key[:8], signed=True))))
+    take_turns(session, key)
     demographics = preferred_demographics(session, sealer, person_id)
     establishments = _count_establishments(session, person_id)
     if demographics is None or establishments == 0:

@@ -19,7 +19,7 @@ from registry.directory.service import (
     get_establishment,
     get_professional_by_registration,
     get_record_system,
-    professional_may_act,
+    unable_to_act,
 )
 from tests.integration.directory.conftest import Import, directory_file
 
@@ -70,8 +70,8 @@ def test_affiliations_left_out_end(session: Session, renhice: Renhice, loaded: R
     doctor = get_professional_by_registration(session, "CMP", "054321")
     assert display_name(session, renhice.sealer, doctor) == "Zoraida Ccahuana Ñahui"
     first, second = (get_establishment(session, code) for code in ("00990001", "00990002"))
-    assert professional_may_act(session, doctor, first, now()) == "not-affiliated"
-    assert professional_may_act(session, doctor, second, now()) is None
+    assert unable_to_act(session, doctor.id, first.id, now()) == "not-affiliated"
+    assert unable_to_act(session, doctor.id, second.id, now()) is None
     assert session.scalar(select(func.count()).select_from(Affiliation)) == 2
 
 

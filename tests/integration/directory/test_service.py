@@ -89,14 +89,14 @@ def test_a_professional_acts_only_where_affiliated_and_able(
     doctor = service.get_professional_by_registration(session, "CMP", "054321")
     here, there = (service.get_establishment(session, code) for code in ("00990001", "00990002"))
     before = datetime(2025, 12, 31, tzinfo=UTC)
-    assert service.professional_may_act(session, doctor, here, now()) is None
-    assert service.professional_may_act(session, doctor, here, before) == "not-affiliated"
-    assert service.professional_may_act(session, doctor, there, now()) == "not-affiliated"
+    assert service.unable_to_act(session, doctor.id, here.id, now()) is None
+    assert service.unable_to_act(session, doctor.id, here.id, before) == "not-affiliated"
+    assert service.unable_to_act(session, doctor.id, there.id, now()) == "not-affiliated"
     assert service.workplaces(session, doctor, now()) == [here]
     content = directory_file()
     content["professionals"][0]["able_to_practise"] = False
     import_file(content)
-    assert service.professional_may_act(session, doctor, here, now()) == "not-able-to-practise"
+    assert service.unable_to_act(session, doctor.id, here.id, now()) == "not-able-to-practise"
     assert service.workplaces(session, doctor, now()) == []
 
 
@@ -106,7 +106,7 @@ def test_an_inactive_establishment_has_nobody_acting(session: Session, loaded: R
     import_file(content)
     doctor = service.get_professional_by_registration(session, "CMP", "054321")
     here = service.get_establishment(session, "00990001")
-    assert service.professional_may_act(session, doctor, here, now()) == "establishment-inactive"
+    assert service.unable_to_act(session, doctor.id, here.id, now()) == "establishment-inactive"
     assert service.workplaces(session, doctor, now()) == []
 
 
