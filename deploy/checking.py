@@ -54,7 +54,7 @@ def all_steps(*, browser: bool, spark: bool) -> list[Step]:
         Step("lint", ["-m", "ruff", "check", "."]),
         Step("types", ["-m", "mypy"]),
         Step("imports", ["-c", IMPORT_LINTER]),
-        Step("tests", ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *marks, *apart]),
+        Step("tests", ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *marks, *apart]),
         Step("tests alone", ["-m", "pytest", "-q", *marks, *ALONE]),
     ]
 
