@@ -18,6 +18,8 @@ from matching.executors.java import HOW as HOW_JAVA
 from matching.executors.java import java_missing
 
 ALONE = ("tests/concurrency", "tests/system")
+TOGETHER = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+"""A file's tests share its servers; in their order, the unit tests, which are short, come last and even out the end."""
 IMPORT_LINTER = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
@@ -54,7 +56,7 @@ def all_steps(*, browser: bool, spark: bool) -> list[Step]:
         Step("lint", ["-m", "ruff", "check", "."]),
         Step("types", ["-m", "mypy"]),
         Step("imports", ["-c", IMPORT_LINTER]),
-        Step("tests", ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *marks, *apart]),
+        Step("tests", ["-m", "pytest", "-q", *TOGETHER, *marks, *apart]),
         Step("tests alone", ["-m", "pytest", "-q", *marks, *ALONE]),
     ]
 
