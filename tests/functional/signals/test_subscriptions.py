@@ -4,6 +4,7 @@ import base64
 import json
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -299,6 +300,18 @@ def test_what_rests_for_a_month_is_over(world: World, receiver: Receiver) -> Non
     waiting = select(Signal).where(Signal.subscription_id == UUID(made), Signal.delivered_at.is_(None))
     assert call(world.holding, "GET", f"{PATH}/{made}").json["status"] == "off"
     assert world.transact(lambda session: session.scalars(waiting).all()) == []
+
+
+def test_the_same_asked_many_times_at_once_is_one(world: World, receiver: Receiver) -> None:
+    token = world.holding.client_token(SCOPE)
+    with ThreadPoolExecutor(6) as pool:
+        made = list(
+            pool.map(
+                lambda _: world.holding.call("POST", PATH, token, json=asked("split", f"{receiver.url}/once")), range(6)
+            )
+        )
+    assert sorted(one.status_code for one in made) == [200] * 5 + [201]
+    assert len({one.json["id"] for one in made}) == 1
 
 
 @pytest.mark.parametrize(
