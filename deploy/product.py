@@ -17,6 +17,8 @@ from registry.sealing import create_keys
 WEB_PROCESSES = 2
 WEB_THREADS = 24
 """Several times the fetches one process allows at once: the holders' introspections need the rest."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients and proxies keep an idle connection: who closes first must not be us, under a request on its way."""
 
 
 def programs(layout: Layout, port: int, account: Account, *, hl7v2: bool = False) -> list[Program]:
@@ -62,6 +64,7 @@ def web_command(bind: str) -> list[str]:
     """gunicorn with threads: requests wait for the database and for other establishments, not for the processor."""
     command = [sys.executable, "-m", "gunicorn", "wsgi:create_app()", "--preload", "--bind", bind]
     command += ["--workers", str(WEB_PROCESSES), "--worker-class", "gthread", "--threads", str(WEB_THREADS)]
+    command += ["--keep-alive", str(KEEP_ALIVE_SECONDS)]
     return [*command, "--timeout", "60", "--graceful-timeout", "20", "--no-control-socket", "--log-level", "warning"]
 
 

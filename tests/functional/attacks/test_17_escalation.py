@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
@@ -33,6 +34,12 @@ def registered(world: World, party: Party, categories: set[str]) -> Iterator[Non
     finally:
         usual = mine.values(scopes=[*SYSTEM, *RECORDS, "launch", "offline_access"])
         world.transact(lambda session: session.execute(usual))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said(world: World) -> None:
+    """What the property's last example left does not count."""
+    clear(world)
 
 
 def clear(world: World) -> None:
