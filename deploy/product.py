@@ -18,7 +18,7 @@ WEB_PROCESSES = 2
 WEB_THREADS = 24
 """Several times the fetches one process allows at once: the holders' introspections need the rest."""
 KEEP_ALIVE_SECONDS = 75
-"""Longer than clients and proxies keep an idle connection: who closes first must not be us, under a request on its way."""
+"""Longer than clients and proxies keep an idle connection: we must not close it under a request on its way."""
 
 
 def programs(layout: Layout, port: int, account: Account, *, hl7v2: bool = False) -> list[Program]:
