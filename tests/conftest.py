@@ -15,6 +15,7 @@ from hypothesis import settings as hypothesis
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session
 
+from deploy.postgres import drop_database
 from deploy.services import ephemeral_postgres, ephemeral_valkey
 from registry.app import Renhice
 from registry.database import Database
@@ -22,8 +23,6 @@ from registry.settings import Settings
 from wsgi import create_app
 
 ROOT = Path(__file__).parent.parent
-MINE_TO_END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name AND usename = current_user"
-"""WITH (FORCE) would end an autovacuum too, which only a superuser may; a plain DROP asks it to go."""
 hypothesis.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis.load_profile("any machine")  # a law holds or not; how busy the machine is says nothing of it
 
@@ -66,9 +65,7 @@ def database_url(template_url: str) -> Iterator[str]:
     with admin.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template.database}"'))
     yield template.set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(text(MINE_TO_END), {"name": name})
-        connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))
+    drop_database(admin.url, name)
     admin.dispose()
 
 
