@@ -37,6 +37,10 @@ class FetchRefused(Exception):
     """The document was not fetched, or not believed; the message is for the log."""
 
 
+class AddressRefused(FetchRefused):
+    """Nothing is ever sent there: not https, or not public."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A JSON object and for how many seconds its server says it may be kept (Cache-Control); None: it does not say."""
@@ -81,7 +85,7 @@ class GuardedFetcher:
     def _within(self, ask: Callable[[], T], url: str) -> T:
         why = self.refuses(url)
         if why is not None:
-            raise FetchRefused(why)
+            raise AddressRefused(why)
         try:
             return self._workers.submit(ask).result(TOTAL_SECONDS)
         except FutureTimeout:
@@ -118,7 +122,7 @@ class _Pinned(SyncBackend):
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [str(entry[4][0]) for entry in found]
         if not addresses or not all(is_public(address, loopback=self._loopback) for address in addresses):
-            raise FetchRefused("leads to an address that is not public")
+            raise AddressRefused("leads to an address that is not public")
         return super().connect_tcp(addresses[0], port, *args, **kwargs)
 
 

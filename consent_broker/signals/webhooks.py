@@ -3,7 +3,7 @@
 import json
 
 from consent_broker.broker import Broker
-from consent_broker.oauth.guarded_fetch import FetchRefused
+from consent_broker.oauth.guarded_fetch import AddressRefused, FetchRefused
 from consent_broker.signals.fhir_subscription import Notice, Standing, notification, status_of
 from consent_broker.signals.service import ACTIVE, HANDSHAKE, REQUESTED, Parcel
 from registry.fhir.formats import FHIR_JSON
@@ -19,8 +19,10 @@ def post_notification(broker: Broker, parcel: Parcel) -> str | None:
     headers = {"Content-Type": FHIR_JSON, SIGNATURE: broker.keys.sign_detached(content)}
     try:
         status = broker.webhooks.post(parcel.endpoint, content, headers)
-    except FetchRefused as refused:
-        return "refused-address" if "public" in str(refused) or "https" in str(refused) else "unreachable"
+    except AddressRefused:
+        return "refused-address"
+    except FetchRefused:
+        return "unreachable"
     return None if 200 <= status < 300 else f"status-{status}"
 
 
