@@ -20,7 +20,7 @@ from consent_broker.consents.decision import Decision
 from consent_broker.consents.directives import Item
 from consent_broker.consents.vocabulary import ALL_CATEGORIES, FHIR_TYPES, categories_of
 from consent_broker.exchange.gateway import Fault, HolderError, fetch_document
-from consent_broker.exchange.service import decide_exchange, is_restricted
+from consent_broker.exchange.service import decide_exchange, is_restricted, reader_event
 from consent_broker.oauth.holder_tokens import Access, Holder, find_holders, issue_document_ticket
 from consent_broker.resource_server.residual import ALWAYS, days_of, labels_of
 from registry.audit.event import Event
@@ -149,17 +149,8 @@ def _check(body: bytes, attachment: Mapping[str, Any], digest: str | None) -> No
 
 
 def _unknown(access: Access, document_id: UUID) -> NotFound:
-    refusal = Event(
-        action=READ,
-        outcome="refused",
-        reason="unknown-document",
-        person_id=access.person_id,
-        establishment_id=access.establishment_id,
-        client_id=access.client_id,
-        professional_id=access.professional_id,
-        actor_role="professional",
-        purpose=access.purpose,
-        detail={"document": str(document_id)},
+    refusal = replace(
+        reader_event(access, READ), outcome="refused", reason="unknown-document", detail={"document": str(document_id)}
     )
     return NotFound("There is no such document.", audit=refusal)
 
@@ -172,16 +163,10 @@ def _event(
     token_id: str | None = None,
     **detail: str | int,
 ) -> Event:
-    return Event(
-        action=action,
-        person_id=access.person_id,
+    return replace(
+        reader_event(access, action),
         source_record_id=holder.source_record_id if holder else None,
-        establishment_id=access.establishment_id,
         holder_id=holder.establishment_id if holder else None,
-        client_id=access.client_id,
-        professional_id=access.professional_id,
-        actor_role="professional",
-        purpose=access.purpose,
         consent_id=decision.consent_ids[0],
         token_id=token_id,
         detail=detail,

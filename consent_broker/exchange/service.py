@@ -1,7 +1,7 @@
 """Fetching a person's records from whoever holds them: decide, audit, mint, ask, audit what came."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -125,18 +125,12 @@ def _result(answers: Sequence[Answer], missing: Sequence[Missing]) -> ExchangeRe
 def _read_event(access: Access, decision: Decision, ticket: Ticket, answers: Sequence[Answer]) -> Event:
     faults = [f"{one.resource_type}: {one.fault}" for one in answers if one.fault]
     counts = [f"{one.resource_type}: {len(one.resources)}" for one in answers]
-    return Event(
-        action="exchange:records:read",
+    return replace(
+        reader_event(access, "exchange:records:read"),
         outcome="failure" if answers and len(faults) == len(answers) else "success",
         reason=faults[0] if faults else None,
-        person_id=access.person_id,
         source_record_id=ticket.holder.source_record_id,
-        establishment_id=access.establishment_id,
         holder_id=ticket.holder.establishment_id,
-        client_id=access.client_id,
-        professional_id=access.professional_id,
-        actor_role="professional",
-        purpose=access.purpose,
         consent_id=decision.consent_ids[0],
         token_id=str(ticket.token.id),
         detail={
@@ -148,11 +142,10 @@ def _read_event(access: Access, decision: Decision, ticket: Ticket, answers: Seq
     )
 
 
-def _refusal(access: Access, reason: str) -> Event:
+def reader_event(access: Access, action: str) -> Event:
+    """What every event of an access says: who read, or would have, whom and for what."""
     return Event(
-        action="consent:access:decided",
-        outcome="refused",
-        reason=reason,
+        action=action,
         person_id=access.person_id,
         establishment_id=access.establishment_id,
         client_id=access.client_id,
@@ -160,3 +153,7 @@ def _refusal(access: Access, reason: str) -> Event:
         actor_role="professional",
         purpose=access.purpose,
     )
+
+
+def _refusal(access: Access, reason: str) -> Event:
+    return replace(reader_event(access, "consent:access:decided"), outcome="refused", reason=reason)
