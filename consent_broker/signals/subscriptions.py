@@ -13,8 +13,7 @@ from consent_broker.signals.service import ACTIVE, ERROR, HANDSHAKE, MAX_ATTEMPT
 from registry.access import Caller
 from registry.audit.event import Event
 from registry.audit.service import record
-from registry.database import new_id, now
-from registry.directory.models import Establishment
+from registry.database import new_id, now, take_turns
 from registry.errors import Conflict, NotFound, TooManyRequests
 
 MOST_SUBSCRIPTIONS = 20
@@ -50,8 +49,7 @@ class Deliveries:
 
 def subscribe(session: Session, caller: Caller, wanted: Wanted) -> tuple[Subscription, bool]:
     """Ask to be told; the same again is the one there is (False). Raises TooManyRequests beyond 20 live ones."""
-    turn = select(Establishment.id).where(Establishment.id == caller.establishment_id)
-    session.execute(turn.with_for_update(key_share=True))  # two at once would both be new
+    take_turns(session, b"subscriptions" + caller.establishment_id.bytes)  # two at once would both be new
     live = [one for one in list_own(session, caller) if one.status != OFF]
     same = (one for one in live if (one.topic, one.endpoint, one.ends_at) == _key(wanted))
     found = next(same, None)

@@ -19,7 +19,7 @@ from registry.bulk.models import (
     ImportPart,
     ImportRefusal,
 )
-from registry.database import new_id, now
+from registry.database import new_id, now, take_turns
 from registry.errors import Conflict, InvalidInput, NotFound, TooLarge, TooManyRequests
 from registry.sealing import DataKey, Sealer
 
@@ -47,6 +47,7 @@ def announce(session: Session, caller: Caller, announced: Announced) -> tuple[Im
     """
     if announced.size > MOST_BYTES:
         raise TooLarge(f"A file has at most {MOST_BYTES} bytes; send it in several.")
+    take_turns(session, b"imports" + caller.establishment_id.bytes)  # two at once would both be new
     own = select(Import).where(Import.establishment_id == caller.establishment_id)
     live = session.scalars(own.where(Import.status.in_([UPLOADING, PROCESSING]))).all()
     key = (announced.format, announced.size, announced.sha256)
