@@ -1,6 +1,5 @@
 """OpenHIE's client registry conformance suite for HL7 v2, played over MLLP with TLS."""
 
-import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
@@ -8,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.external import EXTERNAL
 from tests.functional.hl7v2.conftest import Engine, Port
 from tests.functional.hl7v2.openhie_left_out import LEFT_OUT
 from tests.functional.hl7v2.terser import Reply
 
-EXTERNAL = Path(os.environ.get("RENHICE_EXTERNAL_TESTS", Path(__file__).parents[4] / "shared" / "external"))
 SUITE = EXTERNAL / "ohie-cr-hl7v2"
 CASES = [f"{number:02}" for number in range(1, 19)]
 ROOT = "urn:oid:2.16.840.1.113883.3.72.5.9."

@@ -1,6 +1,5 @@
 """Benchmarks by others, as floors that a change may not fall through."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ from benchmarks.linkage.run import load, load_truth
 from matching.batch import Linker
 from matching.evaluate import evaluate
 from matching.model import Model
+from tests.external import EXTERNAL
 
-EXTERNAL = Path(os.environ.get("RENHICE_EXTERNAL_TESTS", Path(__file__).parents[4] / "shared" / "external"))
 CDC_OWN = 0.814
 """What CDC's RecordLinker reaches on its own test when probes are never matched with probes."""
 

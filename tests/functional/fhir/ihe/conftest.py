@@ -1,6 +1,5 @@
 """The identifier domains of other people's test cases, each an establishment of its own, and where the cases are."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from registry.database import new_id
 from registry.directory.models import Establishment
 from registry.errors import Unauthenticated
 from registry.settings import Settings
+from tests.external import EXTERNAL
 from tests.functional.fhir.conftest import call  # noqa: F401  # a fixture of these modules too
 from wsgi import create_app
 
-EXTERNAL = Path(os.environ.get("RENHICE_EXTERNAL_TESTS", Path(__file__).parents[5] / "shared" / "external"))
 DOMAINS = {
     "test": "http://ohie.org/test/test",
     "oid": "urn:oid:1.3.6.1.4.1.52820.3.72.5.9.1",
