@@ -178,6 +178,8 @@ def verify_report(report: Path, keys: KeySet | None) -> None:
     try:
         content = _read(report, MAX_BYTES)
         found = verify(content, _read(Path(f"{report}.jws"), MAX_SIGNATURE).decode("ascii", "replace"), keys)
+    except FileNotFoundError as error:
+        raise click.ClickException(f"{error.filename} is missing: a report counts only with its signature") from error
     except (Untrusted, OSError) as error:
         raise click.ClickException(str(error)) from error
     page = report.with_suffix(".html")

@@ -156,6 +156,13 @@ def test_verify_tells_who_signed_and_notices_another_page(written: Path, key: EC
     assert run("verify", str(written)).exit_code == 1
 
 
+def test_a_report_without_its_signature_is_told_plainly(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    result = run("verify", str(tmp_path / "report.json"))
+    assert (result.exit_code, "report.json.jws is missing" in result.output) == (1, True)
+    assert "Errno" not in result.output
+
+
 @pytest.mark.parametrize(
     "words",
     [
