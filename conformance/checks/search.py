@@ -21,7 +21,7 @@ def invalid(resource: Mapping[str, Any]) -> str | None:
     except ValidationError as error:
         places = {".".join(map(str, one["loc"])) for one in error.errors()}
         return ", ".join(sorted(places)[:5])
-    except (LookupError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         return type(error).__name__
     return None
 

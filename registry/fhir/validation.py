@@ -11,6 +11,8 @@ from registry.fhir.wire import MAX_PATH, InvalidResource, Json, fail
 
 MOST_ISSUES = 20
 CONTAINING = frozenset({"Composition", "DocumentReference", "List", "Provenance"})
+STUMBLES = (AttributeError, KeyError, TypeError)
+"""What the library raises, besides ValidationError, at a type that does not exist and at an address that is no text."""
 MESSAGES = {
     "extra_forbidden": "is not an element of this resource",
     "missing": "is required",
@@ -47,8 +49,8 @@ def validate(body: Json, resource_type: str, root: str | None = None) -> Json:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise InvalidResource([_issue(one, root) for one in found[:MOST_ISSUES]]) from None
-    except (KeyError, TypeError):  # the library's answer to a resource within it whose type does not exist
-        fail(root, "holds what is no resource of FHIR R4")
+    except STUMBLES:
+        fail(root, "holds what is no resource of FHIR R4, or an address that is no string")
     return body
 
 

@@ -19,6 +19,7 @@ from registry.database import new_id, now
 from registry.fhir.ips import SECTIONS
 from registry.fhir.patient_writing import recognisable
 from registry.fhir.systems import PERSON
+from registry.fhir.validation import STUMBLES
 from registry.identity.service import load_person
 from registry.sealing import Sealer
 
@@ -71,6 +72,6 @@ def _is_readable(found: Record) -> bool:
     placed = {"subject" if found.resource_type in {"Condition", "MedicationStatement"} else "patient": {"display": "-"}}
     try:
         get_fhir_model_class(found.resource_type).model_validate(placed | found.resource)
-    except (ValidationError, KeyError, TypeError):  # the last two: a resource within it whose type does not exist
+    except (ValidationError, *STUMBLES):
         return False
     return True

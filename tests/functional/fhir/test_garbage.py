@@ -70,6 +70,13 @@ def test_one_element_replaced(app: Flask, place: list[str | int], value: Any) ->
     answered(client.post("/fhir/Patient/$match", data=body, headers=HEADERS, content_type="application/json"))
 
 
+@pytest.mark.parametrize("url", [False, 5, [], {}])
+def test_an_address_that_is_no_string(app: Flask, url: Any) -> None:
+    body = patched(["photo"], [{"url": url}])
+    answer = app.test_client().put("/fhir/Patient", query_string=QUERY, json=body, headers=HEADERS)
+    assert answer.status_code == 400, answer.text
+
+
 @QUIET
 @given(body=JSON)
 def test_any_json_to_the_operations(app: Flask, body: Any) -> None:

@@ -217,7 +217,13 @@ def test_a_summary_has_the_minimum_content_of_an_ips() -> None:
 
 
 @pytest.mark.parametrize(
-    "spoilt", [{"category": "food"}, {"contained": [{"resourceType": "Nothing"}]}, {"contained": [{"resourceType": 5}]}]
+    "spoilt",
+    [
+        {"category": "food"},
+        {"contained": [{"resourceType": "Nothing"}]},
+        {"contained": [{"resourceType": 5}]},
+        {"extension": [{"url": "https://x.example", "valueUrl": False}]},
+    ],
 )
 def test_what_is_no_fhir_is_left_out_and_named(spoilt: Json) -> None:
     bundle = summary((A, allergy(PENICILLIN, **spoilt)))
