@@ -19,9 +19,10 @@ from conformance.page import VERDICTS, render
 from conformance.registry.keys import read_public_keys
 from conformance.report import MAX_BYTES, VERSION, Report
 from conformance.running import count_lines, new_state, playing, run
-from conformance.signing import MAX_SIGNATURE, Untrusted, find_key, sign, verify
+from conformance.signing import MAX_SIGNATURE, Untrusted, find_key, sign, verify, verify_whole
 from conformance.trust import trust
 
+UNKNOWN_SIGNER = 3
 EXITS = {"passed": 0, "failed": 1, "incomplete": 3}
 MARKS = {
     Status.PASSED: "[green]✓[/]",
@@ -171,13 +172,20 @@ def run_session(**options: Any) -> None:
 @conformance.command("verify")
 @click.argument("report", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--key", "keys", type=_Keys(), help="Public keys to trust; without them only the report's own is looked at."
+    "--key",
+    "keys",
+    type=_Keys(),
+    help="The public keys you trust. Whoever made a report can sign it with one of theirs.",
 )
 def verify_report(report: Path, keys: KeySet | None) -> None:
-    """Check the signature beside REPORT (REPORT.jws), and the page (report.html) where it is there."""
+    """Check the signature beside REPORT (REPORT.jws), and the page (report.html) where it is there.
+
+    Exit 0: signed by a key you trust; 3: whole, but signed by a key you did not name.
+    """
     try:
         content = _read(report, MAX_BYTES)
-        found = verify(content, _read(Path(f"{report}.jws"), MAX_SIGNATURE).decode("ascii", "replace"), keys)
+        signature = _read(Path(f"{report}.jws"), MAX_SIGNATURE).decode("ascii", "replace")
+        found = verify(content, signature, keys) if keys is not None else verify_whole(content, signature)
     except FileNotFoundError as error:
         raise click.ClickException(f"{error.filename} is missing: a report counts only with its signature") from error
     except (Untrusted, OSError) as error:
@@ -188,9 +196,21 @@ def verify_report(report: Path, keys: KeySet | None) -> None:
         console.print(f"[yellow]![/] made by version {made} of the kit: its page can't be compared by this one")
     elif page.exists() and page.read_text(encoding="utf-8") != render(content):
         raise click.ClickException(f"{page} is not the page of this report")
-    console.print(f"[green]✓[/] signed by {found['signer'].get('kid')}" + ("" if keys else ", the key it names itself"))
+    _show_signer(str(found["signer"].get("kid")), known=keys is not None)
     console.print(f"  {found['subject']['client_id']}  {found['subject']['fhir_base']}  {found['finished_at']}")
     console.print(f"  {found['verdict']}: {escape(VERDICTS[found['verdict']])}")
+    if keys is None:
+        raise SystemExit(UNKNOWN_SIGNER)
+
+
+def _show_signer(kid: str, *, known: bool) -> None:
+    if known:
+        console.print(f"[green]✓[/] signed by {escape(kid)}")
+        return
+    console.print(
+        f"[yellow]![/] whole, but signed by an unknown key ({escape(kid)}, which only the report itself names):"
+    )
+    console.print("  name the keys you trust with --key FILE, got from their owner and not with the report")
 
 
 def _plan(options: dict[str, Any]) -> Plan:

@@ -49,11 +49,17 @@ def sign(content: bytes, key: ECKey) -> str:
     return f"{head}..{signature}"
 
 
-def verify(content: bytes, signature: str, trusted: KeySet | None = None) -> Mapping[str, Any]:
-    """The report, when its signature holds: by one of the trusted keys, or without them by the key it names itself.
+def verify(content: bytes, signature: str, trusted: KeySet) -> Mapping[str, Any]:
+    """The report, when one of the trusted keys signed it; raises Untrusted."""
+    return _verified(content, signature, trusted, "it is not signed by a key you trust")
 
-    Raises Untrusted. Without trusted keys this shows that the report is whole, not who made it.
-    """
+
+def verify_whole(content: bytes, signature: str) -> Mapping[str, Any]:
+    """The report, when the key it names itself signed it: that it is whole, not who made it. Raises Untrusted."""
+    return _verified(content, signature, None, "the signature does not hold")
+
+
+def _verified(content: bytes, signature: str, trusted: KeySet | None, otherwise: str) -> Mapping[str, Any]:
     try:
         report = json.loads(content)
         own = read_public_keys(json.dumps(report["signer"]))
@@ -70,4 +76,4 @@ def verify(content: bytes, signature: str, trusted: KeySet | None = None) -> Map
             continue
         if found.headers().get("typ") == TYPE:
             return dict(report)
-    raise Untrusted("the signature does not hold" if trusted is None else "it is not signed by a key you trust")
+    raise Untrusted(otherwise)

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from registry.audit.service import record
 from registry.errors import DomainError, Face, Problem
-from registry.fhir.formats import render
+from registry.fhir.formats import Envelope, render
 from registry.telemetry import current_request_id, logger
 
 _UNAUTHENTICATED = ('Bearer error="invalid_token"',)
@@ -187,7 +187,10 @@ def problem(shown: Problem) -> Response:
 
 
 def operation_outcome(shown: Problem) -> Response:
-    """FHIR R4 OperationOutcome, one issue for each element at fault; the correlation id travels as diagnostics."""
+    """FHIR R4 OperationOutcome, one issue for each element at fault; the correlation id travels as diagnostics.
+
+    Where the request was a message, the outcome travels in one (`fhir_envelope`).
+    """
     issue: dict[str, Any] = {
         "severity": "fatal" if shown.status >= 500 else "error",
         "code": shown.fhir_code,
@@ -199,7 +202,9 @@ def operation_outcome(shown: Problem) -> Response:
         issue | {"details": {**issue["details"], "text": part["message"]}, "expression": [part["expression"]]}
         for part in parts
     ]
-    return render({"resourceType": "OperationOutcome", "issue": elements or [issue]})
+    outcome = {"resourceType": "OperationOutcome", "issue": elements or [issue]}
+    envelope: Envelope | None = g.get("fhir_envelope")
+    return render(envelope(outcome, shown.status) if envelope else outcome)
 
 
 def oauth_error(shown: Problem) -> Response:

@@ -26,7 +26,7 @@ from registry.errors import InvalidInput, Unprocessable
 from registry.fhir.answers import answer, answer_read, answer_stored
 from registry.fhir.formats import read_resource
 from registry.fhir.resources import Operation, Resource, SearchParameter, fhir_blueprint
-from registry.fhir.searching import read_search, searchset
+from registry.fhir.searching import read_search, searchset, searchset_of
 from registry.fhir.validation import validate
 from registry.fhir.wire import Json
 
@@ -109,7 +109,7 @@ def status(subscription_id: UUID) -> Response:
     found = subscriptions.get_own(session(), caller(), subscription_id)
     error = describe(subscriptions.deliveries_of(session(), found), found.last_error)
     entry = {"resource": _status(found, "query-status", error=error), "search": {"mode": "match"}}
-    return answer(_searchset([entry]))
+    return answer(searchset_of([entry], total=1))
 
 
 @blueprint.get("/<uuid:subscription_id>/$events")
@@ -142,11 +142,6 @@ def _number(name: str) -> int | None:
     if not text.isascii() or not text.isdecimal() or len(text) > 9:
         raise InvalidInput(f"{name} must be a number.", code="number-malformed")
     return int(text)
-
-
-def _searchset(entries: list[Json]) -> Json:
-    made: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
-    return made | ({"entry": entries} if entries else {})
 
 
 def _url(found: Subscription) -> str:

@@ -111,7 +111,7 @@ def reinstate(client_id: str, reason: str) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A conformance report (report.json, its signature beside it) the accreditation rests on.",
 )
-@click.option("--signed-by", type=click.File(), help="Whose signature counts (a JWK Set), instead of the client's own.")
+@click.option("--signed-by", type=click.File(), help="Whose signature on the report counts (a JWK Set).")
 def accredit(
     client_id: str, until: datetime, authority: str | None, report: Path | None, signed_by: TextIO | None
 ) -> None:
@@ -192,15 +192,16 @@ def _desk() -> Iterator[Desk]:
 
 
 def _signed(report: Path | None, signed_by: TextIO | None) -> SignedReport | None:
-    signers = _read_json(signed_by) if signed_by else None
     if report is None:
         return None
+    if signed_by is None:
+        raise click.UsageError("Say whose signature counts: --signed-by FILE, your evaluators' public keys.")
     try:
         with report.open("rb") as stream, Path(f"{report}.jws").open("rb") as beside:
             content, signature = stream.read(MAX_REPORT + 1), beside.read(MAX_SIGNATURE + 1)
     except OSError:
         raise click.ClickException(f"The signature {report}.jws can't be read.") from None
-    return SignedReport(content, signature.decode("ascii", "replace"), signers)
+    return SignedReport(content, signature.decode("ascii", "replace"), _read_json(signed_by))
 
 
 def _read_json(file: TextIO) -> Any:

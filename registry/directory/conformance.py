@@ -35,11 +35,11 @@ Text = Annotated[str, Field(max_length=500)]
 
 @dataclass(frozen=True, slots=True)
 class SignedReport:
-    """The bytes of a report, the detached JWS over them, and whose signature counts (None: the client's own keys)."""
+    """The bytes of a report, the detached JWS over them, and the public keys (a JWK Set) whose signature counts."""
 
     content: bytes
     signature: str
-    signers: Mapping[str, Any] | None = None
+    signers: Mapping[str, Any]
 
 
 class _Subject(BaseModel):
@@ -68,9 +68,9 @@ def attach_report(session: Session, system: RecordSystem, signed: SignedReport) 
     """Verify a report about a record system and keep its hash, date and result; the same one twice is kept once.
 
     Raises Unprocessable, and says why, unless it is whole, signed by a key that counts, about this client, recent, and
-    passed.
+    passed. That the client itself signed it counts for nothing unless whoever attaches it says so.
     """
-    signer = _signer(signed, signed.signers if signed.signers is not None else system.jwks)
+    signer = _signer(signed)
     report = _read(signed.content)
     _check(report, system)
     digest = hashlib.sha256(signed.content).hexdigest()
@@ -109,19 +109,13 @@ def latest_reports(session: Session) -> dict[UUID, ConformanceReport]:
     return {row.record_system_id: row for row in session.scalars(newest)}
 
 
-def _signer(signed: SignedReport, jwks: Mapping[str, Any] | None) -> str:
-    """The thumbprint of the key that signed (RFC 7638); raises Unprocessable where none of `jwks` did."""
+def _signer(signed: SignedReport) -> str:
+    """The thumbprint of the key that signed (RFC 7638); raises Unprocessable where none that counts did."""
     if len(signed.content) > MAX_REPORT or len(signed.signature) > MAX_SIGNATURE:
         raise Unprocessable("The report is too large.", code="report-unusable")
-    if jwks is None:
-        raise Unprocessable(
-            "No key to verify the report with: the client publishes its keys elsewhere.",
-            code="report-unverified",
-            hint="Name the signer's public keys: --signed-by FILE.",
-        )
     head, _, signature = signed.signature.strip().partition("..")
     payload = urlsafe_b64encode(signed.content).rstrip(b"=").decode()
-    for member in _usable(jwks):
+    for member in _usable(signed.signers):
         key = import_key(dict(member))
         try:
             found = jws.deserialize_compact(f"{head}.{payload}.{signature}", key, [ALGORITHM])
@@ -132,7 +126,7 @@ def _signer(signed: SignedReport, jwks: Mapping[str, Any] | None) -> str:
     raise Unprocessable(
         "The report is not signed by a key that counts, or was changed since.",
         code="report-unverified",
-        hint="It must be signed with a key registered for the client, or name the signer's: --signed-by FILE.",
+        hint="Name the signer's public keys, got from the signer and not with the report: --signed-by FILE.",
     )
 
 

@@ -20,6 +20,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType({
     "xml": "xml", FHIR_XML: "xml", "application/xml": "xml", "text/xml": "xml",
 })  # fmt: skip
 ANY = frozenset({"*/*", "application/*"})
+Envelope = Callable[[Json, int], Json]
+"""What wraps the OperationOutcome of a refusal, by its HTTP status; a request that has one puts it in `g`."""
+
 MIME_TYPES: Mapping[Format, str] = MappingProxyType({"json": FHIR_JSON, "xml": FHIR_XML})
 READERS: Mapping[Format, Callable[[bytes], Json]] = MappingProxyType({"json": parse, "xml": from_xml})
 

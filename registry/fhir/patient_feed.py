@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -145,9 +146,12 @@ def feed_by_identifier(
     return feed_number(engine, caller, parse_identifier(query, _system(caller)), patient, preconditions)
 
 
-def feed_number(engine: Engine, caller: Caller, number: str, patient: Json, preconditions: Preconditions) -> Outcome:
-    """The same for a local number that was read already."""
-    return _take(engine, caller, (_system(caller), number), patient, preconditions)
+def feed_number(
+    engine: Engine, caller: Caller, number: str, patient: Json, preconditions: Preconditions = ANY_VERSION,
+    said_at: datetime | None = None,
+) -> Outcome:  # fmt: skip
+    """The same for a local number that was read already; `said_at` is when the sender last changed the patient."""
+    return _take(engine, caller, (_system(caller), number), patient, preconditions, said_at)
 
 
 def feed_by_id(engine: Engine, caller: Caller, record_id: UUID, patient: Json, preconditions: Preconditions) -> Outcome:
@@ -186,7 +190,10 @@ def _own(engine: Engine, caller: Caller, record_id: UUID) -> OwnRecord:
     return own
 
 
-def _take(engine: Engine, caller: Caller, key: tuple[str, str], patient: Json, preconditions: Preconditions) -> Outcome:
+def _take(
+    engine: Engine, caller: Caller, key: tuple[str, str], patient: Json, preconditions: Preconditions,
+    said_at: datetime | None = None,
+) -> Outcome:  # fmt: skip
     system, number = key
     validate(patient, "Patient")
     if local_numbers(patient, system) != [number]:
@@ -196,7 +203,8 @@ def _take(engine: Engine, caller: Caller, key: tuple[str, str], patient: Json, p
         return _resolve(engine, caller, number, survivor, preconditions)
     content = Content(system, number, to_demographics(patient, local_system=system), to_deceased(patient))
     registration = _registration(caller, content, preconditions)
-    return register_source_record(session(), engine, replace(registration, active=patient.get("active", True)))
+    taken = replace(registration, active=patient.get("active", True), said_at=said_at)
+    return register_source_record(session(), engine, taken)
 
 
 def _resolve(engine: Engine, caller: Caller, number: str, survivor: UUID, preconditions: Preconditions) -> Outcome:

@@ -6,8 +6,11 @@ Whose record an entry is says the local number in the Patient, as everywhere: th
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID, uuid4
+
+from flask import g
 
 from registry.access import Caller, require_scope
 from registry.app import parts
@@ -28,6 +31,8 @@ from registry.fhir.wire import Json, fail
 from registry.identity.service import Engine, Outcome, engine_of
 
 EVENT = "urn:ihe:iti:pmir:2019:patient-feed"
+RESPONSE = f"{EVENT}-response"
+PROFILE = "https://profiles.ihe.net/ITI/PMIR/StructureDefinition/IHE.PMIR.MessageHeader.Response"
 WRITE, REMOVE = "system/Patient.cu", "system/Patient.d"
 MOST_ENTRIES = 200
 _TYPE = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,60})(?:/[^/]*)?$")
@@ -44,7 +49,8 @@ class Message:
 def process_message(caller: Caller, body: Json) -> Json:
     """Do what the message says and answer with a message that names what became of each Patient.
 
-    Raises InvalidResource, InvalidInput, Unprocessable, NotFound, Forbidden: then nothing of the message was done.
+    Raises InvalidResource, InvalidInput, Unprocessable, NotFound, Forbidden: then nothing of the message was done, and
+    the refusal is answered with a message too.
     """
     message = read_message(body)
     engine = engine_of(parts())
@@ -55,12 +61,17 @@ def process_message(caller: Caller, body: Json) -> Json:
 
 
 def read_message(body: Json) -> Message:
-    """A message Bundle of the event, and the history it is about; raises InvalidResource, Unprocessable."""
+    """A message Bundle of the event, and the history it is about; raises InvalidResource, Unprocessable.
+
+    From here on it is known whose message is answered: a refusal names it.
+    """
     validate(body, "Bundle")
     resources = [entry["resource"] for entry in body.get("entry", []) if "resource" in entry]
     if body["type"] != "message" or not resources or resources[0].get("resourceType") != "MessageHeader":
         fail("Bundle.entry", "must be a message that begins with its MessageHeader")
     header = resources[0]
+    key = str(header.get("id") or "")
+    g.fhir_envelope = partial(_refusal, key)
     if header.get("eventUri") != EVENT:
         raise Unprocessable("Only the patient feed is taken here.", code="unknown-event", hint=f"Send {EVENT}.")
     history = next((one for one in resources if one.get("resourceType") == "Bundle" and one["type"] == "history"), None)
@@ -68,7 +79,7 @@ def read_message(body: Json) -> Message:
         fail("Bundle.entry", "must hold a Bundle of type history with entries")
     if len(history["entry"]) > MOST_ENTRIES:
         fail("Bundle.entry.resource.entry", f"has more than {MOST_ENTRIES} entries")
-    return Message(str(header.get("id") or ""), tuple(history["entry"]))
+    return Message(key, tuple(history["entry"]))
 
 
 def _patients(message: Message) -> Iterator[tuple[str, Json]]:
@@ -150,20 +161,31 @@ def _done(entry: Json, outcome: Outcome) -> Json:
 
 def _answer(message: Message, done: list[Json], ignored: list[str]) -> Json:
     history = {"resourceType": "Bundle", "id": str(uuid4()), "type": "history", "entry": done}
-    response: Json = {"identifier": message.id or str(uuid4()), "code": "ok"}
-    outcome = {"resourceType": "OperationOutcome", "id": str(uuid4()), "issue": [_ignored(one) for one in ignored]}
+    outcome = {"resourceType": "OperationOutcome", "issue": [_ignored(one) for one in ignored]}
+    return _message(message.id, "ok", outcome if ignored else None, history if done else None)
+
+
+def _refusal(message_id: str, outcome: Json, status: int) -> Json:
+    """The answer to a message that was not taken: whether it can be sent again as it is, and why not."""
+    return _message(message_id, "transient-error" if status >= 500 or status == 429 else "fatal-error", outcome)
+
+
+def _message(message_id: str, code: str, outcome: Json | None, history: Json | None = None) -> Json:
+    response: Json = {"identifier": message_id or str(uuid4()), "code": code}
     header: Json = {
         "resourceType": "MessageHeader",
         "id": str(uuid4()),
-        "eventUri": EVENT,
+        "meta": {"profile": [PROFILE]},
+        "eventUri": RESPONSE,
         "source": {"endpoint": f"{parts().settings.base_url}/fhir/$process-message"},
         "response": response,
     }
-    if ignored:
-        response["details"] = {"reference": f"urn:uuid:{outcome['id']}"}
-    if done:
+    said = None if outcome is None else outcome | {"id": str(uuid4())}
+    if said is not None:
+        response["details"] = {"reference": f"urn:uuid:{said['id']}"}
+    if history is not None:
         header["focus"] = [{"reference": f"urn:uuid:{history['id']}"}]
-    resources = [header, *([history] if done else []), *([outcome] if ignored else [])]
+    resources = [one for one in (header, history, said) if one is not None]
     entries = [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in resources]
     return {"resourceType": "Bundle", "id": str(uuid4()), "type": "message", "entry": entries}
 

@@ -14,6 +14,7 @@ from registry.fhir.patient_answers import account, refused, unknown
 from registry.fhir.patient_identifiers import OURS, establishment_of, own_members, tellable_identifiers
 from registry.fhir.patient_reading import to_demographics
 from registry.fhir.patient_writing import recognisable
+from registry.fhir.searching import searchset_of
 from registry.fhir.wire import Json
 from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
 from registry.identity.canaries import watch
@@ -53,13 +54,14 @@ def match_patients(caller: Caller, query: MatchQuery) -> Json:
     """Persons like the Patient sent, best first, with score and grade (ITI-119); each is audited.
 
     Whoever sends a document number must also know a surname or the birth date of its holder: the registry is no
-    directory of numbers. Otherwise the answer is empty, with a hint. Raises SearchBudgetSpent.
+    directory of numbers. Otherwise the answer is empty, with a hint. Each number is a search of the budget. Raises
+    SearchBudgetSpent.
     """
     refusal = refused(caller, MATCHED, SearchBudgetSpent.code, None)
     searcher = Searcher("client", caller.client_id)
-    spend_search(session(), parts().settings, searcher, refusal)
     local_system = get_establishment(session(), caller.establishment_id).identifier_system
     wanted = to_demographics(query.patient, query.root, local_system)
+    spend_search(session(), parts().settings, searcher, refusal, max(1, len(wanted.documents)))
     watch(session(), parts().settings, searcher, wanted.documents, refusal)
     found = match(
         session(), engine_of(parts()), wanted, count=query.count, only_certain=query.only_certain, corroborated=True
@@ -71,7 +73,7 @@ def match_patients(caller: Caller, query: MatchQuery) -> Json:
     entries = [_entry(one, wanted.documents) for one in found]
     says_more = found or wanted.birth_date or wanted.paternal_surname or wanted.maternal_surname
     hints = [] if says_more else [document_alone()]
-    return {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries + hints}
+    return searchset_of(entries + hints, total=len(entries))
 
 
 def document_alone() -> Json:

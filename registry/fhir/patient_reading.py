@@ -42,9 +42,11 @@ def to_demographics(patient: Json, root: str = "Patient", local_system: str | No
 
 
 def to_deceased(patient: Json) -> str | None:
-    """What a valid Patient says of its death: a dateTime, `true`, or None."""
+    """What a valid Patient says of its death: a dateTime, `true`, or None; raises InvalidResource for one to come."""
     moment = patient.get("deceasedDateTime")
     if isinstance(moment, str):
+        if moment[:10] > (datetime.now(UTC).date() + timedelta(days=1)).isoformat():
+            fail("Patient.deceasedDateTime", "is in the future")
         return moment
     return "true" if patient.get("deceasedBoolean") is True else None
 

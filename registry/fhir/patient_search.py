@@ -4,7 +4,7 @@ A person is shown as far as recognising needs, with the identifiers the caller m
 blind tokens and then held against the criteria; each person shown is audited, and each search by facts is counted.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -58,6 +58,8 @@ class Named:
     tokens: tuple[frozenset[Token], ...]
     documents: tuple[frozenset[Document], ...]
     domains: frozenset[str]
+    former: Mapping[str, str]
+    """The persons of today that former ids among these lead to; they count as named too."""
 
     @property
     def directly(self) -> bool:
@@ -97,7 +99,9 @@ def _refuse_guesses(search: Search) -> None:
 
 
 def _named(ids: Iterable[Criterion], identifiers: Iterable[Criterion]) -> Named:
+    called = [frozenset(one.values) for one in ids]
     tokens, documents, domains = [], [], set()
+    former = _former(text for texts in called for text in texts)
     for criterion in identifiers:
         read = [read_token(value) for value in criterion.values]
         for one in read:
@@ -109,10 +113,18 @@ def _named(ids: Iterable[Criterion], identifiers: Iterable[Criterion]) -> Named:
         if papers:
             documents.append(frozenset(normalise(Demographics(documents=tuple(papers))).documents))
         elif valued:
-            tokens.append(frozenset(valued))
-    return Named(
-        tuple(frozenset(one.values) for one in ids), tuple(tokens), tuple(documents), frozenset(domains)
-    )  # fmt: skip
+            led = _former(one.code or "" for one in valued if one.system == systems.PERSON)
+            tokens.append(frozenset(valued) | {Token(systems.PERSON, now) for now in led.values()})
+            former |= led
+    named = tuple(texts | {former[text] for text in texts & former.keys()} for texts in called)
+    return Named(named, tuple(tokens), tuple(documents), frozenset(domains), former)
+
+
+def _former(texts: Iterable[str]) -> dict[str, str]:
+    """Ids of persons that were found to be another one, with the id that one goes by today."""
+    keys = ((text, _uuid(text)) for text in texts)
+    found = ((text, key, find_person(session(), key)) for text, key in keys if key)
+    return {text: str(current.id) for text, key, current in found if current is not None and current.id != key}
 
 
 def _document(token: Token) -> Document | None:
@@ -225,9 +237,15 @@ def _resource(caller: Caller, hit: Hit, named: Named, told: Iterable[Json]) -> J
         shown = recognisable(hit, own.union(*named.documents))
         more = [one for one in told if one["system"] != systems.PERSON]
         shown["identifier"] += [{"use": "secondary", **one} for one in more]
+        gone = sorted(text for text, now in named.former.items() if now == shown["id"])
+        shown |= {"link": [_replaces(text) for text in gone]} if gone else {}
     if named.domains:
         shown["identifier"] = [one for one in shown["identifier"] if one.get("system") in named.domains]
     return shown
+
+
+def _replaces(former: str) -> Json:
+    return {"other": {"reference": f"Patient/{former}"}, "type": "replaces"}
 
 
 def _account(caller: Caller, hit: Hit) -> None:

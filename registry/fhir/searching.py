@@ -91,9 +91,15 @@ def searchset(
     if more:
         links.append({"relation": "next", "url": _link(base, search, reader, search.offset + search.count)})
     entries = [one if "resource" in one else _entry(base, one) for one in matches]
+    return searchset_of([*entries, *outcomes], total=total, links=links)
+
+
+def searchset_of(entries: Sequence[Json], *, total: int | None = None, links: Sequence[Json] = ()) -> Json:
+    """A Bundle of whole entries; an operation that answers with one has no page to link to."""
     made: Json = {"resourceType": "Bundle", "type": "searchset"}
     made |= {} if total is None else {"total": total}
-    return made | {"link": links} | ({"entry": [*entries, *outcomes]} if entries or outcomes else {})
+    made |= {"link": list(links)} if links else {}
+    return made | ({"entry": list(entries)} if entries else {})
 
 
 def _entry(base: str, resource: Json) -> Json:

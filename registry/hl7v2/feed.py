@@ -9,8 +9,9 @@ from registry.app import parts
 from registry.database import session
 from registry.directory.service import get_establishment
 from registry.errors import NotFound, Unprocessable
-from registry.fhir.patient_feed import ANY_VERSION, feed_number
+from registry.fhir.patient_feed import feed_number
 from registry.hl7v2.faults import SEGMENT_SEQUENCE, UNKNOWN_KEY, Fault
+from registry.hl7v2.moments import said_at
 from registry.hl7v2.parsing import Message, Segment
 from registry.hl7v2.patient_reading import own_number, read_patient
 from registry.identity.doubts import Doubt, doubt_link
@@ -22,9 +23,9 @@ Event = Callable[[Caller, Message], None]
 
 
 def register(caller: Caller, message: Message) -> None:
-    """A01, A04, A05, A08, A28, A31: what the establishment says of a patient from now on."""
+    """A01, A04, A05, A08, A28, A31: what is said of a patient; a message that comes late changes nothing."""
     number, patient = read_patient(session(), message.one("PID"), _system(caller))
-    feed_number(engine_of(parts()), caller, number, patient, ANY_VERSION)
+    feed_number(engine_of(parts()), caller, number, patient, said_at=said_at(message))
 
 
 def merge(caller: Caller, message: Message) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys, lock_keys
@@ -24,6 +24,7 @@ FIND = (
         source_records.c.version,
         source_records.c.content_token,
         source_records.c.received_at,
+        func.coalesce(source_records.c.said_at, source_records.c.received_at).label("said_at"),
         source_records.c.replaced_by,
         memberships.c.person_id,
     )
@@ -35,6 +36,9 @@ FIND = (
 )
 ADD = insert(source_records)
 REVISE = update(source_records).where(source_records.c.id == bindparam("record_id"))
+CONFIRM = (
+    update(source_records).where(source_records.c.id == bindparam("record_id")).values(said_at=bindparam("moment"))
+)
 ADD_VERSION = insert(source_record_versions)
 ADD_TOKENS = insert(blocking_tokens)
 FORGET_TOKENS = delete(blocking_tokens).where(blocking_tokens.c.source_record_id == bindparam("record_id"))
@@ -55,7 +59,7 @@ class Registration:
     token_id: str | None = None
     expected_version: int | None = None
     said_at: datetime | None = None
-    """When the record system last changed the record, as files say; None for what is said now."""
+    """When the record system last changed the record, as files and HL7 v2 say; None for what is said now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Known:
     version: int
     content_token: bytes
     received_at: datetime
+    said_at: datetime
     replaced_by: UUID | None
     person_id: UUID
 
@@ -91,6 +96,12 @@ class Arrival:
     def unchanged(self) -> bool:
         """Whether the newest version already says exactly this."""
         return self.known is not None and self.known.content_token == self.content_token
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is kept was said later than this."""
+        said_at = self.registration.said_at
+        return self.known is not None and said_at is not None and said_at < self.known.said_at
 
     def member(self) -> Member:
         """The record as the engine judges it; nothing of a new version is verified yet."""
@@ -122,6 +133,13 @@ def receive(session: Session, engine: Engine, registration: Registration) -> Arr
 def look_again(session: Session, arrival: Arrival) -> Arrival:
     """The arrival with its record as it is kept now: a steward may have moved it since it was received."""
     return replace(arrival, known=_find(session, arrival.registration.establishment_id, arrival.local_token))
+
+
+def confirm(session: Session, arrival: Arrival) -> None:
+    """Keep that the same was said again later: what was said in between is older from now on."""
+    said_at = arrival.registration.said_at
+    if arrival.known is not None and said_at is not None and said_at > arrival.known.said_at:
+        session.execute(CONFIRM, {"record_id": arrival.record_id, "moment": said_at})
 
 
 def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) -> None:

@@ -54,13 +54,16 @@ class SearchBudgetSpent(TooManyRequests):
         self.retry_after = seconds
 
 
-def spend_search(session: Session, settings: Settings, searcher: Searcher, refusal: Event) -> None:
-    """Take one search from the budget and commit: it is spent whatever becomes of the search, and no row stays locked.
+def spend_search(session: Session, settings: Settings, searcher: Searcher, refusal: Event, searches: int = 1) -> None:
+    """Take searches from the budget and commit: they are spent whatever becomes of them, and no row stays locked.
+
+    A call that asks for several identifiers counts as many searches, since it may find a person of each.
 
     The commit waits for no disk: a crash of the server forgets at most what was spent in its last second. Raises
     SearchBudgetSpent, which records `refusal`.
     """
-    step = HOUR / searcher.per_hour(settings)
+    per_hour = searcher.per_hour(settings)
+    step = min(searches, per_hour) * HOUR / per_hour
     values = {"searcher": f"{searcher.kind}:{searcher.key}", "step": step, "hour": HOUR}
     spent = session.scalar(_SPEND, values)
     SEARCHES.labels(searcher.kind, "permitted" if spent else "refused").inc()

@@ -13,7 +13,7 @@ from registry.audit.service import record as audit
 from registry.database import now
 from registry.errors import DomainError, Unavailable
 from registry.identity.agreement import speaks_of_another
-from registry.identity.arrivals import Arrival, Registration, look_again, receive, store
+from registry.identity.arrivals import Arrival, Known, Registration, confirm, look_again, receive, store
 from registry.identity.candidates import LoadedPerson, find_person_ids, load_persons, lock_persons
 from registry.identity.cases import keep_case
 from registry.identity.contests import settle_contests
@@ -26,6 +26,9 @@ from registry.telemetry import REGISTRATIONS
 
 RECEIVED = "identity:record:received"
 LINKED = "identity:person:linked"
+STALE = "stale"
+"""The decision about what says less recent things than what is kept: nothing changes."""
+
 ATTEMPTS = 5
 
 
@@ -48,7 +51,7 @@ class StillReplaced(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a registration; `decision` is link, review, new, keep or unchanged."""
+    """What became of a registration; `decision` is link, review, new, keep, unchanged or stale."""
 
     source_record_id: UUID
     person_id: UUID
@@ -62,21 +65,17 @@ def register_source_record(session: Session, engine: Engine, registration: Regis
     """Keep what a record system says of a patient and decide whose record it is.
 
     Two simultaneous registrations that could be linked wait for each other before they search, and the search then
-    sees what the first committed. The same content again changes nothing. Raises VersionMismatch, Unavailable,
-    StillReplaced.
+    sees what the first committed. The same content again changes nothing, nor does an older word than the one kept.
+    Raises VersionMismatch, Unavailable, StillReplaced.
     """
     arrival = receive(session, engine, registration)
     if registration.expected_version not in {None, arrival.version - 1}:
         raise VersionMismatch("The record is not at the version this request was made for; read it again.")
     if arrival.known is not None and arrival.known.replaced_by and not engine.unmerge_by_feed:
         require_still_replaced(arrival)
-    if arrival.known is not None and arrival.unchanged:
-        known = arrival.known
-        return finish(
-            session,
-            arrival,
-            Outcome(known.id, known.person_id, known.version, known.received_at, "unchanged", created=False),
-        )
+    if arrival.known is not None and (arrival.unchanged or arrival.stale):
+        confirm(session, arrival)
+        return finish(session, arrival, _as_it_is(arrival.known, "unchanged" if arrival.unchanged else STALE))
     resolved = _resolve(session, engine, arrival)
     moment = now()
     store(session, engine, resolved.arrival, moment)
@@ -84,6 +83,10 @@ def register_source_record(session: Session, engine: Engine, registration: Regis
     decision, created = resolved.placement.decision, resolved.home is None
     outcome = Outcome(arrival.record_id, person_id, arrival.version, moment, decision, created=created)
     return finish(session, resolved.arrival, outcome)
+
+
+def _as_it_is(known: Known, decision: str) -> Outcome:
+    return Outcome(known.id, known.person_id, known.version, known.received_at, decision, created=False)
 
 
 def require_still_replaced(arrival: Arrival) -> None:

@@ -30,6 +30,7 @@ def test_commands_of_the_integrators_guide_are_understood(tmp_path: Path, monkey
     report = tmp_path / "conformance-report" / "report.json"
     report.parent.mkdir()
     report.touch()
+    Path("trusted.jwk").write_text('{"keys": []}')
     commands = re.findall(r"^\./renhice conformance (.*)$|`\./renhice conformance (verify [^`]*)`", GUIDE, re.MULTILINE)
     assert len(commands) >= 3
     for words in (shlex.split(first or second) for first, second in commands):

@@ -175,16 +175,25 @@ def file(tmp_path: Path) -> str:
     return write(tmp_path / "directory.json", directory_file())
 
 
-def test_accreditation_rests_on_a_report_signed_by_the_client_or_an_evaluator(
-    environment: dict[str, str], file: str, tmp_path: Path, renhice: Renhice
+@pytest.fixture
+def theirs(tmp_path: Path) -> str:
+    """The public keys of the record system itself, as a file."""
+    return write(tmp_path / "client.json", {"keys": [KEY.as_dict(private=False)]})
+
+
+def test_accreditation_rests_on_a_report_signed_by_whom_the_administrator_believes(
+    environment: dict[str, str], file: str, theirs: str, tmp_path: Path, renhice: Renhice
 ) -> None:
     path = signed(tmp_path, report(), KEY)
-    assert accredit(environment, file, "--report", path).exit_code == 0
-    assert accredit(environment, file, "--report", path).exit_code == 0
+    alone = accredit(environment, file, "--report", path)
+    assert (alone.exit_code, "Say whose signature counts" in alone.output) == (2, True)
+    for _ in range(2):
+        assert accredit(environment, file, "--report", path, "--signed-by", theirs).exit_code == 0
     evaluator = make_key()
     jwks = write(tmp_path / "evaluator.json", {"keys": [evaluator.as_dict(private=False)]})
     other = signed(tmp_path, report(), evaluator)
-    assert "not signed by a key that counts" in accredit(environment, file, "--report", other).output
+    refused = accredit(environment, file, "--report", other, "--signed-by", theirs)
+    assert "not signed by a key that counts" in refused.output
     assert accredit(environment, file, "--report", other, "--signed-by", jwks).exit_code == 0
     with renhice.database.unit_of_work() as session:
         kept = session.scalars(select(ConformanceReport).order_by(ConformanceReport.attached_at)).all()
@@ -213,22 +222,25 @@ OLD = datetime.now(UTC) - timedelta(days=181)
     ids=["another's", "failed", "old", "of tomorrow"],
 )
 def test_a_report_that_does_not_hold_accredits_nobody(
-    environment: dict[str, str], file: str, tmp_path: Path, made: Report, message: str
+    environment: dict[str, str], file: str, theirs: str, tmp_path: Path, made: Report, message: str
 ) -> None:
-    refused = accredit(environment, file, "--report", signed(tmp_path, made, KEY))
+    refused = accredit(environment, file, "--report", signed(tmp_path, made, KEY), "--signed-by", theirs)
     assert (refused.exit_code, message in refused.output) == (1, True)
     assert "sihce-00990001  usable  until 2099-01-01" in run(environment, "list").output
 
 
 @pytest.mark.parametrize("garbage", [b"", b"[]", b"{}", b"\xff", b"[" * 50_000, b"x" * 5_000_000])
-def test_garbage_is_no_report(environment: dict[str, str], file: str, tmp_path: Path, garbage: bytes) -> None:
+def test_garbage_is_no_report(
+    environment: dict[str, str], file: str, theirs: str, tmp_path: Path, garbage: bytes
+) -> None:
     path = Path(signed(tmp_path, report(), KEY))
     path.write_bytes(garbage)
-    assert accredit(environment, file, "--report", str(path)).exit_code == 1
+    words = ("--report", str(path), "--signed-by", theirs)
+    assert accredit(environment, file, *words).exit_code == 1
     path.with_name("report.json.jws").write_text(sign(garbage, KEY))
-    assert accredit(environment, file, "--report", str(path)).exit_code == 1
+    assert accredit(environment, file, *words).exit_code == 1
     path.with_name("report.json.jws").unlink()
-    assert "can't be read" in accredit(environment, file, "--report", str(path)).output
+    assert "can't be read" in accredit(environment, file, *words).output
 
 
 def test_a_certificate_is_registered_and_ended(environment: dict[str, str], tmp_path: Path) -> None:

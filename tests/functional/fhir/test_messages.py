@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from registry.fhir import patient_messages
 from registry.fhir.xml_format import from_xml, to_xml
 from tests.functional.fhir.conftest import SYSTEMS, Call, Json, rosa
 
 A = SYSTEMS["a"]
 PATH = "/fhir/$process-message"
+EVENT = "urn:ihe:iti:pmir:2019:patient-feed"
 
 
 def entry(number: str, method: str = "POST", **more: Any) -> Json:
@@ -20,7 +23,7 @@ def message(*entries: Json, **header: Any) -> Json:
     about = {
         "resourceType": "MessageHeader",
         "id": "m1",
-        "eventUri": "urn:ihe:iti:pmir:2019:patient-feed",
+        "eventUri": EVENT,
         "source": {"endpoint": "https://hospital-a.example.pe"},
         "focus": [{"reference": "Bundle/h"}],
     } | header
@@ -95,9 +98,34 @@ WRONG: dict[str, Json] = {
 }
 
 
-@pytest.mark.parametrize("body", list(WRONG.values()), ids=list(WRONG))
-def test_what_is_no_feed_is_a_clear_4xx(call: Call, body: Json) -> None:
+NO_MESSAGE = {"no message", "no entries", "no header", "not FHIR", "a patient"}
+"""What can't be read as a message has no answer that names one."""
+
+
+@pytest.mark.parametrize(("case", "body"), list(WRONG.items()), ids=list(WRONG))
+def test_what_is_no_feed_is_a_clear_4xx(call: Call, case: str, body: Json) -> None:
     refused = call("POST", PATH, body)
     assert refused.status_code in {400, 422}
-    assert refused.json["resourceType"] == "OperationOutcome"
     assert total(call, "M-9") == 0
+    if case in NO_MESSAGE:
+        assert refused.json["resourceType"] == "OperationOutcome"
+        return
+    header, outcome = (one["resource"] for one in refused.json["entry"])
+    assert (header["eventUri"], header["response"]["identifier"]) == (f"{EVENT}-response", "m1")
+    assert header["response"]["code"] == "fatal-error"
+    assert header["response"]["details"] == {"reference": refused.json["entry"][1]["fullUrl"]}
+    assert outcome["issue"][0]["severity"] == "error"
+
+
+def test_a_refusal_says_whether_to_send_it_again(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("", {}, Exception())
+
+    monkeypatch.setattr(patient_messages, "feed_number", fail)
+    refused = call("POST", PATH, to_xml(message(entry("M-8"))), content_type="application/fhir+xml",
+                   headers={"Accept": "application/fhir+xml"})  # fmt: skip
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    header, outcome = (one["resource"] for one in from_xml(refused.data)["entry"])
+    assert (header["response"]["code"], outcome["issue"][0]["code"]) == ("transient-error", "transient")
+    # what follows on the same connection is answered as ever
+    assert call("GET", "/fhir/Patient/x").json["resourceType"] == "OperationOutcome"

@@ -270,3 +270,24 @@ def test_as_many_statements_for_seven_people_as_for_one(call: Call, kept: dict[s
 
 def test_reading_needs_the_scope(call: Call) -> None:
     assert call("GET", PATIENT, query_string={"family": "x"}, token="a-remover").status_code == 403
+
+
+FORMER = {"resourceType": "Patient", "name": [{"family": "Zevallos", "given": ["Tomasa"]}], "birthDate": "1931"}
+
+
+def test_a_person_that_was_found_to_be_another_one_leads_to_it(call: Call, put: Call) -> None:
+    """By id and by identifier, in a search and in a cross-reference."""
+    document = {"system": DNI, "value": "40718277"}
+    whole = FORMER | {"birthDate": "1931-05-06", "identifier": [document], "gender": "female"}
+    survivor, former = (person_of(put(number, said).json) for number, said in (("Z-1", whole), ("Z-2", FORMER)))
+    assert former != survivor
+    assert person_of(put("Z-2", whole).json) == survivor
+    link = [{"other": {"reference": f"Patient/{former}"}, "type": "replaces"}]
+    for query in ({"_id": former}, {"identifier": f"{PERSONA}|{former}"}, {"_id": former, "family": "Zevallos"}):
+        found = find(call, "b", **query)
+        assert ids(found) == [survivor], query
+        assert found["entry"][0]["resource"]["link"] == link
+    assert ids(find(call, "b", _id=former, family="Otra")) == []
+    assert "link" not in find(call, "b", _id=survivor)["entry"][0]["resource"]
+    crossed = call("GET", "/fhir/Patient/$ihe-pix", query_string={"sourceIdentifier": f"{PERSONA}|{former}"}).json
+    assert {"system": PERSONA, "value": survivor} in [one.get("valueIdentifier") for one in crossed["parameter"]]

@@ -180,6 +180,34 @@ def test_a_partial_date_and_a_patient_of_nothing_but_a_number(engine: Engine, ke
     assert found.member.content.deceased == "2026-01-02"
 
 
+def test_a_death_to_come_is_refused_at_its_field(engine: Engine, kept: Kept) -> None:
+    refused = engine.send("ADT^A28^ADT_A05", EVN, pid("P-3", "HOSP-A", f29="99991231", f30="Y"))
+    assert [refused[path] for path in ("MSA-1", "ERR-2-1", "ERR-2-3", "ERR-3-1")] == ["AE", "PID", "29", "102"]
+    assert kept(engine, "P-3") is None
+
+
+def test_a_message_that_comes_late_replaces_nothing(engine: Engine, kept: Kept) -> None:
+    """By when it was recorded, else by when it was sent; what is said again later counts as said then."""
+
+    def said(moment: str, born: str, *, sent: str = "20260303") -> str:
+        text = engine.message("ADT^A08^ADT_A01", f"EVN||{moment}", pid("L-9", "HOSP-A", f7=born), PV1)
+        assert b"MSA|AA|" in engine.exchange(text.replace("|20261126120000|", f"|{sent}|").encode())
+        found = kept(engine, "L-9")
+        assert found is not None
+        return str(found.member.content.demographics.birth_date)
+
+    assert said("20260301120000", "19910701") == "1991-07-01"
+    assert said("20260301115959", "19910702") == "1991-07-01"
+    assert said("20260301130000", "19910701") == "1991-07-01"
+    assert said("20260301123000", "19910703") == "1991-07-01"
+    assert said("", "19910704", sent="20260301123000-0500") == "1991-07-01"
+    assert said("20260301133000", "19910705") == "1991-07-05"
+    assert said("20260301", "19910706") == "1991-07-06"
+    assert said("20260302", "19910707") == "1991-07-07"
+    refused = engine.send("ADT^A08^ADT_A01", "EVN||20261301", pid("L-9", "HOSP-A"), PV1)
+    assert [refused[path] for path in ("MSA-1", "ERR-2-1", "ERR-2-3", "ERR-3-1")] == ["AE", "EVN", "2", "102"]
+
+
 def test_character_sets_and_escapes(engine: Engine, kept: Kept) -> None:
     name = r"Ñahui \T\ Hijos^Mar\S\a\XC3A1\\.br\x"
     latin = engine.message("ADT^A28^ADT_A05", EVN, pid("X-1", "HOSP-A", name=name), charset="8859/1")

@@ -56,8 +56,9 @@ def person(kept: Json) -> str:
 )
 def test_an_identifier_of_no_domain_of_the_senders_is_refused(call: Call, case: str, token: str) -> None:
     refused = send(call, case, token)
-    assert (refused.status_code, refused.json["resourceType"]) == (400, "OperationOutcome")
-    assert refused.json["issue"][0]["expression"] == ["Bundle.entry.resource.entry[0].resource.identifier"]
+    header, outcome = (one["resource"] for one in refused.json["entry"])
+    assert (refused.status_code, header["response"]["code"]) == (400, "fatal-error")
+    assert outcome["issue"][0]["expression"] == ["Bundle.entry.resource.entry[0].resource.identifier"]
 
 
 @pytest.mark.parametrize(
