@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from consent_broker.signals.models import Subscription
+from consent_broker.signals.models import Subscription, SubscriptionVersion
 from consent_broker.signals.subscriptions import Deliveries, Wanted
 from consent_broker.signals.topics import TOPICS, canonical, topic_of
 from registry.database import now
@@ -106,17 +106,18 @@ def _end(text: Any) -> datetime:
     return moment
 
 
-def as_fhir(subscription: Subscription) -> Json:
-    """The resource (profile backport-subscription)."""
+def as_fhir(subscription: Subscription, version: SubscriptionVersion | None = None) -> Json:
+    """The resource (profile backport-subscription), as one of its versions said it or as it is now."""
+    said = version or subscription
     made: Json = {
         "resourceType": "Subscription",
         "id": str(subscription.id),
         "meta": {
-            "versionId": str(subscription.version),
-            "lastUpdated": _instant(subscription.changed_at),
+            "versionId": str(said.version),
+            "lastUpdated": _instant(said.changed_at),
             "profile": [f"{BACKPORT}/backport-subscription"],
         },
-        "status": subscription.status,
+        "status": said.status,
         "reason": subscription.reason,
         "criteria": canonical(subscription.topic),
         "channel": {
@@ -128,7 +129,7 @@ def as_fhir(subscription: Subscription) -> Json:
     }
     if subscription.ends_at is not None:
         made["end"] = _instant(subscription.ends_at)
-    return made | ({"error": subscription.last_error} if subscription.last_error else {})
+    return made | ({"error": said.last_error} if said.last_error else {})
 
 
 def notification(status: Mapping[str, Any], entry_url: str, bundle_id: str, at: datetime) -> Json:

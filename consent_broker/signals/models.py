@@ -63,3 +63,15 @@ class Subscription(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     changed_at: Mapped[datetime] = mapped_column(default=now)
     ends_at: Mapped[datetime | None]
+
+
+class SubscriptionVersion(Base):
+    """What changes of a subscription, as of one of its versions; topic, address, reason and end never do."""
+
+    __tablename__ = "subscription_versions"
+
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    last_error: Mapped[str | None]
+    changed_at: Mapped[datetime]

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, any_, delete, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, any_, delete, exists, func, insert, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
-from consent_broker.signals.models import Signal, Subscription
+from consent_broker.signals.models import Signal, Subscription, SubscriptionVersion
 from registry.database import new_id, now
 from registry.directory.models import Establishment, RecordSystem
 
@@ -26,8 +26,8 @@ SUBSCRIBE = "system/Subscription.cruds"
 LENT = timedelta(seconds=60)
 """How long a sender has before another may try: longer than any push may take."""
 LONGEST_WAIT = 3600
-KEPT_AFTER_DELIVERY = timedelta(days=30)
-"""How long a delivered signal can be replayed."""
+KEPT = timedelta(days=30)
+"""How long a signal can be replayed after it arrived, and one that did not after it was last due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +126,31 @@ def settle(session: Session, signal_id: UUID, error: str | None) -> None:
 
 def _follow(session: Session, subscription_id: UUID, error: str | None, *, shook: bool, attempts: int) -> None:
     """What a delivery says of its subscription: the address answers, or was given up and rests until asked for."""
-    change = update(Subscription).where(Subscription.id == subscription_id)
-    moved = {"changed_at": now(), "version": Subscription.version + 1, "last_error": error}
+    this = Subscription.id == subscription_id
     if error is None and shook:
-        session.execute(change.where(Subscription.status == REQUESTED).values(status=ACTIVE, **moved))
+        change(session, this & (Subscription.status == REQUESTED), status=ACTIVE, last_error=None)
     elif error is not None and attempts >= MAX_ATTEMPTS:
-        session.execute(change.where(Subscription.status != OFF).values(status=ERROR, **moved))
+        change(session, this & (Subscription.status != OFF), status=ERROR, last_error=error)
+
+
+def change(session: Session, which: ColumnElement[bool], **values: Any) -> None:
+    """Give the subscriptions that are meant another version, which says that."""
+    said = {"version": Subscription.version + 1, "changed_at": now(), **values}
+    changed = update(Subscription).where(which).values(said).returning(Subscription.id)
+    keep_versions(session, session.scalars(changed, execution_options={"synchronize_session": False}).all())
+
+
+def keep_versions(session: Session, subscriptions: Sequence[UUID]) -> None:
+    """Write down the newest version of each."""
+    columns = [Subscription.version, Subscription.status, Subscription.last_error, Subscription.changed_at]
+    rows = select(Subscription.id, *columns).where(Subscription.id.in_(subscriptions))
+    names = ["subscription_id", *(column.key for column in columns)]
+    session.execute(insert(SubscriptionVersion).from_select(names, rows))
 
 
 def replay(session: Session, establishment_id: UUID, since: datetime) -> int:
     """Send everything raised for an establishment since then once more, given-up signals too; returns how many."""
-    resting = update(Subscription).where(
-        Subscription.establishment_id == establishment_id, Subscription.status == ERROR
-    )
-    session.execute(resting.values(status=ACTIVE, version=Subscription.version + 1, changed_at=now()))
+    change(session, (Subscription.establishment_id == establishment_id) & (Subscription.status == ERROR), status=ACTIVE)
     again = (
         update(Signal)
         .where(Signal.establishment_id == establishment_id, Signal.raised_at >= since)
@@ -155,14 +166,13 @@ def list_undelivered(session: Session) -> Sequence[Signal]:
 
 
 def purge(session: Session) -> None:
-    """Delete what arrived longer than KEPT_AFTER_DELIVERY ago; subscriptions that rest for as long are over."""
-    horizon = now() - KEPT_AFTER_DELIVERY
+    """Delete what arrived, or was last due, longer than KEPT ago; subscriptions that rest for as long are over."""
+    horizon = now() - KEPT
     session.execute(delete(Signal).where(Signal.delivered_at < horizon))
-    over = update(Subscription).where(Subscription.status.in_([REQUESTED, ERROR]), Subscription.changed_at < horizon)
-    ended = update(Subscription).where(Subscription.status != OFF, Subscription.ends_at < now())
-    for which in (over, ended):
-        values = {"status": OFF, "version": Subscription.version + 1, "changed_at": now()}
-        session.execute(which.values(values), execution_options={"synchronize_session": False})
+    session.execute(delete(Signal).where(Signal.delivered_at.is_(None), Signal.available_at < horizon))
+    resting = Subscription.status.in_([REQUESTED, ERROR]) & (Subscription.changed_at < horizon)
+    ended = (Subscription.status != OFF) & (Subscription.ends_at < now())
+    change(session, resting | ended, status=OFF)
     gone = select(Subscription.id).where(Subscription.status == OFF)
     session.execute(
         delete(Signal).where(Signal.subscription_id.in_(gone), Signal.delivered_at.is_(None)),

@@ -22,20 +22,23 @@ from consent_broker.signals.topics import TOPICS, canonical
 from registry.access import caller, require_scope
 from registry.app import parts
 from registry.database import new_id, now, session
-from registry.errors import InvalidInput, Unprocessable
+from registry.errors import InvalidInput, NotFound, Unprocessable
 from registry.fhir.answers import answer, answer_read, answer_stored
 from registry.fhir.formats import read_resource
+from registry.fhir.history import history_bundle
+from registry.fhir.patient_feed import Preconditions
 from registry.fhir.resources import Operation, Resource, SearchParameter, fhir_blueprint
 from registry.fhir.searching import read_search, searchset, searchset_of
 from registry.fhir.validation import validate
 from registry.fhir.wire import Json
+from registry.identity.service import VersionMismatch
 
 OPERATIONS = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
 
 SUBSCRIPTION = Resource(
     type="Subscription",
     profiles=(f"{BACKPORT}/backport-subscription",),
-    interactions=("create", "read", "update", "delete", "search-type"),
+    interactions=("create", "read", "vread", "history-instance", "update", "delete", "search-type"),
     search=(SearchParameter(name="status", type="token"),),
     operations=(
         Operation(name="status", definition=f"{OPERATIONS}/backport-subscription-status"),
@@ -59,7 +62,7 @@ def create() -> Response:
     refuses = current_broker().webhooks.refuses
     wanted = read_subscription(validate(read_resource(), "Subscription"), refuses)
     made, is_new = subscriptions.subscribe(session(), caller(), wanted)
-    return answer_stored(as_fhir(made), _url(made), created=is_new)
+    return answer_stored(as_fhir(made), _version_url(made), created=is_new)
 
 
 @blueprint.get("")
@@ -79,6 +82,22 @@ def read(subscription_id: UUID) -> Response:
     return answer_read(as_fhir(subscriptions.get_own(session(), caller(), subscription_id)))
 
 
+@blueprint.get("/<uuid:subscription_id>/_history")
+def history(subscription_id: UUID) -> Response:
+    """Every version, newest first."""
+    return answer(history_bundle(f"{_base()}/Subscription", _versions(subscription_id)))
+
+
+@blueprint.get("/<uuid:subscription_id>/_history/<int:version>")
+def vread(subscription_id: UUID, version: int) -> Response:
+    """One version."""
+    wanted = (one for one in _versions(subscription_id) if one["meta"]["versionId"] == str(version))
+    found = next(wanted, None)
+    if found is None:
+        raise NotFound("The Subscription has no such version.")
+    return answer_read(found)
+
+
 @blueprint.put("/<uuid:subscription_id>")
 def update(subscription_id: UUID) -> Response:
     """`requested` shakes hands anew and sends what has not arrived once more; `off` ends it."""
@@ -86,14 +105,17 @@ def update(subscription_id: UUID) -> Response:
     if body.get("id") != str(subscription_id):
         raise InvalidInput("Subscription.id must be the id in the URL.")
     act = {REQUESTED: subscriptions.ask_again, OFF: subscriptions.end}.get(str(body.get("status")))
-    found = subscriptions.get_own(session(), caller(), subscription_id)
+    found = subscriptions.get_own(session(), caller(), subscription_id, hold=True)
+    if Preconditions(request.headers.get("If-Match"), None).expected_version() not in {None, found.version}:
+        raise VersionMismatch("The Subscription is not at the version this request was made for; read it again.")
     if act is None or not _same(found, body):
         raise Unprocessable(
             "Of a subscription only the status can be changed, to requested or off.",
             code="update-not-offered",
             hint="For another topic or address make a new one.",
         )
-    return answer_stored(as_fhir(act(session(), caller(), subscription_id)), _url(found), created=False)
+    made = act(session(), caller(), subscription_id)
+    return answer_stored(as_fhir(made), _version_url(made), created=False)
 
 
 @blueprint.delete("/<uuid:subscription_id>")
@@ -133,6 +155,15 @@ def _same(found: Subscription, body: Json) -> bool:
     kept = as_fhir(found)
     channel = body.get("channel") or {}
     return bool(body.get("criteria") == kept["criteria"] and channel.get("endpoint") == kept["channel"]["endpoint"])
+
+
+def _versions(subscription_id: UUID) -> list[Json]:
+    versions = subscriptions.list_versions(session(), caller(), subscription_id)
+    return [as_fhir(one.subscription, one.version) for one in versions]
+
+
+def _version_url(found: Subscription) -> str:
+    return f"{_url(found)}/_history/{found.version}"
 
 
 def _number(name: str) -> int | None:

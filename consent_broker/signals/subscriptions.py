@@ -8,8 +8,17 @@ from uuid import UUID
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from consent_broker.signals.models import Signal, Subscription
-from consent_broker.signals.service import ACTIVE, ERROR, HANDSHAKE, MAX_ATTEMPTS, OFF, REQUESTED
+from consent_broker.signals.models import Signal, Subscription, SubscriptionVersion
+from consent_broker.signals.service import (
+    ACTIVE,
+    ERROR,
+    HANDSHAKE,
+    MAX_ATTEMPTS,
+    OFF,
+    REQUESTED,
+    change,
+    keep_versions,
+)
 from registry.access import Caller
 from registry.audit.event import Event
 from registry.audit.service import record
@@ -28,6 +37,14 @@ class Wanted:
     endpoint: str
     reason: str
     ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A subscription as one of its versions said it."""
+
+    subscription: Subscription
+    version: SubscriptionVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +90,26 @@ def subscribe(session: Session, caller: Caller, wanted: Wanted) -> tuple[Subscri
     )
     session.add(made)
     session.flush()
+    keep_versions(session, [made.id])
     _shake(session, made)
     _account(session, caller, made, "requested")
     return made, True
 
 
-def get_own(session: Session, caller: Caller, subscription_id: UUID) -> Subscription:
+def get_own(session: Session, caller: Caller, subscription_id: UUID, *, hold: bool = False) -> Subscription:
     """A subscription of the caller's establishment; raises NotFound, also for another's."""
-    found = session.get(Subscription, subscription_id, populate_existing=True)
+    found = session.get(Subscription, subscription_id, populate_existing=True, with_for_update=hold)
     if found is None or found.establishment_id != caller.establishment_id:
         raise NotFound("There is no such Subscription.")
     return found
+
+
+def list_versions(session: Session, caller: Caller, subscription_id: UUID) -> Sequence[Said]:
+    """Every version of a subscription of the caller's establishment, newest first; raises NotFound."""
+    found = get_own(session, caller, subscription_id)
+    query = select(SubscriptionVersion).where(SubscriptionVersion.subscription_id == found.id)
+    versions = session.scalars(query.order_by(SubscriptionVersion.version.desc())).all()
+    return [Said(found, version) for version in versions]
 
 
 def list_own(session: Session, caller: Caller) -> Sequence[Subscription]:
@@ -183,9 +209,8 @@ def _shake(session: Session, subscription: Subscription) -> None:
 
 
 def _move(session: Session, subscription: Subscription, status: str) -> None:
-    subscription.status, subscription.changed_at, subscription.last_error = status, now(), None
-    subscription.version += 1
-    session.flush()
+    change(session, Subscription.id == subscription.id, status=status, last_error=None)
+    session.refresh(subscription)
 
 
 def _account(session: Session, caller: Caller, subscription: Subscription, verb: str) -> None:

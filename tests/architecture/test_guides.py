@@ -5,8 +5,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from conformance.cli import conformance
+from registry.app import Renhice
+from registry.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "integration.md").read_text(encoding="utf-8")
@@ -42,6 +45,25 @@ def test_commands_of_the_integrators_guide_are_understood(tmp_path: Path, monkey
     documented = set(re.findall(r"--[a-z][a-z0-9]*(?:-[a-z0-9]+)*", section))
     known = {option for one in conformance.commands.values() for parameter in one.params for option in parameter.opts}
     assert documented - known == {"--bench"}
+
+
+SPANS = {"second": 1, "seconds": 1, "minutes": 60, "hour": 3600, "hours": 3600}
+
+
+@pytest.fixture(scope="module")
+def settings(settings: Settings) -> Settings:
+    """Everything that has tasks of its own is set."""
+    nowhere = "http://127.0.0.1:1"
+    return settings.model_copy(update={"pide_url": nowhere, "sms_url": nowhere, "sms_token": SecretStr("x")})
+
+
+def test_the_operators_guide_names_what_goes_by_itself(renhice: Renhice) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = guide.partition("### What goes by itself")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \| (?:(\d+) )?(\w+) \|", table, re.MULTILINE)
+    written = {name: int(number or 1) * SPANS[unit] for name, number, unit in rows}
+    schedule = renhice.celery.conf.beat_schedule
+    assert written == {name: entry["schedule"].total_seconds() for name, entry in schedule.items()}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)

@@ -302,6 +302,38 @@ def test_what_rests_for_a_month_is_over(world: World, receiver: Receiver) -> Non
     assert world.transact(lambda session: session.scalars(waiting).all()) == []
 
 
+def test_what_was_due_for_a_month_is_not_kept(world: World, receiver: Receiver) -> None:
+    """Of a subscription that is served, whose system is not: what waits is no more waited for."""
+    subscription = UUID(subscribe(world, world.holding, "merge", receiver))
+    for _ in range(2):
+        happen(world, MERGED)
+        world.transact(outbox.relay)
+    waiting = select(Signal.number).where(Signal.subscription_id == subscription, Signal.delivered_at.is_(None))
+    first = update(Signal).where(Signal.subscription_id == subscription, Signal.number == 1)
+    world.transact(lambda session: session.execute(first.values(available_at=Signal.available_at - MONTH)))
+    world.transact(purge)
+    assert world.transact(lambda session: session.scalars(waiting).all()) == [2]
+    assert call(world.holding, "GET", f"{PATH}/{subscription}").json["status"] == "active"
+
+
+def test_each_version_can_be_read_again(world: World, receiver: Receiver) -> None:
+    path = f"{PATH}/{subscribe(world, world.holding, 'merge', receiver)}"
+    newest = call(world.holding, "GET", path)
+    stale = call(world.holding, "PUT", path, json=newest.json | {"status": "off"}, headers={"If-Match": 'W/"1"'})
+    assert stale.status_code == 412
+    ended = call(world.holding, "PUT", path, json=newest.json | {"status": "off"}, headers={"If-Match": 'W/"2"'})
+    assert ended.headers["Location"].endswith(f"{path}/_history/3")
+    history = call(world.holding, "GET", f"{path}/_history").json
+    said = [(one["resource"]["meta"]["versionId"], one["resource"]["status"]) for one in history["entry"]]
+    assert said == [("3", "off"), ("2", "active"), ("1", "requested")]
+    assert [one["request"]["method"] for one in history["entry"]] == ["PUT", "PUT", "POST"]
+    second = call(world.holding, "GET", f"{path}/_history/2")
+    assert (second.json, second.headers["ETag"]) == (newest.json, 'W/"2"')
+    assert call(world.holding, "GET", f"{path}/_history/4").status_code == 404
+    assert call(world.asking, "GET", f"{path}/_history").status_code == 404
+    assert call(world.asking, "GET", f"{path}/_history/1").status_code == 404
+
+
 def test_the_same_asked_many_times_at_once_is_one(world: World, receiver: Receiver) -> None:
     token = world.holding.client_token(SCOPE)
     with ThreadPoolExecutor(6) as pool:
