@@ -9,7 +9,7 @@ from threading import Lock
 import httpx
 from flask import Flask, current_app
 
-from consent_broker.oauth.guarded_fetch import GuardedFetcher
+from consent_broker.guarded_fetch import GuardedFetcher
 from consent_broker.oauth.rfc7517_client_keys import ClientKeys
 from consent_broker.oauth.rfc7517_keys import SigningKeys, ensure_signing_key
 from consent_broker.oauth.rfc9449_client import Prover
@@ -18,6 +18,7 @@ from consent_broker.oauth.throttling import Failures
 from consent_broker.resource_server.nonces import Nonces
 from registry.breaker import Breakers
 from registry.errors import Unavailable
+from registry.retrying import RetryBudgets
 from registry.sealing import Sealer
 from registry.settings import Settings
 
@@ -61,6 +62,7 @@ class Broker:
     keys: SigningKeys
     http: httpx.Client
     breakers: Breakers
+    retries: RetryBudgets
     slots: ExchangeSlots
     nonces: Nonces
     client_keys: ClientKeys
@@ -92,6 +94,7 @@ def install_broker(app: Flask, settings: Settings, sealer: Sealer) -> Broker:
         keys=SigningKeys(settings.keys_dir),
         http=http,
         breakers=Breakers(),
+        retries=RetryBudgets(),
         slots=ExchangeSlots(settings.exchange_concurrency),
         nonces=make_nonces(sealer),
         failures=Failures(),

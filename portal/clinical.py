@@ -8,7 +8,7 @@ from portal.dates import long_day
 from portal.views import RecordLine
 from registry.calendar import LIMA
 
-Sourced = tuple[Mapping[str, Any], str]
+Resource = Mapping[str, Any]
 UNKNOWN = "No consta"
 _LONGEST = 300
 _STATUSES = {
@@ -56,7 +56,7 @@ _SHAPES = {
 }
 
 
-def line(resource: Mapping[str, Any], source: str) -> RecordLine:
+def line(resource: Resource) -> RecordLine:
     """One resource as a line; anything missing or misshapen reads «No consta»."""
     shape = _SHAPES.get(str(resource.get("resourceType")), _Shape(("code",), "status", (), ()))
     title = next((words for name in shape.titles if (words := _words(resource.get(name)))), UNKNOWN)
@@ -65,17 +65,16 @@ def line(resource: Mapping[str, Any], source: str) -> RecordLine:
         title=title,
         status=_STATUSES.get(status, status or UNKNOWN),
         at=next((day for name in shape.dates if (day := _day(resource.get(name)))), UNKNOWN),
-        source=source,
         detail=". ".join(filter(None, (_words(resource.get(name)) for name in shape.details)))[:_LONGEST],
     )
 
 
-def newest_first(found: Iterable[Sourced]) -> list[Sourced]:
-    """Resources with their source, by their own date, undated ones last."""
-    return sorted(found, key=lambda one: _sort_key(one[0]), reverse=True)
+def newest_first(found: Iterable[Resource]) -> list[Resource]:
+    """Resources by their own date, undated ones last."""
+    return sorted(found, key=_sort_key, reverse=True)
 
 
-def _sort_key(resource: Mapping[str, Any]) -> str:
+def _sort_key(resource: Resource) -> str:
     shape = _SHAPES.get(str(resource.get("resourceType")))
     return next((text for name in (shape.dates if shape else ()) if (text := _iso(resource.get(name)))), "")
 

@@ -5,8 +5,6 @@ from uuid import UUID
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as Answer
 
-from consent_broker.broker import current_broker
-from consent_broker.consents.vocabulary import FHIR_TYPES
 from consent_broker.emergency.models import EmergencyAccess
 from consent_broker.emergency.routes import DECLARE_AT, status_of
 from consent_broker.emergency.service import (
@@ -19,13 +17,12 @@ from consent_broker.emergency.service import (
     get_case,
 )
 from consent_broker.emergency.vocabulary import ACR, BASIC, FRESH, PURPOSE, REASONS, TEXT_LENGTHS
-from consent_broker.exchange.service import fetch
 from consent_broker.oauth.holder_tokens import Access
 from portal import layout, people, present
+from portal.arriving import records_page
 from portal.errors import BadForm
 from portal.guard import require_fresh, signed_in
 from portal.practice import me, my_workplaces, policy
-from portal.reading import alert_lines, missing_lines, sections_of
 from portal.wording import EMERGENCY_DECLARATION
 from registry.app import parts
 from registry.database import session
@@ -136,16 +133,7 @@ def _records(case: EmergencyAccess) -> Response:
     access = Access(
         establishment_id=case.establishment_id, professional_id=me(), person_id=case.person_id, purpose=PURPOSE
     )
-    categories = present.in_order(BASIC)
-    result = fetch(session(), current_broker(), access, [FHIR_TYPES[code] for code in categories])
-    return layout.page(
-        "emergency_open.html",
-        banner=_banner(case),
-        case=case,
-        sections=sections_of(result, categories),
-        missing=missing_lines(result.missing),
-        alerts=alert_lines(result),
-    )
+    return records_page("emergency_open.html", access, present.in_order(BASIC), banner=_banner(case), case=case)
 
 
 def _uuid(text: str) -> UUID | None:

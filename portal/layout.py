@@ -3,9 +3,10 @@
 import gzip
 import hashlib
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ STATIC = Path(__file__).parent / "static"
 THEMES = {"sistema": "rh-system", "claro": "rh-light", "oscuro": "rh-dark"}
 TEXT_SIZES = {"100": "", "125": "rh-text-125", "150": "rh-text-150", "200": "rh-text-200"}
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
+_HERE = "<!-- arriving -->"
 _YEAR = "public, max-age=31536000, immutable"
 
 
@@ -57,6 +59,18 @@ def page(template: str, /, status: int = 200, **context: Any) -> Response:
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     response.headers["Vary"] = "Cookie"
+    return response
+
+
+def arriving(template: str, pieces: Iterable[str], /, **context: Any) -> Response:
+    """`page`, with pieces sent as they come where the template says so; the rest is rendered before the first.
+
+    So the pieces find neither the request nor its session, and no transaction is open while they are waited for.
+    """
+    response = page(template, **context)
+    head, tail = response.get_data(as_text=True).split(_HERE)
+    response.response = chain([head], pieces, [tail])
+    response.headers["X-Accel-Buffering"] = "no"
     return response
 
 

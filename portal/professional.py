@@ -8,18 +8,16 @@ from uuid import UUID
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as Answer
 
-from consent_broker.broker import current_broker
 from consent_broker.consents.access_requests import Asking, list_requests_of, request_access
 from consent_broker.consents.service import ConsentState, get_consent
-from consent_broker.consents.vocabulary import ALL_CATEGORIES, FHIR_TYPES
-from consent_broker.exchange.service import ExchangeResult, fetch
+from consent_broker.consents.vocabulary import ALL_CATEGORIES
 from consent_broker.oauth.grants import Reader, decide_reading
 from consent_broker.oauth.holder_tokens import Access
 from portal import layout, people, present, texts
+from portal.arriving import records_page
 from portal.desk import request_status, show_code
 from portal.forms import Search, read_request, read_search
 from portal.practice import event_of, me, my_workplaces, note
-from portal.reading import alert_lines, missing_lines, sections_of
 from portal.views import AccessRequestStatus, Candidate
 from registry.app import parts
 from registry.calendar import LIMA
@@ -74,16 +72,12 @@ def person(person_id: UUID) -> Response:
     if hold is None:
         note("portal:person:viewed", person_id=banner.id)
         return _ask_page(banner.id)
-    result = _fetch(banner.id, hold)
     shown = present.permissions(session(), parts().sealer, [hold.state])[0]
-    return layout.page(
-        "professional_person.html",
-        banner=banner,
-        permission=shown,
-        sections=sections_of(result, shown.categories),
-        missing=missing_lines(result.missing),
-        alerts=alert_lines(result),
+    access = Access(
+        establishment_id=hold.establishment_id, professional_id=me(), person_id=banner.id, purpose=hold.purpose
     )
+    categories = present.in_order(hold.categories)
+    return records_page("professional_person.html", access, categories, banner=banner, permission=shown)
 
 
 @professional.post("/persona/<uuid:person_id>")
@@ -145,14 +139,6 @@ def _hold(person_id: UUID) -> Hold | None:
 def _categories(states: Sequence[ConsentState]) -> Iterator[str]:
     """What the permissions speak of: what of it is restricted, the reader is told so."""
     return (code for state in states for code in present.in_order(state.terms.categories))
-
-
-def _fetch(person_id: UUID, hold: Hold) -> ExchangeResult:
-    access = Access(
-        establishment_id=hold.establishment_id, professional_id=me(), person_id=person_id, purpose=hold.purpose
-    )
-    types = [FHIR_TYPES[code] for code in present.in_order(hold.categories)]
-    return fetch(session(), current_broker(), access, types)
 
 
 def _last_request(person_id: UUID) -> AccessRequestStatus | None:

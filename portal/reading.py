@@ -4,26 +4,26 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from consent_broker.consents.vocabulary import FHIR_TYPES
-from consent_broker.exchange.service import ExchangeResult, Missing
+from consent_broker.exchange.service import Missing, Record
 from consent_broker.exchange.summary.service import alerts_in
 from portal import clinical, texts
 from portal.views import Section
 
 
-def sections_of(result: ExchangeResult, categories: Collection[str]) -> list[Section]:
+def sections_of(records: Sequence[Record], categories: Collection[str]) -> list[Section]:
     """One section a category, its newest lines first."""
     by_type = defaultdict(list)
-    for found in result.records:
-        by_type[found.resource_type].append((found.resource, found.holder.name))
+    for found in records:
+        by_type[found.resource_type].append(found.resource)
     return [
-        Section(category=code, lines=[clinical.line(*one) for one in clinical.newest_first(by_type[FHIR_TYPES[code]])])
+        Section(category=code, lines=[clinical.line(one) for one in clinical.newest_first(by_type[FHIR_TYPES[code]])])
         for code in categories
     ]
 
 
-def alert_lines(result: ExchangeResult) -> list[str]:
+def alert_lines(records: Sequence[Record]) -> list[str]:
     """What in the records asks for attention: few lines, the gravest first."""
-    return [one.text for one in alerts_in(result.records)]
+    return [one.text for one in alerts_in(records)]
 
 
 def missing_lines(missing: Sequence[Missing]) -> list[str]:

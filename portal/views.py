@@ -169,7 +169,6 @@ class RecordLine:
     title: str
     status: str
     at: str
-    source: str
     detail: str = ""
 
 

@@ -19,7 +19,8 @@ from consent_broker.broker import Broker
 from consent_broker.consents.decision import Decision
 from consent_broker.consents.directives import Item
 from consent_broker.consents.vocabulary import ALL_CATEGORIES, FHIR_TYPES, categories_of
-from consent_broker.exchange.gateway import Fault, HolderError, fetch_document
+from consent_broker.exchange.asking import Fault, HolderError
+from consent_broker.exchange.gateway import fetch_document
 from consent_broker.exchange.service import decide_exchange, is_restricted, reader_event
 from consent_broker.oauth.holder_tokens import Access, Holder, find_holders, issue_document_ticket
 from consent_broker.resource_server.residual import ALWAYS, days_of, labels_of

@@ -1,4 +1,7 @@
-"""Fetching a person's records from whoever holds them: decide, audit, mint, ask, audit what came."""
+"""Fetching a person's records from whoever holds them: decide, audit, mint, ask, audit what came.
+
+`fetch` gives the whole answer; `arriving.arrivals` each holder's as it comes.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +12,8 @@ from sqlalchemy.orm import Session
 from consent_broker.broker import Broker
 from consent_broker.consents.decision import Decision
 from consent_broker.consents.vocabulary import CATEGORIES, FHIR_TYPES
-from consent_broker.exchange.gateway import Answer, Fault, ask_holders
+from consent_broker.exchange.asking import Fault
+from consent_broker.exchange.gateway import Answer, ask_holders
 from consent_broker.oauth.grants import decide_reading, decision_event, unable_professional
 from consent_broker.oauth.holder_tokens import Access, Holder, Ticket, find_holders, issue_ticket
 from registry.audit.event import Event
@@ -17,6 +21,8 @@ from registry.audit.service import record
 from registry.database import now
 from registry.errors import Forbidden, InvalidInput
 from registry.identity.service import stands_for_itself
+
+READ = "exchange:records:read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +51,21 @@ class ExchangeResult:
     missing: Sequence[Missing]
 
 
-def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]) -> ExchangeResult:
-    """Read a person's records of those FHIR types from every establishment that holds some.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A reading that was permitted: on what, whom to ask by which token, and what can't be had from the start."""
 
-    Commits twice, by design: the decision and each token are in the log for good before any token leaves this process,
-    and a holder that introspects at once finds its token. What each holder gave is recorded in the second transaction,
-    before anything is released to the reader. Raises Forbidden (audited, with the reason) when nothing is permitted,
-    InvalidInput for a type nobody may ask for, Unavailable when too many are being served.
+    access: Access
+    decision: Decision
+    tickets: Sequence[Ticket]
+    missing: Sequence[Missing]
+
+
+def open_reading(session: Session, broker: Broker, access: Access, types: Sequence[str]) -> Reading:
+    """Decide and mint, and commit: decision and tokens are in the log for good before any token leaves this process.
+
+    So a holder that introspects at once finds its token. Raises Forbidden (audited, with the reason) when nothing is
+    permitted, InvalidInput for a type nobody may ask for.
     """
     unknown = set(types) - set(CATEGORIES)
     if unknown or not types:
@@ -62,13 +76,24 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
     connected = [holder for holder in holders if faults[holder] is None]
     tickets = [issue_ticket(session, broker, access, decision, holder) for holder in connected]
     session.commit()
+    restricted = [Missing(one, None, "suppressed") for one in sorted(types) if is_restricted(decision, CATEGORIES[one])]
+    return Reading(access, decision, tickets, [*restricted, *_unasked(decision, faults)])
+
+
+def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]) -> ExchangeResult:
+    """Read a person's records of those FHIR types from every establishment that holds some.
+
+    Commits twice, by design: see `open_reading`, which says what it raises; what each holder gave is recorded in the
+    second transaction, before anything is released to the reader. Raises Unavailable when too many are being served.
+    """
+    reading = open_reading(session, broker, access, types)
     with broker.slots.hold(access.client_id):
-        answers = ask_holders(broker, tickets)
-    for ticket in tickets:
-        record(session, _read_event(access, decision, ticket, [one for one in answers if one.holder == ticket.holder]))
+        gathered = {ticket.holder: answers for ticket, answers in ask_holders(broker, reading.tickets)}
+    for ticket in reading.tickets:
+        record(session, read_event(reading, ticket, gathered[ticket.holder]))
     session.flush()
-    restricted = [Missing(one, None, "suppressed") for one in types if is_restricted(decision, CATEGORIES[one])]
-    return _result(answers, [*sorted(restricted, key=lambda one: one.resource_type), *_unasked(decision, faults)])
+    answers = [one for ticket in reading.tickets for one in gathered[ticket.holder]]
+    return result_of(answers, reading.missing)
 
 
 def is_restricted(decision: Decision, category: str) -> bool:
@@ -116,28 +141,31 @@ def _replaced(session: Session, access: Access) -> str | None:
     return None if stands_for_itself(session, access.person_id) else "patient-replaced"
 
 
-def _result(answers: Sequence[Answer], missing: Sequence[Missing]) -> ExchangeResult:
+def result_of(answers: Sequence[Answer], missing: Sequence[Missing] = ()) -> ExchangeResult:
+    """What holders answered, and what did not arrive."""
     records = [Record(one.holder, one.resource_type, resource) for one in answers for resource in one.resources]
     faults = [Missing(one.resource_type, one.holder, one.fault) for one in answers if one.fault]
     return ExchangeResult(records, [*missing, *faults])
 
 
-def _read_event(access: Access, decision: Decision, ticket: Ticket, answers: Sequence[Answer]) -> Event:
+def read_event(reading: Reading, ticket: Ticket, answers: Sequence[Answer]) -> Event:
+    """What a holder gave, counted: never what it says."""
     faults = [f"{one.resource_type}: {one.fault}" for one in answers if one.fault]
     counts = [f"{one.resource_type}: {len(one.resources)}" for one in answers]
     return replace(
-        reader_event(access, "exchange:records:read"),
+        reader_event(reading.access, READ),
         outcome="failure" if answers and len(faults) == len(answers) else "success",
         reason=faults[0] if faults else None,
         source_record_id=ticket.holder.source_record_id,
         holder_id=ticket.holder.establishment_id,
-        consent_id=decision.consent_ids[0],
+        consent_id=reading.decision.consent_ids[0],
         token_id=str(ticket.token.id),
         detail={
             "categories": sorted(CATEGORIES[one] for one in ticket.types),
             "counts": counts,
             "faults": faults,
             "withheld": sum(one.withheld for one in answers),
+            "unasked": sum(one.unasked for one in answers),
         },
     )
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from consent_broker.guarded_fetch import Fetched, FetchRefused
 from consent_broker.oauth.clients import Client
-from consent_broker.oauth.guarded_fetch import Fetched, FetchRefused
 from registry.directory.client_keys import UnusableKeys, published_keys
 from registry.telemetry import logger
 

@@ -3,7 +3,7 @@
 import json
 
 from consent_broker.broker import Broker
-from consent_broker.oauth.guarded_fetch import AddressRefused, FetchRefused
+from consent_broker.guarded_fetch import AddressRefused, FetchRefused
 from consent_broker.signals.fhir_subscription import Notice, Standing, notification, status_of
 from consent_broker.signals.service import ACTIVE, HANDSHAKE, REQUESTED, Parcel
 from registry.fhir.formats import FHIR_JSON

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
-from consent_broker.exchange.gateway import Fault
+from consent_broker.exchange.asking import Fault
 from consent_broker.exchange.service import ExchangeResult, Missing, Record, fetch
 from consent_broker.exchange.summary.alerts import Alert, alerts_of
 from consent_broker.exchange.summary.document import Document

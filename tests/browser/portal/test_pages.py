@@ -119,6 +119,39 @@ def test_pages_of_the_professional(chromium: Browser, world: World, signed_in: d
         patient.get_by_role("button", name=re.compile("Retirar permiso")).click()
 
 
+def test_a_slow_establishment_keeps_no_other_waiting(
+    chromium: Browser, world: World, signed_in: dict[str, JSON]
+) -> None:
+    """On a phone, without scripts: what has answered is read while the rest is waited for."""
+    context = chromium.new_context(
+        storage_state=signed_in["professional"], java_script_enabled=False, viewport={"width": 320, "height": 640}
+    )
+    page = context.new_page()
+    with at(chromium, signed_in["patient"]) as patient:
+        patient.goto(world.base_url + ask(world))
+        patient.get_by_role("button", name="Permitir", exact=True).click()
+        world.holder.answering.clear()
+        page.goto(f"{world.base_url}/profesional/persona/{world.person_id}", wait_until="commit")
+        allergies = page.get_by_role("table", name=f"Alergias · {story.HOLDING.name}")
+        allergies.get_by_text("Penicilina").wait_for()
+        said = page.get_by_role("log")
+        assert said.get_attribute("aria-live") == "polite"
+        waiting = said.get_by_text(f"Esperando la respuesta de {story.ASKING.name}")
+        assert waiting.is_visible()
+        assert page.get_by_text(f"{story.HOLDING.name} respondió.").is_visible()
+        world.holder.answering.set()
+        page.get_by_text("Es todo").wait_for()
+        assert not waiting.is_visible()
+        headings = page.locator("h2").all_inner_texts()
+        assert headings.index("Alergias") < headings.index("Medicación") < headings.index("Atenciones")
+        medicines = page.get_by_role("table", name=f"Medicación · {story.HOLDING.name}")
+        below = page.get_by_role("heading", name="Medicación")
+        assert allergies.bounding_box()["y"] < below.bounding_box()["y"] < medicines.bounding_box()["y"]
+        patient.goto(f"{world.base_url}/mi-historia/permisos")
+        patient.get_by_role("button", name=re.compile("Retirar permiso")).click()
+    context.close()
+
+
 def test_page_of_the_analyst(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:
     with at(chromium, signed_in["analyst"]) as page:
         inspect(page, f"{world.base_url}/estadisticas")

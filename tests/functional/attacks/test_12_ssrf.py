@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from consent_broker.oauth import guarded_fetch
+from consent_broker import guarded_fetch
+from consent_broker.guarded_fetch import FetchRefused, GuardedFetcher, is_public
 from consent_broker.oauth.clients import find_client
-from consent_broker.oauth.guarded_fetch import FetchRefused, GuardedFetcher, is_public
 from consent_broker.oauth.rfc7517_client_keys import MAX_AGE, MIN_REFRESH, ClientKeys
 from consent_broker.oauth.rfc7523_client_auth import PrivateKeyJwt, peek
 from registry.database import now

@@ -3,6 +3,7 @@
 import json
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from werkzeug.test import TestResponse
@@ -10,7 +11,9 @@ from werkzeug.wrappers import Request, Response
 
 from consent_broker.consents.directives import Kind
 from consent_broker.consents.service import Terms, list_consents, record_objection, revoke_consent
+from registry.fhir.systems import SOURCE_RECORD
 from tests.functional.exchange.holder import FhirServer, bundle
+from tests.functional.exchange.test_gateway import events
 from tests.functional.oauth.world import World, claims_of
 
 PSY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}
@@ -150,3 +153,35 @@ def test_a_restriction_of_a_category_narrows_only_that_one(world: World, holder:
     answer = read(world, access)
     assert (len(names(answer)), told(answer)) == (4, [])
     assert told(read(world, access, "Encounter")) == ["suppressed"]
+
+
+def last_reading(world: World) -> dict[str, Any]:
+    return dict(events(world, action="exchange:records:read")[0].detail)
+
+
+def test_what_a_careless_holder_sends_beyond_the_days_is_dropped_and_in_the_log(
+    world: World, holder: FhirServer
+) -> None:
+    holder.go_careless()
+    object_to(world, data_until=date(2019, 6, 30))
+    assert names(read(world, token(world))) == ["plain"]
+    counted = last_reading(world)
+    assert (counted["counts"], counted["withheld"]) == (["AllergyIntolerance: 1"], len(HELD) - 1)
+
+
+def test_what_nobody_asked_a_careless_holder_for_is_dropped_and_in_the_log(world: World, holder: FhirServer) -> None:
+    """Another category, another patient; what tells no patient is believed, as the guard's rules say."""
+    holder.go_careless()
+    theirs = {"identifier": {"system": SOURCE_RECORD, "value": str(uuid4())}}
+    hers = {"identifier": {"system": SOURCE_RECORD, "value": str(world.record_at_holder)}}
+    sent = [
+        item("hers") | {"patient": hers},
+        item("theirs") | {"patient": theirs},
+        {"resourceType": "Condition", "id": "unasked", "subject": hers},
+        {"resourceType": "OperationOutcome", "issue": []},
+    ]
+    holder.answer = lambda _request: Response(json.dumps(bundle(*sent)))
+    answer = read(world, token(world))
+    assert names(answer) == ["hers"]
+    assert "unasked" not in answer.text
+    assert last_reading(world)["unasked"] == 2

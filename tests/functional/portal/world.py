@@ -90,9 +90,17 @@ class Holder:
     asked: list[str] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
     """The Authorization headers it was shown."""
+    answering: threading.Event = field(default_factory=threading.Event)
+    """Until it is set every other establishment keeps its askers waiting; they hold nothing."""
 
     def app(self) -> Flask:
         served = Flask("holder")
+        self.answering.set()
+
+        @served.get("/fhir/empty/<kind>")
+        def search_elsewhere(kind: str) -> tuple[str, int]:
+            self.answering.wait(20)
+            return f"no {kind}", 404
 
         @served.get("/fhir/<kind>")
         def search(kind: str) -> Response | tuple[str, int]:

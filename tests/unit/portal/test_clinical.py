@@ -23,27 +23,26 @@ ENCOUNTER = {
 
 
 def test_an_allergy_reads_well() -> None:
-    shown = line(ALLERGY, "Hospital A")
-    assert (shown.title, shown.status, shown.at, shown.detail, shown.source) == (
+    shown = line(ALLERGY)
+    assert (shown.title, shown.status, shown.at, shown.detail) == (
         "Penicilina",
         "Activa",
         "5 de marzo de 2024",
         "Urticaria",
-        "Hospital A",
     )
 
 
 def test_an_encounter_reads_well_and_in_lima() -> None:
-    shown = line(ENCOUNTER, "Hospital A")
+    shown = line(ENCOUNTER)
     assert (shown.title, shown.status, shown.at) == ("Emergencia", "Terminada", "31 de diciembre de 2025")
 
 
 def test_a_partial_date_stays_partial() -> None:
-    assert line(ALLERGY | {"recordedDate": "2024"}, "A").at == "2024"
+    assert line(ALLERGY | {"recordedDate": "2024"}).at == "2024"
 
 
 def test_the_newest_comes_first_and_the_undated_last() -> None:
-    old, new, undated = (({**ALLERGY, "recordedDate": day}, "A") for day in ("2001-01-01", "2024-01-01", None))
+    old, new, undated = (({**ALLERGY, "recordedDate": day}) for day in ("2001-01-01", "2024-01-01", None))
     assert newest_first([undated, old, new]) == [new, old, undated]
 
 
@@ -80,8 +79,8 @@ FIELDS = [
     st.dictionaries(st.sampled_from(FIELDS), json_values), st.sampled_from(["AllergyIntolerance", "Encounter", "Other"])
 )
 def test_any_shape_makes_a_line(resource: dict[str, Any], kind: str) -> None:
-    shown = line(resource | {"resourceType": kind}, "A")
+    shown = line(resource | {"resourceType": kind})
     assert shown.title
     assert shown.status
     assert shown.at
-    newest_first([(resource, "A")])
+    newest_first([resource])

@@ -1,0 +1,131 @@
+"""One question to one holder: proved, within its time and size, and asked again only as its budget allows."""
+
+import random
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import Event
+
+import httpx
+
+from consent_broker.broker import Broker
+from consent_broker.oauth.holder_tokens import Ticket
+from registry.database import now
+from registry.retrying import retry_after
+
+MAX_RETRIES = 2
+PAUSE_SECONDS = 0.15
+"""The longest pause before a retry where the holder names none."""
+PASSING = frozenset({502, 503, 504})
+"""What a server says of a state that passes."""
+
+
+class Fault(StrEnum):
+    """Why something of a holder's did not arrive, as a FHIR IssueType."""
+
+    TIMEOUT = "timeout"
+    UNREACHABLE = "transient"
+    REFUSED = "security"
+    UNREADABLE = "structure"
+    TOO_LARGE = "too-costly"
+    NOT_CONNECTED = "not-supported"
+    CONTESTED = "conflict"
+
+
+class HolderError(Exception):
+    """A holder did not deliver."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+class _Passing(Exception):
+    """The holder, or the way to it, is in a state that passes; `wait` is what it asks for in seconds."""
+
+    def __init__(self, wait: float | None = None) -> None:
+        super().__init__()
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a holder: an address, parameters, the media type wanted, and the most bytes to take."""
+
+    url: str
+    parameters: dict[str, str]
+    accept: str
+    limit: int
+
+
+def ask(broker: Broker, ticket: Ticket, question: Question, halted: Event) -> bytes:
+    """The body of a holder's answer (200); raises HolderError. Nothing is begun once `halted` is set.
+
+    A GET may be repeated: after a failure that passes (no connection, 502, 503, 504) it is, twice at most, within the
+    holder's time and its budget of retries. Every attempt has a proof of its own.
+    """
+    endpoint = ticket.holder.endpoint or ""
+    deadline = time.monotonic() + broker.settings.holder_timeout_seconds
+    broker.retries.note_request(endpoint)
+    for retries_left in range(MAX_RETRIES, -1, -1):
+        try:
+            return _attempt(broker, ticket, question, deadline)
+        except _Passing as passing:
+            pause = random.uniform(0, PAUSE_SECONDS) if passing.wait is None else passing.wait  # noqa: S311
+        if not retries_left or time.monotonic() + pause >= deadline or not broker.retries.take(endpoint):
+            break
+        if halted.wait(pause):
+            break
+    raise HolderError(Fault.UNREACHABLE)
+
+
+def _attempt(broker: Broker, ticket: Ticket, question: Question, deadline: float) -> bytes:
+    try:
+        body = _try(broker, ticket, question, deadline)
+        body = _try(broker, ticket, question, deadline) if body is None else body
+    except httpx.TimeoutException:
+        raise HolderError(Fault.TIMEOUT) from None
+    except httpx.TransportError:
+        raise _Passing from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise HolderError(Fault.UNREACHABLE) from None
+    if body is None:
+        raise HolderError(Fault.REFUSED)
+    return body
+
+
+def _try(broker: Broker, ticket: Ticket, question: Question, deadline: float) -> bytes | None:
+    """Ask with a proof of the key the token is bound to; None when the holder wants the nonce it has just named."""
+    holder, token, url = ticket.holder.endpoint or "", ticket.token, question.url
+    headers = {
+        "Authorization": f"{token.type} {token.value}",
+        "DPoP": broker.prover.prove("GET", url, token.value, holder),
+        "Accept": question.accept,
+        "Accept-Encoding": "identity",
+    }
+    left = max(0.01, deadline - time.monotonic())
+    with broker.http.stream("GET", url, params=question.parameters, headers=headers, timeout=left) as response:
+        broker.prover.learn(holder, response.headers.get("DPoP-Nonce"))
+        if response.status_code == 401 and "use_dpop_nonce" in response.headers.get("WWW-Authenticate", ""):
+            return None
+        return _read(response, question.limit, deadline)
+
+
+def _read(response: httpx.Response, limit: int, deadline: float) -> bytes:
+    """The body within size and time; compressed ones are refused unread, a few kB could become gigabytes."""
+    if response.status_code in {401, 403}:
+        raise HolderError(Fault.REFUSED)
+    if response.status_code in PASSING:
+        raise _Passing(retry_after(response.headers.get("Retry-After"), now()))
+    if response.status_code != 200:
+        raise HolderError(Fault.UNREACHABLE)
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise HolderError(Fault.UNREADABLE)
+    body = bytearray()
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > limit:
+            raise HolderError(Fault.TOO_LARGE)
+        if time.monotonic() > deadline:
+            raise HolderError(Fault.TIMEOUT)
+    return bytes(body)
