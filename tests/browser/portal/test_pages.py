@@ -140,7 +140,7 @@ def test_a_slow_establishment_keeps_no_other_waiting(
         assert waiting.is_visible()
         assert page.get_by_text(f"{story.HOLDING.name} respondió.").is_visible()
         world.holder.answering.set()
-        page.get_by_text("Es todo").wait_for()
+        page.get_by_text("No se espera a nadie más").wait_for()
         assert not waiting.is_visible()
         headings = page.locator("h2").all_inner_texts()
         assert headings.index("Alergias") < headings.index("Medicación") < headings.index("Atenciones")
