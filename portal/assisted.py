@@ -1,7 +1,7 @@
 """Consent with help: a professional writes down what the person said or signed, another confirms having been there."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -9,7 +9,6 @@ from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as Answer
 
 from consent_broker.consents.models import AccessRequest
-from consent_broker.consents.narrowing import Narrowing
 from consent_broker.consents.vocabulary import end_of_day
 from consent_broker.desk.assisted import (
     KNOWN,
@@ -19,6 +18,7 @@ from consent_broker.desk.assisted import (
     find_open,
     list_open,
     may_confirm_alone,
+    narrowing_of,
     record_statement,
 )
 from consent_broker.desk.models import AssistedConsent
@@ -28,7 +28,7 @@ from portal.desk import my_request
 from portal.errors import BadForm
 from portal.guard import require_fresh
 from portal.hats import PROFESSIONAL_ACR
-from portal.narrowing import narrowed
+from portal.narrowing import narrowed, read_days, typed_in
 from portal.practice import me, my_workplaces, note
 from portal.practice import policy as professional_policy
 from portal.views import ConsentQuestion, ToConfirm
@@ -63,8 +63,12 @@ def write_down(request_id: UUID) -> Response:
 def put_on_record(request_id: UUID) -> Answer:
     """Put it on record; another confirms it, or the same where nobody else works and there is a form."""
     asked = my_request(request_id)
+    problems: dict[str, str] = {}
+    days = read_days(typed_in(request.form).fields, (None, None), problems)
+    if problems:
+        return _form(asked, problems=problems)
     try:
-        row = record_statement(session(), parts().sealer, asked.id, _statement(asked, now()))
+        row = record_statement(session(), parts().sealer, asked.id, _statement(asked, days, now()))
     except (Unprocessable, TooManyRequests, Conflict) as refusal:
         if refusal.audit:
             record(session(), refusal.audit)
@@ -120,14 +124,16 @@ def withdraw(person_id: UUID) -> Answer:
     return layout.page("withdrawn.html", person_id=current)
 
 
-def _form(asked: AccessRequest, refusal: DomainError | None = None) -> Response:
+def _form(
+    asked: AccessRequest, refusal: DomainError | None = None, problems: Mapping[str, str] | None = None
+) -> Response:
     note("portal:person:viewed", person_id=asked.person_id)
     return layout.page(
         "assisted.html",
-        refusal.status if refusal else 200,
+        refusal.status if refusal else 422 if problems else 200,
         banner=people.banner(session(), parts(), asked.person_id),
         asked=asked,
-        problem=texts.desk_problem(refusal.error_code) if refusal else None,
+        problems={"evidencia": texts.desk_problem(refusal.error_code)} if refusal else problems or {},
         categories=present.in_order(asked.categories),
         ticked=request.form.getlist("categoria"),
         typed=request.form,
@@ -137,7 +143,7 @@ def _form(asked: AccessRequest, refusal: DomainError | None = None) -> Response:
     )
 
 
-def _statement(asked: AccessRequest, moment: datetime) -> Statement:
+def _statement(asked: AccessRequest, data: tuple[date | None, date | None], moment: datetime) -> Statement:
     form: Mapping[str, str] = request.form
     days = form.get("hasta", "")
     last_day = moment.astimezone(LIMA).date() + timedelta(days=int(days) if days in DAYS else 0)
@@ -149,6 +155,8 @@ def _statement(asked: AccessRequest, moment: datetime) -> Statement:
         document_number=None if kind == KNOWN else form.get("numero", "")[:40],
         categories=frozenset(request.form.getlist("categoria")),
         ends_at=min(end_of_day(last_day), asked.ends_at),
+        data_from=data[0],
+        data_until=data[1],
     )
 
 
@@ -168,7 +176,7 @@ def _scan_hash() -> str | None:
 
 def _narrowed(row: AssistedConsent, asked: AccessRequest) -> ConsentQuestion:
     question = present.question(session(), parts().sealer, asked, f"/profesional/por-confirmar/{row.id}")
-    return narrowed(question, Narrowing(categories=frozenset(row.categories), ends_at=row.ends_at))
+    return narrowed(question, narrowing_of(row))
 
 
 def _shown(rows: list[AssistedConsent]) -> list[ToConfirm]:

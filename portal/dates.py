@@ -57,6 +57,21 @@ def parse_day(text: str) -> datetime | None:
     return datetime.combine(day, datetime.min.time(), LIMA) if day.year in _YEARS else None
 
 
+def read_day(text: str, name: str, problems: dict[str, str]) -> date | None:
+    """An ISO day as typed in a field; None when empty, or when it is none, which goes into `problems`."""
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        problems[name] = "Escriba una fecha como 2024-12-31."
+        return None
+    if day.year not in _YEARS:
+        problems[name] = "Escriba una fecha de este siglo o del anterior."
+        return None
+    return day
+
+
 def parse_minute(day: str, minute: str) -> datetime | None:
     """A day and an hour in Lima as typed; the end of the day without an hour. None when either can't be read."""
     start = parse_day(day)

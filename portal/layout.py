@@ -17,7 +17,7 @@ from werkzeug.exceptions import NotFound as PageNotFound
 from portal import dates, texts
 from portal.errors import SPOKEN
 from portal.hats import hats_of
-from portal.wording import ORDINARY, PROMISE, REPEATED, from_where
+from portal.wording import ORDINARY, PROMISE, REPEATED, from_where, of_days
 from registry.errors import Problem
 
 STATIC = Path(__file__).parent / "static"
@@ -152,6 +152,11 @@ def _errors(problems: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"text": text, "href": f"#{name}"} for name, text in problems.items()]
 
 
+def _wrong(problems: Mapping[str, str], name: str) -> dict[str, str] | None:
+    """What is wrong with a field, as its component takes it."""
+    return {"text": problems[name], "visuallyHiddenText": "Error"} if name in problems else None
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -165,14 +170,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.globals.update(options=_options, url_for=url_for, asset_url=asset_url)
-    environment.globals.update(errors=_errors, named=_named, named_labels=_named_labels, ordinary=ORDINARY)
+    environment.globals.update(
+        errors=_errors, wrong=_wrong, named=_named, named_labels=_named_labels, ordinary=ORDINARY
+    )
     environment.globals.update(categories=texts.CATEGORIES, labels=texts.LABELS)
     environment.globals.update(promise=PROMISE, repeated=REPEATED)
     environment.filters.update(
         moment=dates.long_moment, day=dates.long_day, hour=dates.hour, number=dates.number, bits=dates.bits,
         percent=dates.percent, category=texts.category,
         choices=texts.choices, purpose=texts.purpose, consent_state=texts.consent_state, sex=texts.sex,
-        combine=operator.or_, from_where=from_where,
+        combine=operator.or_, from_where=from_where, of_days=of_days,
         basis=texts.basis, power=texts.power, paper=texts.paper, act=texts.act, label=texts.label,
     )  # fmt: skip
     return environment

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
 
 from consent_broker.consents.directives import Kind, Terms
 from consent_broker.consents.vocabulary import SENSITIVE
+from portal.dates import read_day
 from portal.errors import BadForm
 from portal.texts import CATEGORIES
 
@@ -19,7 +19,6 @@ LEVELS = {
     "III": "Hospitales e institutos (nivel III)",
 }
 ANY = ""
-_YEARS = range(1900, 2200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ def read_limit(form: MultiDict[str, str], offer: Offer, person_id: UUID) -> Limi
         raise BadForm("No entendimos lo que eligió.", hint="Vuelva atrás y elija otra vez.")
     problems: dict[str, str] = {}
     grantee = _towards(everything(person_id), typed, offer, problems)
-    first, last = _day(typed["desde"], "desde", problems), _day(typed["hasta"], "hasta", problems)
+    first, last = read_day(typed["desde"], "desde", problems), read_day(typed["hasta"], "hasta", problems)
     if first and last and last < first:
         problems["hasta"] = "La última fecha va después de la primera."
     if typed["origen"] != ANY and typed["origen"] not in offer.holders:
@@ -122,17 +121,3 @@ def _towards(wide: Terms, typed: Mapping[str, str], offer: Offer, problems: dict
     elif who == SECTOR:
         return replace(wide, establishment_sector=chosen)
     return wide
-
-
-def _day(text: str, name: str, problems: dict[str, str]) -> date | None:
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        problems[name] = "Escriba una fecha como 2024-12-31."
-        return None
-    if day.year not in _YEARS:
-        problems[name] = "Escriba una fecha de este siglo o del anterior."
-        return None
-    return day

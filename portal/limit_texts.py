@@ -50,6 +50,21 @@ def text(session: Session, sealer: Sealer, terms: Terms) -> str:
     return " ".join(parts)
 
 
+def standing(session: Session, sealer: Sealer, objections: Sequence[Terms]) -> list[str]:
+    """What limits leave unread of a permission, a line each."""
+    known = _directory(session, sealer, objections)
+    return [_left_unread(one, _limit(one, known)) for one in objections]
+
+
+def _left_unread(terms: Terms, limit: Limit) -> str:
+    if terms.hides and not terms.items:
+        return f"Nada de lo que guarda {limit.source}: usted lo oculta y nadie sabrá que existe."
+    where = f", de {limit.source}" if terms.sources else ""
+    when = f", {limit.when.lower()}" if terms.data_from or terms.data_until else ""
+    said = f"{limit.what}{where}{when}"
+    return f"{said}: usted lo oculta y nadie sabrá que existe." if terms.hides else f"Por un límite suyo: {said}."
+
+
 def readings(session: Session, sealer: Sealer, found: Sequence[Reading]) -> list[WouldRead]:
     """What each permission in force would still let its grantee read."""
     known = directory(
@@ -103,7 +118,7 @@ def _who(terms: Terms, known: Directory) -> str:
 
 def _what(terms: Terms) -> str:
     if terms.items:
-        return "Un dato" if len(terms.items) == 1 else f"{len(terms.items)} datos"
+        return "Un documento o dato" if len(terms.items) == 1 else f"{len(terms.items)} documentos o datos"
     named = ", ".join(map(texts.category, in_order(terms.categories))) if terms.categories else "Toda la historia"
     labels = ", ".join(texts.label(code) for code in texts.LABELS if code in (terms.labels or ()))
     return f"{named}; solo lo reservado: {labels}" if labels else named

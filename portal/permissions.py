@@ -1,5 +1,6 @@
 """The patient decides: answers requests, reads permissions in force and ended, withdraws one and takes it back."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from consent_broker.consents.evidence import Evidence, Proof, RepresentativeEvid
 from consent_broker.consents.regrouping import is_suspended
 from consent_broker.consents.service import (
     ConsentState,
+    Terms,
     get_consent,
     grant_consent,
     list_consents,
@@ -22,9 +24,10 @@ from consent_broker.consents.vocabulary import Status
 from portal import layout, present
 from portal.acting import withheld_from
 from portal.errors import AlreadyDecided
+from portal.foreseen import withheld_lines
 from portal.guard import require_fresh, signed_in
 from portal.hats import DECISION_ACR
-from portal.narrowing import Choice, ends, narrowed, read_choice
+from portal.narrowing import Choice, Typed, ends, narrowed, read_choice, typed_in
 from portal.patient import me, policy
 from portal.people import person_and_replaced
 from portal.views import ConsentQuestion, Permission
@@ -99,8 +102,8 @@ def answer(request_id: UUID) -> Answer:
     require_fresh(DECISION_ACR, came_from=request.path)
     asked = _question(request_id)
     choice = choice_of(asked)
-    if choice.problem:
-        return question_page(asked, choice.problem)
+    if choice.problems:
+        return question_page(asked, choice.problems)
     if choice.narrowing is None:
         deny_request(session(), request_id, evidence(consent_text(asked)))
         return redirect("/mi-historia", 303)
@@ -109,17 +112,22 @@ def answer(request_id: UUID) -> Answer:
     return redirect(f"/mi-historia/permisos/{state.id}", 303)
 
 
-def question_page(asked: ConsentQuestion, problem: str | None = None) -> Response:
-    """The consent page; with what is missing when a part was chosen and not said which."""
-    ticked = request.form.getlist("categoria") if problem else []
+def question_page(asked: ConsentQuestion, problems: Mapping[str, str] | None = None) -> Response:
+    """The consent page; with all that was filled in, and what is missing or wrong, when a part was chosen badly."""
     return layout.page(
         "consent.html",
-        422 if problem else 200,
+        422 if problems else 200,
         question=asked,
         ends=ends(asked.until, now()),
-        problem=problem,
-        ticked=ticked,
+        problems=problems or {},
+        typed=typed_in(request.form) if problems else Typed(),
     )
+
+
+def with_limits(asked: ConsentQuestion, terms: Terms) -> ConsentQuestion:
+    """The question with what a permission on those terms would leave unread all the same."""
+    confidential = withheld_from(session(), signed_in().acting).consents
+    return replace(asked, withheld=withheld_lines(session(), parts().sealer, terms, confidential))
 
 
 def choice_of(asked: ConsentQuestion) -> Choice:
@@ -161,7 +169,8 @@ def _question(request_id: UUID) -> ConsentQuestion:
         raise NotFound("There is no such access request.")
     if current_status(asked, now()) != "pending":
         raise AlreadyDecided("Este pedido ya fue respondido o venció.")
-    return present.question(session(), parts().sealer, asked, f"/mi-historia/pedidos/{request_id}")
+    question = present.question(session(), parts().sealer, asked, f"/mi-historia/pedidos/{request_id}")
+    return with_limits(question, get_consent(session(), asked.consent_id).terms)
 
 
 def _mine(consent_id: UUID) -> ConsentState:

@@ -182,6 +182,7 @@ def _permission(state: ConsentState, known: Directory) -> Permission:
         professional=known.professional(terms.professional_id),
         categories=in_order(terms.categories),
         labels=labels_in_order(terms.labels),
+        days=(terms.data_from, terms.data_until),
         purpose=min(terms.purposes or {""}),
         since=state.starts_at,
         until=terms.ends_at or moment,

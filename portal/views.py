@@ -87,6 +87,7 @@ class Permission:
     """How it was given, where not by the person at a screen of their own."""
     ended_at: datetime | None = None
     labels: Sequence[str] = ()
+    days: tuple[date | None, date | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +138,9 @@ class ConsentQuestion:
 
     days: tuple[date | None, date | None] = (None, None)
     """The first and last day the records are from, where not all are asked for."""
+
+    withheld: Sequence[str] = ()
+    """What would stay unread all the same, a line each; for the person alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The words of consent as one text: what is hashed with the person's evidence is what the page said."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from portal import texts
 from portal.dates import long_day, long_moment
@@ -23,12 +24,14 @@ EMERGENCY_REFUSAL = "No permito accesos de emergencia a mi historia, aunque no p
 
 def from_where(question: ConsentQuestion) -> str:
     """Which records are meant, where not all: of which establishments and days; empty where all are."""
-    first, last = question.days
-    parts = [
-        f"Solo lo que guarda: {', '.join(question.holders)}." if question.holders else "",
-        f"Solo desde el {long_day(first)}." if first else "",
-        f"Solo hasta el {long_day(last)}." if last else "",
-    ]
+    named = f"Solo lo que guarda: {', '.join(question.holders)}." if question.holders else ""
+    return f"{named} {of_days(question.days)}".strip()
+
+
+def of_days(days: tuple[date | None, date | None]) -> str:
+    """Which days the records meant are from; empty where any."""
+    first, last = days
+    parts = [f"Solo desde el {long_day(first)}." if first else "", f"Solo hasta el {long_day(last)}." if last else ""]
     return " ".join(filter(None, parts))
 
 
@@ -39,9 +42,10 @@ def consent_text(question: ConsentQuestion) -> str:
     what = " ".join(filter(None, (f"{categories}.", sensitive, from_where(question)))).strip(". ")
     who = f"{question.professional or question.establishment} {question.credential}".strip()
     terms = f"{REPEATED} {PROMISE}" if question.repeated else PROMISE
+    withheld = f" Qué no podrá leer: {' '.join(question.withheld)}" if question.withheld else ""
     return (
         f"¿Permite que lean su historia? Quién: {who}. "
-        f"De dónde: {question.establishment}, {question.place}. Qué podrá leer: {what}. "
+        f"De dónde: {question.establishment}, {question.place}. Qué podrá leer: {what}.{withheld} "
         f"Para qué: {texts.purpose(question.purpose)}. Hasta cuándo: {long_moment(question.until)}. {terms}"
     )
 

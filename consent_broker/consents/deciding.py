@@ -1,6 +1,6 @@
 """Deciding by what stands in the database: a person's directives, and what is known of the reader."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,12 +8,13 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from consent_broker.consents.decision import Decision, decide
-from consent_broker.consents.directives import AccessQuery, Directive, Kind
+from consent_broker.consents.directives import AccessQuery, Directive, Kind, Terms
+from consent_broker.consents.preview import Foreseen, foresee
 from consent_broker.consents.states import ConsentState, list_consents
 from consent_broker.consents.vocabulary import Status
 from registry.database import now
 from registry.directory.service import get_establishment, unable_to_act
-from registry.identity.service import Life, life_of
+from registry.identity.service import Life, is_deceased, life_of
 from registry.locator.service import locate
 
 CARE_LASTS = timedelta(days=90)
@@ -66,6 +67,20 @@ def _informed(session: Session, query: AccessQuery, directives: Sequence[Directi
     if any(one.treating for one in directives):
         query = replace(query, treats=treats(session, query, now()))
     return query
+
+
+def foresee_access(session: Session, asked: Terms, besides: Collection[UUID] = ()) -> Foreseen:
+    """What a permission would let its grantee read if it were given now, without regard to the consents `besides`."""
+    query = AccessQuery(
+        person_id=asked.person_id,
+        establishment_id=asked.establishment_id or UUID(int=0),
+        professional_id=asked.professional_id,
+        purpose=min(asked.purposes or {""}),
+        categories=asked.categories or frozenset(),
+        deceased=is_deceased(session, asked.person_id),
+    )
+    directives = [one for one in find_directives(session, asked.person_id) if one.consent_id not in besides]
+    return foresee(_informed(session, query, directives), directives, asked, now())
 
 
 def treats(session: Session, query: AccessQuery, moment: datetime) -> bool:

@@ -166,6 +166,15 @@ def prevailing(
     return next((one for one in permissions if all(outranks(one, other) for other in objections)), None)
 
 
+def takes_from(objection: Directive, permission: Directive, categories: Iterable[str]) -> bool:
+    """Whether an objection alone takes anything, of these categories, of what a permission alone lets flow."""
+    both = (permission, objection)
+    sources = {source for one in both for source in one.sources or ()} | {None}
+    labels = [label for label in ALL_LABELS if permission.covers_label(label) and objection.covers_label(label)]
+    atoms = product(categories, labels, [date.min, *cuts(both)], sources, {None, *(objection.items or ())})
+    return any(prevailing([permission], *atom) and not prevailing(both, *atom) for atom in atoms)
+
+
 def _is_about(directive: Directive, category: str) -> bool:
     return directive.categories is None or category in directive.categories
 

@@ -1,11 +1,11 @@
-"""What a directive would change, before it is given: who reads what today, and what they would read then. Pure."""
+"""What a directive would do, before it is given: a limit to those who read today, a permission to its grantee. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from consent_broker.consents.decision import Decision, decide
+from consent_broker.consents.decision import Decision, decide, takes_from
 from consent_broker.consents.directives import AccessQuery, Directive, Kind, Terms
 from consent_broker.consents.terms import takes_back
 from consent_broker.consents.vocabulary import ALL_CATEGORIES
@@ -28,16 +28,49 @@ class Reading:
         return self.before != self.after or bool(self.partly)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What a permission would let its grantee read: `closed` are the asked categories of which nothing would flow.
+
+    `objections` are those in force that would withhold something of it, hidden ones too: the person is told.
+    """
+
+    categories: frozenset[str]
+    closed: frozenset[str]
+    objections: tuple[Directive, ...]
+
+
+def foresee(query: AccessQuery, directives: Sequence[Directive], asked: Terms, moment: datetime) -> Foreseen:
+    """What `asked`, a permission, would let flow beside the person's objections; other permissions do not count.
+
+    What is granted rests on its own consent alone, as `deciding.find_directives` reads it.
+    """
+    given = _given(asked, moment)
+    objections = [one for one in directives if one.kind is Kind.OBJECTION]
+    decision = decide(query, [given, *objections], moment)
+    standing = (one for one in decision.directives if one.kind is Kind.OBJECTION)
+    return Foreseen(
+        categories=decision.categories,
+        closed=query.categories - decision.categories,
+        objections=tuple(one for one in standing if takes_from(one, given, sorted(query.categories))),
+    )
+
+
 def preview(directives: Sequence[Directive], extra: Terms, moment: datetime) -> list[Reading]:
     """For each permission in force: what its grantee reads, without `extra` and with it.
 
     The person is shown what they hide as what it is: withheld.
     """
-    told = {name: getattr(extra, name) for name in Terms.__dataclass_fields__} | {"hides": False}
-    given = Directive(**told, consent_id=UUID(int=0), starts_at=moment)
+    given = replace(_given(extra, moment), hides=False)
     left = [one for one in directives if not takes_back(extra, one)]
     in_force = [one for one in directives if one.kind is Kind.PERMISSION and one.in_force(moment)]
     return [_reading(one, directives, [*left, given], moment) for one in in_force]
+
+
+def _given(terms: Terms, moment: datetime) -> Directive:
+    """Terms as they would stand if they were given now."""
+    said = {name: getattr(terms, name) for name in Terms.__dataclass_fields__}
+    return Directive(**said, consent_id=UUID(int=0), starts_at=moment)
 
 
 def _reading(

@@ -6,7 +6,7 @@ by another of the establishment who was there. Where nobody else works, a signed
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -51,6 +51,15 @@ class Statement:
     document_number: str | None
     categories: frozenset[str]
     ends_at: datetime
+    data_from: date | None = None
+    data_until: date | None = None
+
+
+def narrowing_of(row: AssistedConsent) -> Narrowing:
+    """What a statement on record permits of what was asked."""
+    return Narrowing(
+        categories=frozenset(row.categories), data_from=row.data_from, data_until=row.data_until, ends_at=row.ends_at
+    )
 
 
 def record_statement(session: Session, sealer: Sealer, request_id: UUID, statement: Statement) -> AssistedConsent:
@@ -79,6 +88,8 @@ def record_statement(session: Session, sealer: Sealer, request_id: UUID, stateme
         document_token=_token(sealer, statement),
         categories=sorted(statement.categories),
         ends_at=statement.ends_at,
+        data_from=statement.data_from,
+        data_until=statement.data_until,
         recorded_at=moment,
         expires_at=min(moment + CONFIRM_WITHIN, request.ends_at),
         status="open",
@@ -115,8 +126,7 @@ def confirm(session: Session, assisted_id: UUID, professional_id: UUID, text: st
             "confirmed_by": str(professional_id),
         },
     )
-    narrowing = Narrowing(categories=frozenset(row.categories), ends_at=row.ends_at)
-    granted = grant_request(session, request.id, evidence, narrowing)[1]
+    granted = grant_request(session, request.id, evidence, narrowing_of(row))[1]
     tell_later(session, granted.id)
     return granted
 
@@ -204,6 +214,7 @@ def _check_extent(request: AccessRequest, statement: Statement, moment: datetime
         raise Unprocessable(f"What is permitted with help ends within {days.days} days.", code="period-too-long")
     if not statement.categories or not statement.categories <= set(request.categories):
         raise Unprocessable("Name at least one of the categories asked for, and no other.", code="not-narrower")
+    Narrowing(data_from=statement.data_from, data_until=statement.data_until).of_days(None, None)
 
 
 def _require_restraint(session: Session, request: AccessRequest, moment: datetime, *, alone: bool) -> None:

@@ -1,6 +1,6 @@
 """Tables of the desk; of every code only what a key of ours makes of it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -73,6 +73,9 @@ class AssistedConsent(Base):
     """Which document the person showed, as a blind token; None when the staff know them."""
     categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
     ends_at: Mapped[datetime]
+    data_from: Mapped[date | None]
+    data_until: Mapped[date | None]
+    """The days of the records that are permitted, both included."""
     recorded_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     status: Mapped[str]

@@ -54,6 +54,19 @@ class Authorization:
         """What is sensitive is asked for in an access request only."""
         return ()
 
+    def terms(self, person_id: UUID) -> Terms:
+        """The permission asked of that person, as far as the scopes and the details say it."""
+        return Terms(
+            person_id=person_id,
+            establishment_id=self.establishment_id,
+            categories=self.categories,
+            sources=self.sources,
+            data_from=self.details.data_from if self.details else None,
+            data_until=self.details.data_until if self.details else None,
+            purposes=frozenset({self.purpose}),
+            ends_at=self.ends_at,
+        )
+
 
 def get_authorization(session: Session, challenge: str, person_id: UUID) -> Authorization:
     """What this challenge asks of this person; raises NotFound, also when it asks somebody else, Conflict when over."""
@@ -214,16 +227,7 @@ def _client_fault(session: Session, request: AuthorizationRequest) -> str | None
 
 
 def _consent(session: Session, asked: Authorization, evidence: Proof, narrowing: Narrowing) -> ConsentState:
-    terms = Terms(
-        person_id=evidence.decides_for,
-        establishment_id=asked.establishment_id,
-        categories=asked.categories,
-        sources=asked.sources,
-        data_from=asked.details.data_from if asked.details else None,
-        data_until=asked.details.data_until if asked.details else None,
-        purposes=frozenset({asked.purpose}),
-        ends_at=asked.ends_at,
-    )
+    terms = asked.terms(evidence.decides_for)
     if asked.access_request_id is not None:
         if asked.details:
             exact = narrow(terms, replace(narrowing, labels=None))

@@ -110,6 +110,19 @@ def test_two_who_were_there(world: World, physician: Visitor, witness: Visitor, 
         assert words in told
 
 
+def test_the_days_of_the_records_are_written_down_too(world: World, physician: Visitor, witness: Visitor) -> None:
+    wrong = put(world, physician, **{"datos-desde": "el martes", "numero": DNI})
+    assert (wrong.status_code, wrong.text.count("Escriba una fecha como")) == (422, 2)
+    page = physician.browser._arrive(wrong)
+    kept = page.form("/con-ayuda").fields
+    assert (kept["categoria"], kept["hasta"], kept["evidencia"], kept["numero"]) == ("allergies", "1", "spoken", DNI)
+    assert put(world, physician, **{"datos-hasta": "2019-12-31"}).status_code == 303
+    page = witness.open(waiting(witness))
+    assert "Solo hasta el 31 de diciembre de 2019" in page.text
+    witness.press(page, "/por-confirmar/", "confirmar")
+    assert (newest(world).data_from, str(newest(world).data_until)) == (None, "2019-12-31")
+
+
 def test_a_form_is_kept_as_its_hash(world: World, physician: Visitor, witness: Visitor) -> None:
     assert put(world, physician, SCAN, evidencia="signed-form").status_code == 303
     witness.press(witness.open(waiting(witness)), "/por-confirmar/", "confirmar")

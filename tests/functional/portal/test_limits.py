@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from consent_broker.consents.access_requests import Asking, request_access
 from consent_broker.consents.evidence import Evidence
 from consent_broker.consents.service import (
     Terms,
@@ -105,6 +106,37 @@ def test_a_limit_to_the_same_professional_withdraws_the_permission(
     fill(patient, page, "poner")
     assert "Pedir permiso" in reads(physician, world)
     assert "Permiso retirado" in patient.open(f"/mi-historia/permisos/{permission.id}").text
+
+
+def put(patient: Visitor, **typed: str) -> Page:
+    return fill(patient, fill(patient, patient.open(NEW), **typed), "poner")
+
+
+def test_the_consent_page_says_what_would_stay_unread(world: World, patient: Visitor) -> None:
+    with world.renhice.database.unit_of_work() as session:
+        asking = Asking(
+            establishment_id=world.place(story.ASKING.renipress).id,
+            professional_id=get_professional_by_registration(session, "CMP", "990101").id,
+            person_id=world.person_id,
+            purpose="CAREMGT",
+            categories=frozenset({"allergies", "problems"}),
+        )
+        path = f"/mi-historia/pedidos/{request_access(session, asking).request.id}"
+    page = patient.open(path)
+    assert "No lo pide: Medicación, Atenciones, Vacunas." in page.text
+    assert "límite suyo" not in page.text
+    put(patient, quien="profesional", profesional=physician_id(world), categoria="problems")
+    put(patient, quien="todos", categoria="immunizations")
+    put(patient, quien="profesional", profesional=physician_id(world), hasta="2019-12-31")
+    patient.press(patient.open("/mi-historia"), f"/ocultar/{world.place(story.HOLDING.renipress).id}")
+    page = patient.open(path)
+    assert "Nada de esto, por un límite suyo: Diagnósticos." in page.text
+    assert "Por un límite suyo: Toda la historia, hasta el 31 de diciembre de 2019." in page.text
+    assert f"Nada de lo que guarda {story.HOLDING.name}: usted lo oculta" in page.text
+    assert "límite suyo: Vacunas" not in page.text, "they were not asked for"
+    granted = patient.press(page, path, "permitir")
+    assert "Permiso dado" in granted.text
+    patient.press(granted, "/retirar")
 
 
 def test_a_limit_is_changed_in_one_step(world: World, patient: Visitor) -> None:

@@ -1,5 +1,6 @@
 """The patient permits less than was asked, in the portal and on the way to a record system."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from sqlalchemy import select
 
 from consent_broker.consents.access_requests import Asking, request_access
 from consent_broker.consents.models import ConsentVersion
+from consent_broker.consents.vocabulary import end_of_day
 from registry.calendar import LIMA
 from registry.database import now
 from registry.directory.service import get_professional_by_registration
@@ -80,6 +82,63 @@ def test_more_than_was_asked_or_nothing_is_not_permitted(
     assert answer.status_code in {400, 422}
     assert newest(world).recorded_at == before.recorded_at
     assert question(patient).status == 200
+
+
+GOOD = {"categoria": ["allergies"], "hasta": "3"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "words"),
+    [
+        ({"datos-desde": "ayer"}, "datos-desde", "Escriba una fecha como"),
+        ({"datos-hasta": "9" * 400}, "datos-hasta", "Escriba una fecha como"),
+        ({"datos-desde": "0001-01-01"}, "datos-desde", "de este siglo"),
+        ({"datos-desde": "2024-02-01", "datos-hasta": "2024-01-01"}, "datos-hasta", "va después"),
+        ({"hasta": "otro"}, "ultimo-dia", "Escriba un día desde hoy"),
+        ({"hasta": "otro", "ultimo-dia": "2020-01-01"}, "ultimo-dia", "Escriba un día desde hoy"),
+        ({"hasta": "otro", "ultimo-dia": "2199-01-01"}, "ultimo-dia", "Escriba un día desde hoy"),
+        ({"hasta": "otro", "ultimo-dia": "\x00"}, "ultimo-dia", "Escriba una fecha como"),
+    ],
+    ids=str,
+)
+def test_a_wrong_date_is_said_beside_its_field_and_loses_nothing_else(
+    world: World, patient: Visitor, physician: Visitor, typed: dict[str, str], field: str, words: str
+) -> None:
+    ask(world, physician, ["allergies", "medications"])
+    answer = post(patient, part(question(patient), "/pedidos/"), **GOOD | {"datos-desde": "2023-05-06"} | typed)
+    assert answer.status_code == 422
+    page = patient.browser._arrive(answer)
+    assert words in page.text
+    assert f'href="#{field}"' in page.body
+    kept = part(page, "/pedidos/").fields
+    assert kept["categoria"] == "allergies"
+    assert kept["hasta"] == typed.get("hasta", "3")
+    assert kept["datos-desde"] == typed.get("datos-desde", "2023-05-06")[:40]
+
+
+def test_she_permits_some_days_of_the_records_until_a_day_of_hers(
+    world: World, patient: Visitor, physician: Visitor
+) -> None:
+    ask(world, physician, ["allergies", "medications"])
+    last = (now().astimezone(LIMA) + timedelta(days=2)).date()
+    typed = {"hasta": "otro", "ultimo-dia": str(last), "datos-desde": "2023-05-06", "datos-hasta": "2024-01-31"}
+    answer = post(patient, part(question(patient), "/pedidos/"), **GOOD | typed)
+    assert answer.status_code == 303
+    granted = newest(world)
+    assert (str(granted.data_from), str(granted.data_until)) == ("2023-05-06", "2024-01-31")
+    assert granted.ends_at == end_of_day(last)
+    assert "Solo desde el 6 de mayo de 2023" in patient.open("/mi-historia/permisos").text
+    patient.press(patient.open("/mi-historia/permisos"), "/retirar")
+
+
+def test_on_the_way_to_a_record_system_the_days_are_hers_too(world: World, asking: Any, patient: Visitor) -> None:
+    path, _, verifier = authorization(world, asking, ["allergies", "encounters"])
+    answer = post(patient, part(patient.open(path), "/autorizar/"), **GOOD | {"datos-desde": "2023-05-06"})
+    assert answer.status_code == 303
+    code = answer.headers["location"].split("code=")[1].split("&")[0]
+    assert asking.redeem(code, verifier).status_code == 200
+    assert str(newest(world).data_from) == "2023-05-06"
+    patient.press(patient.open("/mi-historia/permisos"), "/retirar")
 
 
 def test_she_permits_allergies_until_tonight(world: World, patient: Visitor, physician: Visitor) -> None:

@@ -2,18 +2,21 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.datastructures import MultiDict
 
 from consent_broker.consents.decision import decide
 from consent_broker.consents.directives import AccessQuery, Directive, Item, Kind, Terms
 from consent_broker.consents.narrowing import AS_ASKED, Narrowing, narrow
 from consent_broker.consents.terms import covers, reaches_as_far
 from consent_broker.consents.vocabulary import ALL_CATEGORIES
+from portal.narrowing import read_choice
+from portal.views import ConsentQuestion
 from registry.errors import Unprocessable
 from tests.property.consents.strategies import (
     NOW,
@@ -59,6 +62,8 @@ def test_granted_is_within_asked_and_chosen(
                 assert choice.categories is None or item.category in choice.categories
                 assert choice.labels is None or item.labels <= choice.labels
                 assert choice.sources is None or item.source in choice.sources
+                assert choice.data_from is None or (item.first or date.min) >= choice.data_from
+                assert choice.data_until is None or (item.last or date.max) <= choice.data_until
 
 
 @patient
@@ -102,6 +107,45 @@ def test_an_end_is_no_later_than_asked_or_refused(chosen: datetime | None, asked
         assert chosen > asked
         return
     assert asked is None or (found is not None and found <= asked)
+
+
+written = st.sampled_from(["", "ayer", "2025-01-02", "2025-01-04", "2026-11-25", "2027-01-01", "0001-01-01", "9" * 50])
+parts = st.fixed_dictionaries(
+    {
+        "hasta": st.sampled_from(["0", "3", "90", "todo", "otro", "", "-1"]),
+        **dict.fromkeys(("datos-desde", "datos-hasta", "ultimo-dia"), written),
+    }
+)
+
+
+@given(typed=parts, ticked=st.lists(st.sampled_from(["allergies", "encounters"]), unique=True), first=days, last=days)
+def test_whatever_is_typed_is_within_what_was_asked_or_is_said_to_be_wrong(
+    typed: dict[str, str], ticked: list[str], first: date, last: date
+) -> None:
+    asked = Terms(
+        person_id=UUID(int=1),
+        establishment_id=UUID(int=2),
+        categories=frozenset({"allergies"}),
+        data_from=min(first, last),
+        data_until=max(first, last),
+        purposes=frozenset({"TREAT"}),
+        ends_at=NOW + timedelta(days=5),
+    )
+    page = ConsentQuestion(
+        action="", establishment="", place="", professional="", credential="", purpose="TREAT",
+        categories=["allergies"], until=NOW + timedelta(days=5), days=(asked.data_from, asked.data_until),
+    )  # fmt: skip
+    form = MultiDict([*typed.items(), *(("categoria", one) for one in ticked), ("decision", "permitir-parte")])
+    choice = read_choice(form, page, NOW)
+    assert (choice.narrowing is None) == bool(choice.problems)
+    if choice.narrowing:
+        granted = narrow(asked, choice.narrowing)
+        assert reaches_as_far(asked, granted)
+        assert asked.ends_at is not None
+        assert granted.ends_at is not None
+        assert NOW < granted.ends_at <= asked.ends_at
+        assert typed["datos-desde"] in {"", str(granted.data_from)}
+        assert typed["datos-hasta"] in {"", str(granted.data_until)}
 
 
 def test_as_asked_changes_nothing() -> None:
