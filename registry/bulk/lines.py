@@ -12,8 +12,9 @@ from matching.schema import DEFAULT_SCHEMA, FileSchema, read_records
 from registry.errors import DomainError
 from registry.fhir.patient_feed import MAX_NUMBER
 from registry.fhir.patient_reading import local_numbers, to_deceased, to_demographics
+from registry.fhir.plain_patient import read_plain
 from registry.fhir.validation import validate
-from registry.fhir.wire import MAX_RESOURCE_BYTES, Json, check, fail, is_text, parse
+from registry.fhir.wire import MAX_RESOURCE_BYTES, Json, fail, is_text, parse
 from registry.identity.arrivals import Registration
 from registry.identity.contents import Content
 
@@ -69,23 +70,22 @@ def read_line(source: Source, number: int, raw: bytes) -> Registration | Refusal
     if not raw.strip():
         return None
     try:
-        body = parse(raw)
-        check(body)
-        return _registration(source, validate(body, "Patient"))
+        plain = read_plain(raw)
+        patient = validate(parse(raw), "Patient") if plain is None else plain
+        return _registration(source, patient, plain=plain is not None)
     except DomainError as error:
         found = next((one["expression"] for one in error.details), None)
         return Refusal(number, error.error_code, found[:MOST_EXPRESSION] if found else None)
 
 
-def _registration(source: Source, patient: Json) -> Registration:
+def _registration(source: Source, patient: Json, *, plain: bool) -> Registration:
     numbers = local_numbers(patient, source.system)
     if len(numbers) != 1 or len(numbers[0]) > MAX_NUMBER:
         fail("Patient.identifier", "must hold one local number of your establishment")
     if any(one.get("type") == "replaced-by" for one in patient.get("link") or []):
         fail("Patient.link", "a duplicate is resolved by the feed, one at a time")
-    content = Content(
-        source.system, numbers[0], to_demographics(patient, local_system=source.system), to_deceased(patient)
-    )
+    demographics = to_demographics(patient, local_system=source.system, plain=plain)
+    content = Content(source.system, numbers[0], demographics, to_deceased(patient))
     return _make(source, content, active=patient.get("active", True), said_at=_said_at(patient, source))
 
 

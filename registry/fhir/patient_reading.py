@@ -14,14 +14,17 @@ NAME_USES = ("official", "usual", None, "temp", "anonymous")
 GENDERS: dict[str, Sex] = {"male": "M", "female": "F"}
 
 
-def to_demographics(patient: Json, root: str = "Patient", local_system: str | None = None) -> Demographics:
+def to_demographics(
+    patient: Json, root: str = "Patient", local_system: str | None = None, *, plain: bool = False
+) -> Demographics:
     """Demographics of a valid Patient; raises InvalidResource for a value too long, or a birth date to come.
 
     Reads PE Core and what is seen beside it: the mother's surname under http and https, `mothersMaidenName`, document
     kinds by NamingSystem, OID, passport system or IdspersonaPeru type, ubigeo and country as string or coding. An
-    identifier of `local_system` is a local number, whatever its type says.
+    identifier of `local_system` is a local number, whatever its type says. What is `plain` holds nothing too long.
     """
-    _check_lengths(patient, root)
+    if not plain:
+        _check_lengths(patient, root)
     names = _dicts(patient, "name")
     main, maiden = _main_name(names), next((one for one in names if one.get("use") == "maiden"), {})
     own = maiden if maiden.get("family") else main
