@@ -2,11 +2,13 @@
 
 import random
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event
+from urllib.parse import urlencode
 
-import httpx
+import httpcore
 
 from consent_broker.broker import Broker
 from consent_broker.oauth.holder_tokens import Ticket
@@ -83,11 +85,11 @@ def _attempt(broker: Broker, ticket: Ticket, question: Question, deadline: float
     try:
         body = _try(broker, ticket, question, deadline)
         body = _try(broker, ticket, question, deadline) if body is None else body
-    except httpx.TimeoutException:
+    except httpcore.TimeoutException:
         raise HolderError(Fault.TIMEOUT) from None
-    except httpx.TransportError:
+    except (httpcore.NetworkError, httpcore.RemoteProtocolError):
         raise _Passing from None
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, ValueError):
         raise HolderError(Fault.UNREACHABLE) from None
     if body is None:
         raise HolderError(Fault.REFUSED)
@@ -97,32 +99,40 @@ def _attempt(broker: Broker, ticket: Ticket, question: Question, deadline: float
 def _try(broker: Broker, ticket: Ticket, question: Question, deadline: float) -> bytes | None:
     """Ask with a proof of the key the token is bound to; None when the holder wants the nonce it has just named."""
     holder, token, url = ticket.holder.endpoint or "", ticket.token, question.url
-    headers = {
-        "Authorization": f"{token.type} {token.value}",
-        "DPoP": broker.prover.prove("GET", url, token.value, holder),
-        "Accept": question.accept,
-        "Accept-Encoding": "identity",
-    }
+    headers = [
+        ("Authorization", f"{token.type} {token.value}"),
+        ("DPoP", broker.prover.prove("GET", url, token.value, holder)),
+        ("Accept", question.accept),
+        ("Accept-Encoding", "identity"),
+    ]
+    address = f"{url}?{urlencode(question.parameters)}" if question.parameters else url
     left = max(0.01, deadline - time.monotonic())
-    with broker.http.stream("GET", url, params=question.parameters, headers=headers, timeout=left) as response:
-        broker.prover.learn(holder, response.headers.get("DPoP-Nonce"))
-        if response.status_code == 401 and "use_dpop_nonce" in response.headers.get("WWW-Authenticate", ""):
+    steps = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), left)}
+    with broker.holders.stream("GET", address, headers=headers, extensions=steps) as response:
+        said = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+        broker.prover.learn(holder, said.get(b"dpop-nonce"))
+        if response.status == 401 and "use_dpop_nonce" in said.get(b"www-authenticate", ""):
             return None
-        return _read(response, question.limit, deadline)
+        _check_head(response.status, said)
+        return _read(response.iter_stream(), question.limit, deadline)
 
 
-def _read(response: httpx.Response, limit: int, deadline: float) -> bytes:
-    """The body within size and time; compressed ones are refused unread, a few kB could become gigabytes."""
-    if response.status_code in {401, 403}:
+def _check_head(status: int, said: Mapping[bytes, str]) -> None:
+    """Compressed bodies are refused unread: a few kB could become gigabytes."""
+    if status in {401, 403}:
         raise HolderError(Fault.REFUSED)
-    if response.status_code in PASSING:
-        raise _Passing(retry_after(response.headers.get("Retry-After"), now()))
-    if response.status_code != 200:
+    if status in PASSING:
+        raise _Passing(retry_after(said.get(b"retry-after"), now()))
+    if status != 200:
         raise HolderError(Fault.UNREACHABLE)
-    if response.headers.get("Content-Encoding", "identity") != "identity":
+    if said.get(b"content-encoding", "identity") != "identity":
         raise HolderError(Fault.UNREADABLE)
+
+
+def _read(chunks: Iterable[bytes], limit: int, deadline: float) -> bytes:
+    """The body within size and time."""
     body = bytearray()
-    for chunk in response.iter_raw():
+    for chunk in chunks:
         body += chunk
         if len(body) > limit:
             raise HolderError(Fault.TOO_LARGE)

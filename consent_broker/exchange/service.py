@@ -15,7 +15,7 @@ from consent_broker.consents.vocabulary import CATEGORIES, FHIR_TYPES
 from consent_broker.exchange.asking import Fault
 from consent_broker.exchange.gateway import Answer, ask_holders
 from consent_broker.oauth.grants import decide_reading, decision_event, unable_professional
-from consent_broker.oauth.holder_tokens import Access, Holder, Ticket, find_holders, issue_ticket
+from consent_broker.oauth.holder_tokens import Access, Holder, Ticket, find_holders, issue_tickets
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import now
@@ -71,10 +71,12 @@ def open_reading(session: Session, broker: Broker, access: Access, types: Sequen
     if unknown or not types:
         raise InvalidInput(f"Records are read as {', '.join(sorted(CATEGORIES))}.", code="unknown-type")
     decision = decide_exchange(session, access, types)
-    holders = [one for one in find_holders(session, access.person_id) if decision.categories_at(one.establishment_id)]
-    faults = {holder: _fault(holder) for holder in holders}
-    connected = [holder for holder in holders if faults[holder] is None]
-    tickets = [issue_ticket(session, broker, access, decision, holder) for holder in connected]
+    with session.no_autoflush:  # the decision's event is written together with the tokens'
+        found = find_holders(session, access.person_id)
+        holders = [one for one in found if decision.categories_at(one.establishment_id)]
+        faults = {holder: _fault(holder) for holder in holders}
+        connected = [holder for holder in holders if faults[holder] is None]
+        tickets = issue_tickets(session, broker, access, decision, connected)
     session.commit()
     restricted = [Missing(one, None, "suppressed") for one in sorted(types) if is_restricted(decision, CATEGORIES[one])]
     return Reading(access, decision, tickets, [*restricted, *_unasked(decision, faults)])

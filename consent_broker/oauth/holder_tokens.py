@@ -1,6 +1,6 @@
 """Who holds records of a person, and the token each of them is shown: one a holder, for its own patient id only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -13,11 +13,10 @@ from consent_broker.consents.policy import policy_uri
 from consent_broker.consents.residual import as_claim, residual
 from consent_broker.consents.vocabulary import FHIR_TYPES, scope_of
 from consent_broker.oauth.grants import Reader
-from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token
+from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token, issue_tokens
 from consent_broker.oauth.rfc9396_rar import load_details
 from consent_broker.oauth.standing import PORTAL_CLIENT
-from registry.directory.models import Establishment, Professional
-from registry.directory.service import get_establishment, get_professional, list_establishments
+from registry.directory.service import Party, get_party, list_addresses
 from registry.fhir.systems import RENIPRESS
 from registry.locator.service import locate
 
@@ -32,6 +31,7 @@ class Holder:
     """
 
     establishment_id: UUID
+    renipress: str
     name: str
     endpoint: str | None
     source_record_id: UUID
@@ -77,10 +77,13 @@ class Access:
 def find_holders(session: Session, person_id: UUID) -> list[Holder]:
     """Every active establishment with a source record of the person, one entry a record."""
     located = locate(session, person_id)
-    places = {one.id: one for one in list_establishments(session, {holder.establishment_id for holder in located})}
-    active = [(places[one.establishment_id], one) for one in located if places[one.establishment_id].active]
+    places = list_addresses(session, {holder.establishment_id for holder in located}) if located else {}
+    active = [(places[one.establishment_id], one) for one in located if one.establishment_id in places]
     return [
-        Holder(place.id, place.name, place.fhir_endpoint, one.source_record_id, one.contested) for place, one in active
+        Holder(
+            one.establishment_id, place.renipress, place.name, place.fhir_endpoint, one.source_record_id, one.contested
+        )
+        for place, one in active
     ]
 
 
@@ -91,16 +94,49 @@ def issue_ticket(
 
     Bound to `jkt` where a client presents it itself, else to the gateway's key.
     """
+    return issue_tickets(session, broker, access, decision, [holder], jkt=jkt)[0]
+
+
+def issue_tickets(
+    session: Session,
+    broker: Broker,
+    access: Access,
+    decision: Decision,
+    holders: Sequence[Holder],
+    *,
+    jkt: str | None = None,
+) -> list[Ticket]:
+    """`issue_ticket` for each of the holders, in their order, with as many statements as one takes."""
+    if not holders:
+        return []
+    party = get_party(session, access.establishment_id, access.professional_id)
+    drafts = [_draft(broker, access, decision, holder, party) for holder in holders]
+    specs = [replace(draft.spec, jkt=jkt) if jkt else draft.spec for draft in drafts]
+    tokens = issue_tokens(session, broker, specs)
+    return [
+        Ticket(draft.holder, token, draft.types, tuple(draft.spec.residual or ()))
+        for draft, token in zip(drafts, tokens, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What a token for a holder will say, and the types it is for."""
+
+    holder: Holder
+    spec: TokenSpec
+    types: tuple[str, ...]
+
+
+def _draft(broker: Broker, access: Access, decision: Decision, holder: Holder, party: Party) -> _Draft:
     categories = decision.categories_at(holder.establishment_id)
     forbidden = as_claim(residual(decision, holder.establishment_id), categories)
-    claims = _decided_claims(session, broker, access, decision, holder, forbidden)
+    claims = _decided_claims(broker, access, decision, holder, party, forbidden)
     if access.details is not None:
-        claims["authorization_details"] = [_details(session, access.details, categories, holder)]
+        claims["authorization_details"] = [_details(access.details, categories, holder)]
     spec = _spec(broker, access, decision, holder, claims)
     spec = replace(spec, scopes=frozenset(map(scope_of, categories)), residual=forbidden)
-    spec = replace(spec, jkt=jkt) if jkt else spec
-    types = tuple(sorted(FHIR_TYPES[category] for category in categories))
-    return Ticket(holder, issue_token(session, broker, spec), types, tuple(forbidden))
+    return _Draft(holder, spec, tuple(sorted(FHIR_TYPES[category] for category in categories)))
 
 
 def issue_document_ticket(
@@ -111,7 +147,9 @@ def issue_document_ticket(
     It says nothing of a residual, since nobody can take anything out of a document; it stands while what is withheld
     of the document's categories stays the same.
     """
-    spec = _spec(broker, access, decision, holder, _decided_claims(session, broker, access, decision, holder, []))
+    party = get_party(session, access.establishment_id, access.professional_id)
+    claims = _decided_claims(broker, access, decision, holder, party, [])
+    spec = _spec(broker, access, decision, holder, claims)
     withheld = as_claim(residual(decision, holder.establishment_id), decision.categories)
     scopes = frozenset({f"patient/{resource_type}.r"})
     spec = replace(spec, scopes=scopes, residual=withheld, categories=decision.categories)
@@ -142,49 +180,29 @@ def _spec(broker: Broker, access: Access, decision: Decision, holder: Holder, cl
 
 
 def _decided_claims(
-    session: Session,
-    broker: Broker,
-    access: Access,
-    decision: Decision,
-    holder: Holder,
-    forbidden: list[dict[str, Any]],
+    broker: Broker, access: Access, decision: Decision, holder: Holder, party: Party, forbidden: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Who reads whose record, by which consents and policy, and what is to be withheld (IHE IUA, PCF)."""
-    reading = get_establishment(session, access.establishment_id)
-    professional = get_professional(session, access.professional_id) if access.professional_id else None
     patient = str(holder.source_record_id)
-    claims = _claims(access, reading, professional, patient)
-    claims["extensions"]["ihe_pcf"] = {
+    organisation = f"{RENIPRESS}|{party.renipress}"
+    iua: dict[str, Any] = {
+        "subject_organization": party.name,
+        "subject_organization_id": organisation,
+        "purpose_of_use": [{"system": PURPOSE_SYSTEM, "code": access.purpose}],
+        "person_id": patient,
+    }
+    if party.registration:
+        iua["national_provider_identifier"] = party.registration
+    pcf = {
         "patient_id": patient,
         "doc_id": [str(one) for one in decision.consent_ids],
         "acp": [policy_uri(broker.issuer)],
         "residual": forbidden,
     }
-    return claims
+    actor = {"sub": party.registration or organisation}
+    return {"patient": patient, "act": actor, "extensions": {"ihe_iua": iua, "ihe_pcf": pcf}}
 
 
-def _details(
-    session: Session, granted: Mapping[str, Any], categories: frozenset[str], holder: Holder
-) -> dict[str, Any]:
+def _details(granted: Mapping[str, Any], categories: frozenset[str], holder: Holder) -> dict[str, Any]:
     """What of the granted details one holder is to serve; of the others it learns nothing."""
-    place = get_establishment(session, holder.establishment_id)
-    here = replace(load_details(granted), categories=categories, establishments=(place.renipress,))
-    return here.as_json()
-
-
-def _claims(access: Access, reading: Establishment, professional: Professional | None, patient: str) -> dict[str, Any]:
-    organisation = f"{RENIPRESS}|{reading.renipress}"
-    registration = f"{professional.college} {professional.number}" if professional else None
-    iua: dict[str, Any] = {
-        "subject_organization": reading.name,
-        "subject_organization_id": organisation,
-        "purpose_of_use": [{"system": PURPOSE_SYSTEM, "code": access.purpose}],
-        "person_id": patient,
-    }
-    if registration:
-        iua["national_provider_identifier"] = registration
-    return {
-        "patient": patient,
-        "act": {"sub": registration or organisation},
-        "extensions": {"ihe_iua": iua},
-    }
+    return replace(load_details(granted), categories=categories, establishments=(holder.renipress,)).as_json()

@@ -13,7 +13,7 @@ BUDGET = {
     "refresh": 10,
     "exchange for a holder": 15,
     "introspection": 6,
-    "gateway": 14,
+    "gateway": 13,
 }
 """Statements: to find the client and use its assertion and proof up, to decide, to audit, to record."""
 

@@ -22,7 +22,13 @@ BASE = "https://renhice.example.pe"
 SNOMED, ATC = "http://snomed.info/sct", "http://www.whocc.no/atc"
 CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 A, B = (
-    Holder(UUID(int=number), f"Hospital {name}", f"https://{name.lower()}.example.pe/fhir", UUID(int=number + 8))
+    Holder(
+        UUID(int=number),
+        f"0000000{number}",
+        f"Hospital {name}",
+        f"https://{name.lower()}.example.pe/fhir",
+        UUID(int=number + 8),
+    )
     for number, name in enumerate("AB", 1)
 )
 PATIENT = {"resourceType": "Patient", "id": str(UUID(int=9)), "name": [{"family": "Q"}], "birthDate": "1980-01-01",

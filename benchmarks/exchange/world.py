@@ -1,0 +1,206 @@
+"""A person of a running system whose records are at the benchmark's holders, and who permits them to be read."""
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psutil
+from flask import Flask
+from joserfc.jwk import ECKey
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from benchmarks.exchange.holders import Holder
+from consent_broker.broker import Broker
+from consent_broker.consents.directives import Terms
+from consent_broker.consents.evidence import Evidence
+from consent_broker.consents.service import grant_consent, propose_consent, revoke_consent
+from consent_broker.consents.vocabulary import scope_of
+from consent_broker.oauth.clients import Requester, find_client
+from consent_broker.oauth.grant_tokens import issue_grant_tokens
+from consent_broker.oauth.grants import Reader, decide_reading, open_grant
+from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
+from deploy.layout import Layout
+from deploy.vault import read_object
+from matching.key_scheme import key_scheme
+from registry.app import Renhice
+from registry.database import new_id, now
+from registry.directory.models import Affiliation, Establishment, RecordSystem
+from registry.identity.models import Membership, Person, SourceRecord
+from wsgi import create_app
+
+CATEGORIES = frozenset({"allergies", "medications", "encounters"})
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The running system's parts in this process, the reader, the person, the holders' OAuth clients and key."""
+
+    app: Flask
+    parts: Renhice
+    broker: Broker
+    reader: Reader
+    person_id: UUID
+    clients: Sequence[str]
+    key: ECKey
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A unit of work in the application."""
+        with self.app.app_context(), self.parts.database.unit_of_work() as session:
+            yield session
+
+
+@contextmanager
+def running_world(holders: Sequence[Holder]) -> Iterator[World]:
+    """Add the holders, the person and the person's records to the running system; the holders close afterwards."""
+    layout = Layout()
+    if not layout.environment.exists():
+        raise SystemExit("Nothing is running. Start it first: ./renhice up --detach")
+    for name, value in read_object(layout.environment).items():
+        os.environ.setdefault(name, value)
+    summary = read_object(layout.sandbox_file)
+    asking = summary["story"]["asking"]["renipress"]
+    client = next(one["client"]["client_id"] for one in summary["establishments"] if one["renipress"] == asking)
+    app = create_app()
+    world = _populate(app, client, holders)
+    try:
+        yield world
+    finally:
+        with world.transaction() as session:
+            mine = [one.establishment_id for one in _located(session, world.person_id)]
+            session.execute(update(Establishment).where(Establishment.id.in_(mine)).values(active=False))
+
+
+def _populate(app: Flask, client_id: str, holders: Sequence[Holder]) -> World:
+    parts: Renhice = app.extensions["renhice"]
+    key, person = ECKey.generate_key("P-256", {"kid": secrets.token_hex(4)}), Person(id=new_id())
+    with parts.database.unit_of_work() as session:
+        reader = _reader(session, client_id)
+        session.add(person)
+        session.flush()
+        clients = [_add_holder(session, one, person.id, key) for one in holders]
+    return World(app, parts, app.extensions["consent-broker"], reader, person.id, clients, key)
+
+
+def _reader(session: Session, client_id: str) -> Reader:
+    system = session.scalars(select(RecordSystem).where(RecordSystem.client_id == client_id)).one()
+    working = select(Affiliation.professional_id).where(Affiliation.establishment_id == system.establishment_id)
+    professional = session.scalars(working).first()
+    return Reader(
+        establishment_id=system.establishment_id, professional_id=professional, purpose="TREAT", client_id=client_id
+    )
+
+
+def _add_holder(session: Session, holder: Holder, person_id: UUID, key: ECKey) -> str:
+    code, establishment_id, record_id = str(secrets.randbelow(10**7) + 9 * 10**7), new_id(), new_id()
+    place = Establishment(
+        id=establishment_id, renipress=code, name=f"Benchmark {code}", category="I-3", sector="PRIVADO", region="Lima",
+        ubigeo="150101", fhir_endpoint=holder.endpoint, event_endpoint=holder.event_endpoint,
+        identifier_system=f"urn:benchmark:{code}", active=True,
+    )  # fmt: skip
+    session.add(place)
+    session.flush()
+    session.add(
+        RecordSystem(
+            id=new_id(), client_id=f"benchmark-{code}", establishment_id=establishment_id, name="Benchmark",
+            version="1", authority="Benchmark", profile="fapi2", accredited_from=now() - timedelta(days=1),
+            accredited_until=now() + timedelta(days=1), jwks={"keys": [key.as_dict(private=False)]}, redirect_uris=[],
+            scopes=["system/Patient.rs"],
+        )
+    )  # fmt: skip
+    session.add(
+        SourceRecord(
+            id=record_id, establishment_id=establishment_id, local_token=secrets.token_bytes(16), version=1,
+            content_token=secrets.token_bytes(16), active=True, scheme=key_scheme(),
+        )
+    )  # fmt: skip
+    session.flush()
+    session.add(Membership(source_record_id=record_id, person_id=person_id))
+    return f"benchmark-{code}"
+
+
+def _located(session: Session, person_id: UUID) -> Sequence[Any]:
+    return find_holders(session, person_id)
+
+
+def _evidence(world: World) -> Evidence:
+    return Evidence(actor_person_id=world.person_id, acr=2, auth_time=now(), channel="benchmark", text="benchmark")
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """A consent in force, and what was given under it: a token for the gateway and one for the first holder."""
+
+    consent_id: UUID
+    gateway_token: str
+    holder_token: str
+
+
+def permit(world: World, jkt: str) -> Permitted:
+    """What the patient's answer leads to, through the product's own services."""
+    with world.transaction() as session:
+        evidence, reader = _evidence(world), world.reader
+        terms = Terms(
+            person_id=world.person_id,
+            establishment_id=reader.establishment_id,
+            professional_id=reader.professional_id,
+            categories=CATEGORIES,
+            purposes=frozenset({reader.purpose}),
+            ends_at=now() + timedelta(hours=4),
+        )
+        consent = grant_consent(session, propose_consent(session, terms, evidence.as_record()), evidence)
+        reader = Reader(
+            establishment_id=reader.establishment_id,
+            professional_id=reader.professional_id,
+            purpose=reader.purpose,
+            client_id=reader.client_id,
+            consent_id=consent.id,
+        )
+        scopes = frozenset(map(scope_of, CATEGORIES))
+        grant = open_grant(session, reader, world.person_id, scopes, now() + timedelta(hours=4))
+        client = find_client(session, reader.client_id or "", now())
+        if client is None:
+            raise SystemExit("The sandbox's record system is not served.")
+        tokens = issue_grant_tokens(session, world.broker, Requester(client, jkt), grant, scopes)
+        access = Access(
+            establishment_id=reader.establishment_id,
+            professional_id=reader.professional_id,
+            person_id=world.person_id,
+            purpose=reader.purpose,
+            client_id=reader.client_id,
+            grant_id=grant.id,
+            consent_id=consent.id,
+        )
+        decision = decide_reading(session, reader, world.person_id, CATEGORIES)
+        ticket = issue_ticket(session, world.broker, access, decision, find_holders(session, world.person_id)[0])
+        return Permitted(consent.id, str(tokens["access_token"]), ticket.token.value)
+
+
+def revoke(session: Session, world: World, consent_id: UUID) -> None:
+    """The patient takes it back."""
+    revoke_consent(session, consent_id, _evidence(world))
+
+
+def server_processes(world: World) -> list[psutil.Process]:
+    """gunicorn with its workers, and PostgreSQL with the backends it has now."""
+    web = [one for one in psutil.process_iter(["cmdline"]) if _is_ours(one.info["cmdline"] or [], world)]
+    with world.parts.database.engine.connect() as connection:
+        backend = psutil.Process(connection.scalar(text("SELECT pg_backend_pid()")))
+    postmaster = backend.parent()
+    return [*web, *(postmaster.children() if postmaster else [])]
+
+
+def _is_ours(command: Sequence[str], world: World) -> bool:
+    port = world.parts.settings.base_url.rpartition(":")[2]
+    return "wsgi:create_app()" in command and any(word.endswith(f":{port}") for word in command)
+
+
+def processor_seconds(processes: Sequence[psutil.Process]) -> float:
+    """User and system time they have used."""
+    return sum(sum(one.cpu_times()[:2]) for one in processes if one.is_running())
