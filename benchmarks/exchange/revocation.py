@@ -2,7 +2,7 @@
 
 Needs a running system (`./renhice up --detach`). Each round a patient permits, a holder and a reader use what was
 issued, and the patient takes it back at a random moment. Measured from the start of the revocation's commit until (a)
-introspection says no, (b) the gateway refuses, (c) the pushed event arrives at the holder, (d) the status list shows it.
+introspection says no, (b) the gateway refuses, (c) the pushed event arrives, (d) the status list shows it.
 """
 
 import argparse
