@@ -13,6 +13,7 @@ from portal.claims import claims
 from portal.codes import codes
 from portal.codes import policy as codes_policy
 from portal.desk import desk
+from portal.documents import documents
 from portal.emergency import emergency
 from portal.guard import load_session
 from portal.key_sign_in import key_sign_in
@@ -48,6 +49,7 @@ def rooms() -> list[Room]:
         Room(blueprint=permissions, policy=patient_policy, surface="page"),
         Room(blueprint=limits, policy=patient_policy, surface="page"),
         Room(blueprint=representing, policy=patient_policy, surface="page"),
+        Room(blueprint=documents, policy=patient_policy, surface="page"),
         Room(blueprint=claims, policy=patient_policy, surface="page"),
         Room(blueprint=codes, policy=codes_policy, surface="page"),
         Room(blueprint=attendance, policy=patient_policy, surface="page"),

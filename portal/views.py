@@ -282,6 +282,21 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnDocument:
+    """A document of the person's as the index describes it; `hidden` when they hide it."""
+
+    id: UUID
+    title: str
+    establishment: str
+    days: str
+    received_at: datetime
+    categories: Sequence[str]
+    labels: Sequence[str]
+    hidden: bool
+    place_hidden: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WouldRead:
     """What somebody with a permission reads today, and would with a limit; `partly`: of which something is withheld."""
 

@@ -6,9 +6,11 @@ know it is everything.
 """
 
 from base64 import b64decode
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha1, sha256
+from itertools import product
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -65,7 +67,9 @@ def find_documents(session: Session, sealer: Sealer, access: Access, scopes: Ite
     asked = categories_of(scopes)
     decision = decide_exchange(session, access, [FHIR_TYPES[one] for one in sorted(asked)])
     holders = {one.source_record_id: one for one in _holders(session, access)}
-    found = [one for one in list_documents(session, sealer, holders) if flows(one, decision)]
+    held = list_documents(session, sealer, holders)
+    names = names_of(held)
+    found = [one for one in held if flows(one, decision, names[one.id])]
     record(session, _event(FOUND, access, decision, count=len(found)))
     return FoundDocuments(found, any(is_restricted(decision, one) for one in asked))
 
@@ -79,11 +83,11 @@ def read_document(
     consents permit nothing of it, HolderFailed when it does not arrive or is not the document the index describes.
     """
     document = find_document(session, sealer, document_id)
-    holder = _holder(session, sealer, access, document) if document else None
+    holder, names = _holder(session, sealer, access, document) if document else (None, frozenset[str]())
     if document is None or holder is None or not speaks_of(document) <= categories_of(scopes):
         raise _unknown(access, document_id)
     decision = decide_exchange(session, access, [FHIR_TYPES[one] for one in sorted(speaks_of(document))])
-    if not flows(document, decision):
+    if not flows(document, decision, names):
         raise _unknown(access, document_id)
     attachment = document.description["resource"]["content"][0]["attachment"]
     kind = attachment["url"].rsplit("/", 2)[1]
@@ -109,34 +113,61 @@ def speaks_of(document: Document) -> frozenset[str]:
     return frozenset().union(*found) if found and len(found) == len(known) else ALL_CATEGORIES
 
 
-def flows(document: Document, decision: Decision) -> bool:
-    """Whether all of a document is permitted."""
+def names_of(documents: Sequence[Document]) -> dict[UUID, frozenset[str]]:
+    """The names at their holder of each document and all its versions, `Binary/id`: who hides one hides them all."""
+    newest = {one.id: one.replaced_by for one in documents}
+    names: defaultdict[UUID, set[str]] = defaultdict(set)
+    for one in documents:
+        names[_newest(one.id, newest)].add(name_of(one))
+    return {one.id: frozenset(names[_newest(one.id, newest)]) for one in documents}
+
+
+def _newest(document_id: UUID, replaced_by: Mapping[UUID, UUID | None]) -> UUID:
+    """Follow a document to the one that took its place; each only leads to a later one."""
+    while (newer := replaced_by.get(document_id)) is not None:
+        document_id = newer
+    return document_id
+
+
+def name_of(document: Document) -> str:
+    """The document as its holder knows it: `Binary/id` or `Bundle/id`."""
+    url: str = document.description["resource"]["content"][0]["attachment"]["url"]
+    return "/".join(url.rsplit("/", 2)[1:])
+
+
+def labels_on(document: Document) -> frozenset[str]:
+    """How sensitive a document is, by its own labels."""
     said = document.description["resource"]
     labelled = [one for concept in said.get("securityLabel") or [] for one in concept.get("coding") or []]
-    security = [*labelled, *((said.get("meta") or {}).get("security") or [])]
-    labels = labels_of({"meta": {"security": security}})
-    period = (said.get("context") or {}).get("period")
+    return labels_of({"meta": {"security": [*labelled, *((said.get("meta") or {}).get("security") or [])]}})
+
+
+def flows(document: Document, decision: Decision, names: Iterable[str]) -> bool:
+    """Whether all of a document is permitted, under each of the names of its versions."""
+    period = (document.description["resource"].get("context") or {}).get("period")
     first, last = days_of({"resourceType": "Encounter", "period": period}) if period else ALWAYS
-    return all(
-        decision.allows(
-            Item(category=category, labels=labels, source=document.establishment_id, first=first, last=last)
-        )
-        for category in speaks_of(document)
-    )
+    whole = Item(
+        category="", labels=labels_on(document), source=document.establishment_id, first=first, last=last
+    )  # fmt: skip
+    atoms = product(speaks_of(document), names)
+    return all(decision.allows(replace(whole, category=category, reference=name)) for category, name in atoms)
 
 
 def _holders(session: Session, access: Access) -> list[Holder]:
     return [one for one in find_holders(session, access.person_id) if not one.contested and one.endpoint]
 
 
-def _holder(session: Session, sealer: Sealer, access: Access, document: Document) -> Holder | None:
-    """The holder of a document of that person: under the record it was handed in for, or the one that replaced it."""
+def _holder(
+    session: Session, sealer: Sealer, access: Access, document: Document
+) -> tuple[Holder | None, frozenset[str]]:
+    """The holder of a document of that person, under the record it was handed in for or the one that replaced it; and
+    the names of the document's versions there."""
     for one in _holders(session, access):
-        if one.establishment_id == document.establishment_id and any(
-            found.id == document.id for found in list_documents(session, sealer, [one.source_record_id])
-        ):
-            return one
-    return None
+        if one.establishment_id == document.establishment_id:
+            names = names_of(list_documents(session, sealer, [one.source_record_id]))
+            if document.id in names:
+                return one, names[document.id]
+    return None, frozenset()
 
 
 def _check(body: bytes, attachment: Mapping[str, Any], digest: str | None) -> None:

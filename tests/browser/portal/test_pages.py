@@ -13,6 +13,7 @@ from consent_broker.consents.access_requests import Asking, request_access
 from registry.directory.service import get_establishment, get_professional_by_registration
 from registry.statistics.tasks import rebuild_facts
 from sandbox import story
+from tests.functional.portal.test_documents import index
 from tests.functional.portal.world import World, sign_in_with
 
 pytestmark = pytest.mark.browser
@@ -78,6 +79,11 @@ def inspect(page: Page, address: str, status: int = 200) -> None:
     assert response.status == status
     assert page.locator("h1").count() == 1
     assert page.title().endswith(" – RENHICE")
+    look_over(page, address)
+
+
+def look_over(page: Page, address: str) -> None:
+    """The page as it stands, in every look."""
     for theme, width in LOOKS:
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 800})
@@ -99,11 +105,34 @@ def test_pages_of_the_patient(chromium: Browser, world: World, signed_in: dict[s
     with at(chromium, signed_in["patient"]) as page:
         for one in [*PATIENT, path]:
             inspect(page, world.base_url + one)
+        page.get_by_text("Permitir solo una parte").click()
+        page.get_by_label("Hasta otro día").check()
+        page.get_by_label("Lo escrito desde").fill("2024-05-06")
+        page.get_by_role("button", name="Permitir solo esto").click()
+        assert page.get_by_role("alert").inner_text().count("\n") >= 2, "what to tick, and the day that is missing"
+        assert page.get_by_label("Lo escrito desde").input_value() == "2024-05-06"
+        look_over(page, path)
         page.get_by_role("button", name="Permitir", exact=True).click()
         for one in (page.url, f"{world.base_url}/mi-historia/permisos"):
             inspect(page, one)
         page.get_by_role("button", name=re.compile("Retirar permiso")).click()
         inspect(page, page.url)
+
+
+def test_a_document_is_hidden_and_shown_again_in_two_clicks(
+    chromium: Browser, world: World, signed_in: dict[str, JSON]
+) -> None:
+    index(world, "Receta de amoxicilina")
+    with at(chromium, signed_in["patient"]) as page:
+        inspect(page, f"{world.base_url}/mi-historia/documentos")
+        page.get_by_role("link", name=re.compile("Ocultar a los demás")).click()
+        page.get_by_role("button", name="Ocultar este documento").click()
+        assert "Oculto" in page.inner_text("main")
+        look_over(page, page.url)
+        page.get_by_role("link", name="Mis documentos").click()
+        page.get_by_role("link", name=re.compile("Mostrar de nuevo")).click()
+        page.get_by_role("button", name="Mostrar de nuevo").click()
+        assert "Ocultar este documento" in page.inner_text("main")
 
 
 def test_pages_of_the_professional(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:

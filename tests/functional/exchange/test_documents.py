@@ -12,9 +12,12 @@ from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
 from consent_broker.consents.directives import Kind
-from consent_broker.consents.service import Terms, record_objection
+from consent_broker.consents.service import Terms, record_objection, revoke_consent
+from consent_broker.emergency.service import Declared, declare_emergency, get_case
+from consent_broker.oauth.clients import EMERGENCY
 from consent_broker.oauth.models import AccessToken
 from registry.audit.models import AuditEvent
+from registry.database import now
 from registry.identity.models import Membership
 from registry.locator.documents import NewDocument, Submission, submit
 from tests.functional.exchange.holder import FhirServer, allergy, bundle
@@ -31,7 +34,14 @@ def deliver(_request: Request) -> Response:
     return Response(PDF, mimetype="application/octet-stream")
 
 
-def index(world: World, code: str = PRESCRIPTION, label: Any = None, content: bytes = PDF, **attachment: Any) -> str:
+def index(
+    world: World,
+    code: str = PRESCRIPTION,
+    label: Any = None,
+    content: bytes = PDF,
+    replaces: tuple[UUID, ...] = (),
+    **attachment: Any,
+) -> str:
     """Put a document of the holder's into the index; its id."""
     number = next(NUMBERS)
     digest = b64encode(sha256(content).digest()).decode()
@@ -66,7 +76,7 @@ def index(world: World, code: str = PRESCRIPTION, label: Any = None, content: by
         world.holding.client_id,
         f"urn:set|{number}",
         {"resourceType": "List"},
-        (NewDocument(f"urn:doc|{number}", described),),
+        (NewDocument(f"urn:doc|{number}", described, replaces),),
         str(number).encode(),
     )
     made = world.transact(lambda session: submit(session, world.renhice.sealer, handed_in))
@@ -167,6 +177,71 @@ def test_a_hidden_link_hides_the_documents(world: World, holder: FhirServer) -> 
     assert retrieve(world, token, document).status_code in {403, 404}
     assert holder.requests == []
     revoke_newest(world)
+
+
+def hide(world: World, name: str) -> UUID:
+    hiding = Terms(
+        person_id=world.person_id, establishment_id=None, categories=None, purposes=None, ends_at=None,
+        kind=Kind.OBJECTION, sources=frozenset({world.holding.establishment_id}), items=frozenset({name}), hides=True,
+    )  # fmt: skip
+    return world.transact(lambda session: record_objection(session, hiding, world.evidence())).id
+
+
+def emergency(world: World) -> str:
+    """A grant token of a declared emergency."""
+    whom = {"person": str(world.person_id), "professional": {"college": "CMP", "number": "012345"}}
+    asked = world.asking.call("POST", "/api/v1/emergency-accesses", world.asking.client_token("emergency"), json=whom)
+    said = Declared(
+        reason="unconscious", text="Llega inconsciente tras un accidente.", wording="-", acr=3, auth_time=now()
+    )
+
+    def declare(session: Any) -> None:
+        case = get_case(session, UUID(asked.json["id"]))
+        declare_emergency(session, world.renhice.sealer, world.renhice.settings, case, said)
+
+    world.transact(declare)
+    form = {"grant_type": EMERGENCY, "emergency_access": asked.json["id"]}
+    return str(world.asking.post("/oauth/token", form).json["access_token"])
+
+
+def test_a_hidden_document_is_found_by_nobody_not_even_in_an_emergency(world: World, holder: FhirServer) -> None:
+    holder.answer = deliver
+    document, beside, token, urgent = index(world), index(world), grant(world), emergency(world)
+    assert {document, beside} <= listed(find(world, urgent)).keys()
+    assert retrieve(world, urgent, document).status_code == 200
+    shown = holder.requests[-1].headers["Authorization"].removeprefix("DPoP ")
+    hiding = hide(world, listed_at_home(world)[document])
+    assert world.holding.introspect(shown)["active"] is False, "what is withheld changed: the token falls"
+    del holder.requests[:]
+    for reading in (token, urgent):
+        answer = find(world, reading)
+        assert document not in listed(answer)
+        assert beside in listed(answer)
+        assert answer.text.count("suppressed") == 0, "what is hidden gives no hint"
+        assert retrieve(world, reading, document).status_code == 404
+    assert holder.requests == []
+    corrected = index(world, replaces=(UUID(document),))
+    assert not {document, corrected} & listed(find(world, token)).keys(), "what is hidden stays so when it is corrected"
+    assert retrieve(world, token, corrected).status_code == 404
+    assert {document, corrected} <= listed_at_home(world).keys()
+    world.transact(lambda session: revoke_consent(session, hiding, world.evidence()))
+    assert {document, corrected} <= listed(find(world, token)).keys()
+
+
+def test_hiding_what_corrects_a_document_hides_what_it_corrected(world: World) -> None:
+    document, token = index(world), grant(world)
+    corrected = index(world, replaces=(UUID(document),))
+    hiding = hide(world, listed_at_home(world)[corrected])
+    assert not {document, corrected} & listed(find(world, token)).keys()
+    world.transact(lambda session: revoke_consent(session, hiding, world.evidence()))
+
+
+def listed_at_home(world: World) -> dict[str, str]:
+    """What the holder itself finds, with each document's name there."""
+    token = world.holding.client_token("system/DocumentReference.rs")
+    answer = world.holding.get("/fhir/DocumentReference", token, query_string={"patient": str(world.person_id)})
+    urls = {key: one["content"][0]["attachment"]["url"] for key, one in listed(answer).items()}
+    return {key: "/".join(url.split("/")[-2:]) for key, url in urls.items()}
 
 
 def test_a_contested_or_foreign_record_gives_none(world: World) -> None:

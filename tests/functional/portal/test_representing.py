@@ -18,7 +18,9 @@ from consent_broker.consents.service import (
     list_versions,
     propose_consent,
     record_objection,
+    revoke_consent,
 )
+from consent_broker.exchange.documents import name_of
 from matching.records import Demographics, Document, DocumentType
 from portal.models import PortalSession
 from registry.audit.models import AuditEvent
@@ -28,8 +30,10 @@ from registry.directory.representatives import Basis, Paper, Power
 from registry.directory.service import get_professional_by_registration
 from registry.identity.models import SourceRecord
 from registry.identity.service import Content, Registration, engine_of, register_source_record
+from registry.locator.documents import find_document
 from sandbox import story
 from sandbox.demo.browser import Page
+from tests.functional.portal.test_documents import PSY, index
 from tests.functional.portal.world import Visitor, World
 
 CLERK = Recorder(role="operator", detail={"operator": "tests"})
@@ -108,6 +112,15 @@ def directive(world: World, person_id: UUID, **said: object) -> UUID:
         return grant_consent(session, propose_consent(session, terms, own.as_record()), own).id
 
 
+def start_anew(world: World, person_id: UUID) -> None:
+    """End what earlier tests directed."""
+    own = Evidence(actor_person_id=person_id, acr=2, auth_time=now(), channel="test", text="-")
+    with world.renhice.database.unit_of_work() as session:
+        for one in list_consents(session, [person_id]):
+            if one.status == "active":
+                revoke_consent(session, one.id, own)
+
+
 def test_the_banner_is_on_every_page_and_leads_back(patient: Visitor, mandate: UUID) -> None:
     page = act(patient, mandate)
     for path in (HOME, "/mi-historia/accesos", "/mi-historia/permisos", REPRESENTED, "/", "/accesibilidad"):
@@ -172,6 +185,45 @@ def test_an_adolescents_confidential_care_is_not_shown(
     accesses = patient.open("/mi-historia/accesos").body + patient.open("/mi-historia/accesos.csv").body
     assert holding.name not in accesses
     assert "Para coordinar" not in accesses
+
+
+def test_of_an_adolescents_documents_neither_the_sensitive_nor_the_hidden_are_shown(
+    world: World, patient: Visitor, child: UUID, mandate: UUID
+) -> None:
+    start_anew(world, child)
+    ordinary, _, hidden = (
+        index(world, *said, person=child) for said in (("Vacunas",), ("Consejería", PSY), ("Receta",))
+    )
+    with world.renhice.database.unit_of_work() as session:
+        document = find_document(session, world.renhice.sealer, hidden)
+    assert document is not None
+    place = frozenset({world.place(story.HOLDING.renipress).id})
+    directive(
+        world, child, kind=Kind.OBJECTION, establishment_id=None, categories=None, purposes=None, ends_at=None,
+        hides=True, sources=place, items=frozenset({name_of(document)}),
+    )  # fmt: skip
+    act(patient, mandate)
+    page = patient.open("/mi-historia/documentos")
+    assert ("Vacunas" in page.text, "Consejería" in page.text, "Receta" in page.text) == (True, False, False)
+    assert not patient.open(f"/mi-historia/documentos/{ordinary}").has_form("/ocultar")
+    assert patient.open(f"/mi-historia/documentos/{hidden}").status == 404
+
+
+def test_the_consent_page_tells_a_mother_nothing_of_confidential_limits(
+    world: World, patient: Visitor, child: UUID, mandate: UUID
+) -> None:
+    start_anew(world, child)
+    with world.renhice.database.unit_of_work() as session:
+        physician = get_professional_by_registration(session, "CMP", "990101").id
+    nobody: dict[str, object] = {"kind": Kind.OBJECTION, "purposes": None, "ends_at": None}
+    place = frozenset({world.place(story.HOLDING.renipress).id})
+    directive(world, child, **nobody, establishment_id=None, categories=None, sources=place, hides=True)
+    directive(world, child, **nobody, professional_id=physician, categories=frozenset({"medications"}))
+    path = f"{HOME}/pedidos/{ask(world, child, 'allergies', 'medications', 'problems')}"
+    act(patient, mandate)
+    page = patient.open(path)
+    assert "Nada de esto, por un límite suyo: Medicación." in page.text
+    assert "oculta" not in page.text
 
 
 @pytest.mark.parametrize("end", ["dismissed", "deceased"])
