@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from select import POLLIN, poll
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, func, select, text
+from sqlalchemy import DateTime, Engine, MetaData, Table, create_engine, event, func, select, text
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from uuid_utils.compat import uuid7
 
@@ -47,6 +49,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements on the busiest paths: rows cost a third of what objects do."""
+    return cast("Table", model.__table__)
+
+
 def make_engine(settings: Settings) -> Engine:
     """The application's engine: least-privileged role, statement and lock time-outs on every connection."""
     engine = create_engine(
@@ -54,7 +61,6 @@ def make_engine(settings: Settings) -> Engine:
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={"connect_timeout": 5, "application_name": "renhice"},
     )
@@ -68,7 +74,21 @@ def make_engine(settings: Settings) -> Engine:
             cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
         connection.commit()
 
+    event.listen(engine, "checkout", _refuse_ended)
     return engine
+
+
+def _refuse_ended(connection: Any, _record: Any, _proxy: Any) -> None:
+    """An idle connection says nothing; one that can be read has ended, and the pool opens another in its place.
+
+    Asking each one whether it lives (a ping) would cost every request another question.
+    """
+    if connection.closed:
+        raise DisconnectionError
+    idle = poll()
+    idle.register(connection.fileno(), POLLIN)
+    if idle.poll(0):
+        raise DisconnectionError
 
 
 class Database:

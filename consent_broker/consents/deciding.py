@@ -10,31 +10,31 @@ from sqlalchemy.orm import Session
 from consent_broker.consents.decision import Decision, decide
 from consent_broker.consents.directives import AccessQuery, Directive, Kind, Terms
 from consent_broker.consents.preview import Foreseen, foresee
-from consent_broker.consents.states import ConsentState, list_consents
+from consent_broker.consents.states import ConsentState, history_of
 from consent_broker.consents.vocabulary import Status
 from registry.database import now
 from registry.directory.service import get_establishment, unable_to_act
-from registry.identity.service import Life, is_deceased, life_of
 from registry.locator.service import locate
 
 CARE_LASTS = timedelta(days=90)
 """How long after an establishment last sent a person's record its professionals count as treating them."""
 
 
-def find_directives(
-    session: Session, person_id: UUID, under: UUID | None = None, life: Life | None = None
-) -> list[Directive]:
+def find_directives(session: Session, person_id: UUID, under: UUID | None = None) -> list[Directive]:
     """What a person directed and what of it has ended: the decision function's second argument.
 
     With `under`, of the permissions only that consent, or the one that superseded it: what was granted under a consent
     ends with it, whatever else the person permits. Of persons this one replaced the objections hold, the permissions
-    do not: a merge never widens. `life` is the person's, where the caller knows it.
+    do not: a merge never widens.
     """
-    states = list_consents(session, (life or life_of(session, person_id)).ids)
+    return _directives(history_of(session, person_id).consents, person_id, under)
+
+
+def _directives(states: Sequence[ConsentState], person_id: UUID, under: UUID | None) -> list[Directive]:
     decided = {Status.ACTIVE, Status.REVOKED, Status.EXPIRED}
     held = [state.directive for state in states if state.status in decided]
     mine = [one for one in held if one.person_id == person_id or one.kind is Kind.OBJECTION]
-    directives = [replace(one, person_id=person_id) for one in mine]
+    directives = [one if one.person_id == person_id else replace(one, person_id=person_id) for one in mine]
     if under is None:
         return directives
     current = _current(under, {state.id: state for state in states})
@@ -52,9 +52,9 @@ def _current(consent_id: UUID, states: dict[UUID, ConsentState]) -> UUID:
 
 def decide_access(session: Session, query: AccessQuery, under: UUID | None = None) -> Decision:
     """Decide by what stands in the database now."""
-    life = life_of(session, query.person_id)
-    directives = find_directives(session, query.person_id, under, life)
-    return decide(_informed(session, replace(query, deceased=life.deceased), directives), directives, now())
+    history = history_of(session, query.person_id)
+    directives = _directives(history.consents, query.person_id, under)
+    return decide(_informed(session, replace(query, deceased=history.deceased), directives), directives, now())
 
 
 def _informed(session: Session, query: AccessQuery, directives: Sequence[Directive]) -> AccessQuery:
@@ -71,15 +71,17 @@ def _informed(session: Session, query: AccessQuery, directives: Sequence[Directi
 
 def foresee_access(session: Session, asked: Terms, besides: Collection[UUID] = ()) -> Foreseen:
     """What a permission would let its grantee read if it were given now, without regard to the consents `besides`."""
+    history = history_of(session, asked.person_id)
     query = AccessQuery(
         person_id=asked.person_id,
         establishment_id=asked.establishment_id or UUID(int=0),
         professional_id=asked.professional_id,
         purpose=min(asked.purposes or {""}),
         categories=asked.categories or frozenset(),
-        deceased=is_deceased(session, asked.person_id),
+        deceased=history.deceased,
     )
-    directives = [one for one in find_directives(session, asked.person_id) if one.consent_id not in besides]
+    held = _directives(history.consents, asked.person_id, None)
+    directives = [one for one in held if one.consent_id not in besides]
     return foresee(_informed(session, query, directives), directives, asked, now())
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, select, true
@@ -14,8 +14,10 @@ from consent_broker.consents.directives import Directive, Kind, Terms
 from consent_broker.consents.models import Consent, ConsentVersion
 from consent_broker.consents.terms import GRANTEE
 from consent_broker.consents.vocabulary import TRANSITIONS, Status
-from registry.database import now
+from registry.database import now, table_of
 from registry.errors import NotFound
+from registry.identity.service import LIFE
+from registry.questions import Question
 
 SETS = ("categories", "purposes", "labels", "sources", "items")
 
@@ -45,12 +47,51 @@ class ConsentState:
         return Directive(**said, consent_id=self.id, starts_at=self.starts_at, revoked=revoked)
 
 
+class _Row(NamedTuple):
+    """A consent with its newest version, as the tables have it."""
+
+    id: UUID
+    person_id: UUID
+    kind: str
+    establishment_id: UUID | None
+    professional_id: UUID | None
+    establishment_category: str | None
+    establishment_sector: str | None
+    treating: bool
+    hides: bool
+    version: int
+    status: str
+    categories: list[str] | None
+    purposes: list[str] | None
+    labels: list[str] | None
+    sources: list[UUID] | None
+    items: list[str] | None
+    data_from: date | None
+    data_until: date | None
+    starts_at: datetime
+    ends_at: datetime | None
+    recorded_at: datetime
+    reason: str | None
+
+
 def _newest(which: ColumnElement[bool]) -> Select[Any]:
     """The consents with their newest versions, of those whose versions are meant; the newest change first."""
     newest = select(ConsentVersion).ext(distinct_on(ConsentVersion.consent_id)).where(which)
     version = newest.order_by(ConsentVersion.consent_id, ConsentVersion.version.desc()).subquery()
-    query = select(*Consent.__table__.columns, version).join(version, version.c.consent_id == Consent.id)
+    consent = table_of(Consent).c
+    columns = [consent[name] if name in consent else version.c[name] for name in _Row._fields]
+    query = select(*columns).join(version, version.c.consent_id == Consent.id)
     return query.order_by(version.c.recorded_at.desc(), Consent.id.desc())
+
+
+def _history() -> Select[Any]:
+    """A person's ids with the consents under each; one that gave none is a row of its own."""
+    life = LIFE.cte("life")
+    theirs = select(Consent.id).where(Consent.person_id.in_(select(life.c.id)))
+    consent = _newest(ConsentVersion.consent_id.in_(theirs)).subquery()
+    columns = [consent.c[name] for name in _Row._fields]
+    query = select(life.c.deceased, *columns).select_from(life).outerjoin(consent, consent.c.person_id == life.c.id)
+    return query.order_by(consent.c.recorded_at.desc(), consent.c.id.desc())
 
 
 def _ended() -> Select[Any]:
@@ -66,6 +107,7 @@ OF_PERSONS = _newest(
         select(Consent.id).where(Consent.person_id.in_(bindparam("person_ids", expanding=True)))
     )
 )
+HISTORY = Question(_history())
 OF_IDS = _newest(ConsentVersion.consent_id.in_(bindparam("consent_ids", expanding=True)))
 ENDED = _ended()
 
@@ -76,6 +118,21 @@ def get_consent(session: Session, consent_id: UUID) -> ConsentState:
     if not states:
         raise NotFound("There is no such consent.", code="unknown-consent")
     return states[0]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a decision about a person goes by: whether the person has died, and every consent of `list_consents`."""
+
+    deceased: bool
+    consents: list[ConsentState]
+
+
+def history_of(session: Session, person_id: UUID) -> History:
+    """Of a person and those it replaced, in one statement; nothing of an unknown person."""
+    rows = HISTORY.ask(session, person_id=person_id)
+    found = (_Row._make(consent) for _, *consent in rows)
+    return History(any(deceased for deceased, *_ in rows), [_state(row) for row in found if row.id is not None])
 
 
 def list_consents(session: Session, person_ids: Collection[UUID]) -> list[ConsentState]:
@@ -124,7 +181,7 @@ def list_states(
     return [_state(row) for row in rows]
 
 
-def _state(row: Any) -> ConsentState:
+def _state(row: _Row | Any) -> ConsentState:
     said: dict[str, Any] = {name: getattr(row, name) for name in GRANTEE}
     for name in SETS:
         found = getattr(row, name)

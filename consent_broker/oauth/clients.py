@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 
 from consent_broker.oauth.profiles import PROFILES, Profile
 from consent_broker.oauth.scopes import normalise
-from registry.directory.models import RecordSystem
-from registry.directory.service import find_record_system, list_record_systems
+from registry.directory.registered import Registered, find_registered, list_registered
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 EMERGENCY = "https://www.gob.pe/minsa/RENHICE/oauth/grant-type/emergency"
@@ -80,23 +79,23 @@ def _may_receive_codes(redirect_uri: str) -> bool:
 
 def find_client(session: Session, client_id: str, moment: datetime) -> Client | None:
     """The client of that id, usable or not (`unusable` says why); None when unknown."""
-    found = find_record_system(session, client_id) if _CLIENT_ID.fullmatch(client_id) else None
+    found = find_registered(session, client_id) if _CLIENT_ID.fullmatch(client_id) else None
     return None if found is None else client_of(found, moment)
 
 
 def is_app_origin(session: Session, origin: str, moment: datetime) -> bool:
     """Whether pages of that origin are those of an app that may be served now (a CORS preflight names no client)."""
-    apps = (client_of(system, moment) for system in list_record_systems(session))
+    apps = (client_of(system, moment) for system in list_registered(session))
     return any(app.unusable is None and app.may_call_from(origin) for app in apps)
 
 
-def client_of(system: RecordSystem, moment: datetime) -> Client:
+def client_of(system: Registered, moment: datetime) -> Client:
     """A record system of the directory as a client, usable at that moment or not."""
     return Client(
         client_id=system.client_id,
         profile=PROFILES[system.profile],
         establishment_id=system.establishment_id,
-        fhir_endpoint=system.establishment.fhir_endpoint,
+        fhir_endpoint=system.fhir_endpoint,
         jwks=system.jwks,
         jwks_uri=system.jwks_uri,
         scopes=normalise(system.scopes),

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from consent_broker.broker import Broker
 from consent_broker.consents.vocabulary import categories_of, scope_of
 from consent_broker.oauth.clients import Requester
-from consent_broker.oauth.grants import decide_grant, reader_of, unable_professional
-from consent_broker.oauth.models import OAuthGrant, RefreshToken
+from consent_broker.oauth.grants import AnyGrant, decide_grant, reader_of, unable_professional
+from consent_broker.oauth.models import RefreshToken
 from consent_broker.oauth.opaque import digest, new_secret
 from consent_broker.oauth.rfc9068_tokens import TokenSpec, issue_token
 from consent_broker.oauth.rfc9396_rar import load_details
@@ -28,7 +28,7 @@ def issue_grant_tokens(
     session: Session,
     broker: Broker,
     requester: Requester,
-    grant: OAuthGrant,
+    grant: AnyGrant,
     asked: frozenset[str],
     *,
     refreshable: bool = True,
@@ -68,7 +68,7 @@ def issue_grant_tokens(
     return body
 
 
-def granted_details(grant: OAuthGrant, scopes: Iterable[str]) -> list[dict[str, Any]] | None:
+def granted_details(grant: AnyGrant, scopes: Iterable[str]) -> list[dict[str, Any]] | None:
     """What of the granted details (RFC 9396 §7) those scopes carry; None where nothing was asked so."""
     if grant.authorization_details is None:
         return None
@@ -76,7 +76,7 @@ def granted_details(grant: OAuthGrant, scopes: Iterable[str]) -> list[dict[str, 
     return [replace(granted, categories=granted.categories & categories_of(scopes)).as_json()]
 
 
-def _spec(broker: Broker, grant: OAuthGrant, scopes: frozenset[str], jkt: str | None) -> TokenSpec:
+def _spec(broker: Broker, grant: AnyGrant, scopes: frozenset[str], jkt: str | None) -> TokenSpec:
     claims: dict[str, Any] = {"patient": str(grant.person_id)}
     details = granted_details(grant, scopes)
     if details is not None:
@@ -100,7 +100,7 @@ def _spec(broker: Broker, grant: OAuthGrant, scopes: frozenset[str], jkt: str | 
     )
 
 
-def _beyond_client(grant: OAuthGrant, asked: frozenset[str]) -> Event:
+def _beyond_client(grant: AnyGrant, asked: frozenset[str]) -> Event:
     return Event(
         action="oauth:token:issued",
         outcome="refused",
@@ -116,7 +116,7 @@ def _beyond_client(grant: OAuthGrant, asked: frozenset[str]) -> Event:
     )
 
 
-def _new_refresh_token(session: Session, grant: OAuthGrant, jkt: str | None) -> str:
+def _new_refresh_token(session: Session, grant: AnyGrant, jkt: str | None) -> str:
     secret = new_secret()
     session.add(
         RefreshToken(

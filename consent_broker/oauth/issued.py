@@ -3,40 +3,81 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import Uuid, bindparam, cast, select
+from sqlalchemy.orm import Session
 
 from consent_broker.oauth.clients import Client, client_of
-from consent_broker.oauth.grants import is_alive
+from consent_broker.oauth.grants import Grant, is_alive
 from consent_broker.oauth.models import AccessToken, OAuthGrant
-from registry.database import made_at, now
-from registry.directory.models import RecordSystem
+from registry.database import made_at, now, table_of
+from registry.directory.registered import AT_PLACE, PLACES, REGISTERED, SYSTEMS, Registered
+from registry.directory.service import able_to_act
 from registry.identity.models import Person
+from registry.locator.service import holder_of
+from registry.questions import Question
 
-# Made once: compiling it costs more than running it.
-_ISSUED = (
-    select(AccessToken, OAuthGrant, RecordSystem, Person.regrouped_at)
-    .outerjoin(OAuthGrant, OAuthGrant.id == AccessToken.grant_id)
-    .outerjoin(RecordSystem, RecordSystem.client_id == AccessToken.client_id)
-    .outerjoin(Person, Person.id == AccessToken.person_id)
-    .options(joinedload(RecordSystem.establishment, innerjoin=False))  # the portal's tokens have no record system
-    .where(AccessToken.id == bindparam("token_id"))
-    .execution_options(populate_existing=True)
+TOKENS, GRANTS, PERSONS = table_of(AccessToken), table_of(OAuthGrant), table_of(Person)
+
+
+class Token(NamedTuple):
+    """What stands in the books about a token (see `AccessToken`)."""
+
+    id: UUID
+    kind: str
+    client_id: str
+    establishment_id: UUID
+    audience: str
+    scopes: list[str]
+    expires_at: datetime
+    revoked_at: datetime | None
+    grant_id: UUID | None
+    person_id: UUID | None
+    professional_id: UUID | None
+    purpose: str | None
+    patient: str | None
+    residual: list[Any] | None
+    categories: list[str] | None
+    staff: str | None
+
+
+# Made once: compiling it costs more than running it. The portal's tokens have no record system, so all joins are outer.
+_ISSUED = Question(
+    select(
+        *(TOKENS.c[name] for name in Token._fields),
+        *(GRANTS.c[name] for name in Grant._fields),
+        *REGISTERED,
+        PERSONS.c.regrouped_at,
+        able_to_act(TOKENS.c.professional_id, TOKENS.c.establishment_id),
+        holder_of(cast(TOKENS.c.patient, Uuid), TOKENS.c.person_id),
+    )
+    .select_from(TOKENS)
+    .outerjoin(GRANTS, GRANTS.c.id == TOKENS.c.grant_id)
+    .outerjoin(SYSTEMS, SYSTEMS.c.client_id == TOKENS.c.client_id)
+    .outerjoin(PLACES, AT_PLACE)
+    .outerjoin(PERSONS, PERSONS.c.id == TOKENS.c.person_id)
+    .where(TOKENS.c.id == bindparam("token_id"))
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A token that has neither ended nor been revoked, with its grant, its client and its person as they are now."""
+    """A token that has neither ended nor been revoked, with what it rests on as that is now."""
 
-    token: AccessToken
-    grant: OAuthGrant | None
+    token: Token
+    grant: Grant | None
     client: Client | None
     regrouped_at: datetime | None
     """When the person was last merged or split: what was issued until then has ended."""
+
+    able: bool | None
+    """Whether the professional it names may act at the establishment; None where it names none, or nobody known."""
+
+    holder_id: UUID | None
+    """Who holds the source record it names; None where the record is no longer the person's, or contested."""
 
     def has_ended(self, session: Session) -> bool:
         """Whether its grant has ended, or its person was merged or split since: a refresh then decides anew."""
@@ -47,14 +88,18 @@ class Issued:
 
 def find_issued(session: Session, token_id: UUID, audience: str) -> Issued | None:
     """The token of that id for that audience, all read anew; None when we hold none or it was revoked or has ended."""
-    found = session.execute(_ISSUED, {"token_id": token_id}).one_or_none()
-    if found is None:
-        return None
-    token, grant, system, regrouped_at = found
     moment = now()
+    row = _ISSUED.ask_one(session, token_id=token_id, moment=moment)
+    if row is None:
+        return None
+    values = iter(row)
+    token = Token._make(islice(values, len(Token._fields)))
+    grant = Grant._make(islice(values, len(Grant._fields)))
+    system = Registered._make(islice(values, len(Registered._fields)))
     if token.revoked_at is not None or token.expires_at <= moment or token.audience != audience:
         return None
-    return Issued(token, grant, client_of(system, moment) if system else None, regrouped_at)
+    client = client_of(system, moment) if system.client_id else None
+    return Issued(token, grant if grant.id else None, client, *values)
 
 
 def find_claimed(session: Session, claims: Mapping[str, Any]) -> Issued | None:

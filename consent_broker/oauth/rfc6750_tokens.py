@@ -9,8 +9,7 @@ from typing import Any
 
 from consent_broker.broker import Broker
 from consent_broker.oauth.clients import Client
-from consent_broker.oauth.issued import Issued, find_claimed
-from consent_broker.oauth.models import AccessToken
+from consent_broker.oauth.issued import Issued, Token, find_claimed
 from consent_broker.oauth.rfc9068_tokens import MAX_TOKEN, InvalidToken, bound_key, read_token, token_type
 from consent_broker.oauth.rfc9449_dpop import CHALLENGE, check_proof, use_proof_for_good
 from consent_broker.resource_server.nonces import NonceNeeded
@@ -67,7 +66,7 @@ class AccessTokens:
             raise Unauthenticated("The access token is not valid here, has ended or was revoked.")
         return issued
 
-    def _require_proof(self, presented: Presented, token: str, claims: Mapping[str, Any], row: AccessToken) -> None:
+    def _require_proof(self, presented: Presented, token: str, claims: Mapping[str, Any], row: Token) -> None:
         """RFC 9449 §7.1; a live token shown without its key is in the log: somebody may have stolen it."""
         url = f"{self._broker.issuer}{presented.path}"
         try:
@@ -81,7 +80,7 @@ class AccessTokens:
             raise _not_proved(row, "invalid_dpop_proof", f"The proof of possession does not hold: {error}.") from None
 
 
-def _require_accreditation(row: AccessToken, client: Client | None) -> None:
+def _require_accreditation(row: Token, client: Client | None) -> None:
     reason = "unknown-client" if client is None else client.unusable
     if reason is None:
         return
@@ -106,7 +105,7 @@ def _read_header(authorization: str | None) -> tuple[str, str]:
     return match["scheme"].lower(), match["token"]
 
 
-def _not_proved(row: AccessToken, error: str, message: str) -> Unauthenticated:
+def _not_proved(row: Token, error: str, message: str) -> Unauthenticated:
     refusal = Event(
         action="oauth:token:presented",
         outcome="refused",

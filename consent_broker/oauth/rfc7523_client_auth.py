@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
@@ -27,7 +28,9 @@ from consent_broker.oauth.rfc7517_client_keys import ClientKeys, KeysUnavailable
 from consent_broker.oauth.throttling import WINDOW, Count, Failures
 from registry.audit.event import Event
 from registry.audit.service import record
+from registry.database import table_of
 from registry.directory.client_keys import fits
+from registry.questions import Question
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_LIFETIME = 300
@@ -38,6 +41,12 @@ _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TRAVELLING_KEYS = {"jwk", "x5u", "x5c", "crit", "b64", "zip"}
 _TYPES = {None, "JWT", "client-authentication+jwt"}
 FindClient = Callable[[str], Client | None]
+
+# Made once: every request of a record system uses an assertion up.
+_USE = Question(
+    insert(table_of(ClientAssertion)).on_conflict_do_nothing().returning(ClientAssertion.client_id),
+    ["client_id", "jti_hash", "expires_at"],
+)
 
 
 class TooManyFailures(InvalidClientError):  # type: ignore[misc]  # Authlib ships no types
@@ -118,15 +127,13 @@ class PrivateKeyJwt:
         if len(fitting) != 1:
             raise _refusal("No single key of the client's fits the assertion")
         try:
-            return import_key(dict(fitting[0]))
+            return _key(json.dumps(fitting[0]))
         except (JoseError, ValueError, TypeError, KeyError):
             raise _refusal("The client's key can not be used") from None
 
     def _use_once(self, client_id: str, jti: str, expires: int) -> None:
         until = datetime.fromtimestamp(expires + LEEWAY, UTC)
-        values = {"client_id": client_id, "jti_hash": digest(jti), "expires_at": until}
-        statement = insert(ClientAssertion).values(values).on_conflict_do_nothing().returning(ClientAssertion.client_id)
-        if self.session.scalar(statement) is None:
+        if not _USE.ask(self.session, client_id=client_id, jti_hash=digest(jti), expires_at=until):
             raise _refusal("The assertion was used before")
 
     def _note(self, address: str, client: Client, reason: str) -> None:
@@ -144,6 +151,12 @@ class PrivateKeyJwt:
             detail={"throttled": True} if count is Count.AT_LIMIT else {},
         )
         record(self.session, event)
+
+
+@lru_cache(maxsize=1024)
+def _key(member: str) -> Key:
+    """The key of a JWK that was found fit; reading one costs as much as verifying with it."""
+    return import_key(json.loads(member))
 
 
 def _refusal(description: str) -> InvalidClientError:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
@@ -17,13 +18,19 @@ from consent_broker.oauth.models import AccessToken
 from consent_broker.oauth.rfc7517_keys import ALGORITHM
 from consent_broker.oauth.token_status_list import status_claim
 from registry.audit.event import Event
-from registry.audit.service import record
-from registry.database import new_id, now
+from registry.audit.service import record_now
+from registry.database import new_id, now, table_of
+from registry.questions import Question
 
 TYPE = "at+jwt"
 MAX_TOKEN = 8_192
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _HEADER = {"typ", "alg", "kid"}
+_COLUMNS = ("kind", "client_id", "establishment_id", "audience", "scopes", "grant_id", "person_id", "professional_id",
+            "purpose", "patient", "residual", "categories", "staff")  # fmt: skip
+_RECORD = Question(
+    insert(table_of(AccessToken)).returning(AccessToken.status_index), ["id", "issued_at", "expires_at", *_COLUMNS]
+)
 _ACTORS = {"client": "record-system", "staff": "steward"}
 
 
@@ -79,51 +86,39 @@ def issue_tokens(session: Session, broker: Broker, specs: Sequence[TokenSpec]) -
     """`issue_token` of each, in their order, with as many statements as one takes."""
     issued_at = now().replace(microsecond=0)
     rows = [_row(broker, spec, issued_at) for spec in specs]
-    for spec, row in zip(specs, rows, strict=True):
-        record(session, _event(spec, row.id))
-    session.add_all(rows)
+    record_now(session, *(_event(spec, row["id"]) for spec, row in zip(specs, rows, strict=True)))
     session.flush()
-    return [_sign(broker, spec, row) for spec, row in zip(specs, rows, strict=True)]
+    kept = _RECORD.ask_each(session, rows)
+    return [_sign(broker, spec, row, int(index)) for spec, row, (index,) in zip(specs, rows, kept, strict=True)]
 
 
-def _row(broker: Broker, spec: TokenSpec, issued_at: datetime) -> AccessToken:
-    return AccessToken(
-        id=new_id(),
-        kind=spec.kind,
-        client_id=spec.client_id,
-        establishment_id=spec.establishment_id,
-        audience=spec.audience,
-        scopes=sorted(spec.scopes),
-        issued_at=issued_at,
-        expires_at=issued_at + timedelta(seconds=broker.settings.access_token_seconds),
-        grant_id=spec.grant_id,
-        person_id=spec.person_id,
-        professional_id=spec.professional_id,
-        purpose=spec.purpose,
-        patient=spec.patient,
-        residual=spec.residual,
-        categories=sorted(spec.categories) if spec.categories is not None else None,
-        staff=spec.staff,
-    )
+def _row(broker: Broker, spec: TokenSpec, issued_at: datetime) -> dict[str, Any]:
+    return {name: getattr(spec, name) for name in _COLUMNS} | {
+        "id": new_id(),
+        "scopes": sorted(spec.scopes),
+        "issued_at": issued_at,
+        "expires_at": issued_at + timedelta(seconds=broker.settings.access_token_seconds),
+        "categories": sorted(spec.categories) if spec.categories is not None else None,
+    }
 
 
-def _sign(broker: Broker, spec: TokenSpec, row: AccessToken) -> IssuedToken:
+def _sign(broker: Broker, spec: TokenSpec, row: Mapping[str, Any], status_index: int) -> IssuedToken:
     claims = dict(spec.claims) | {
         "iss": broker.issuer,
         "aud": spec.audience,
         "sub": spec.subject,
         "client_id": spec.client_id,
         "scope": " ".join(sorted(spec.scopes)),
-        "iat": int(row.issued_at.timestamp()),
-        "exp": int(row.expires_at.timestamp()),
-        "jti": str(row.id),
+        "iat": int(row["issued_at"].timestamp()),
+        "exp": int(row["expires_at"].timestamp()),
+        "jti": str(row["id"]),
     }
     if spec.kind == "holder":
-        claims["status"] = status_claim(broker, row.status_index)
+        claims["status"] = status_claim(broker, status_index)
     if spec.jkt:
         claims["cnf"] = {"jkt": spec.jkt}
     value = broker.keys.sign(claims, TYPE)
-    return IssuedToken(row.id, value, broker.settings.access_token_seconds, token_type(claims))
+    return IssuedToken(row["id"], value, broker.settings.access_token_seconds, token_type(claims))
 
 
 def read_token(broker: Broker, token: str) -> dict[str, Any]:

@@ -11,12 +11,20 @@ from sqlalchemy.orm import Session
 from consent_broker.oauth.models import UsedProof
 from consent_broker.resource_server.nonces import NonceNeeded, Nonces
 from consent_broker.resource_server.proofs import ALGORITHMS, InvalidProof, Proof, read_proof
+from registry.database import table_of
+from registry.questions import Question
 from registry.sealing import Sealer
 
 HEADER = "DPoP"
 NONCE_HEADER = "DPoP-Nonce"
 CHALLENGE = f'DPoP algs="{" ".join(ALGORITHMS)}"'
 """What a caller without a token is told (§7.1)."""
+
+
+# Made once: every request of a record system uses a proof up.
+_USE = Question(
+    insert(table_of(UsedProof)).on_conflict_do_nothing().returning(UsedProof.proof_hash), ["proof_hash", "expires_at"]
+)
 
 
 class InvalidDpopProof(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
@@ -49,9 +57,7 @@ def check_proof(nonces: Nonces, proof: str, method: str, url: str, token: str | 
 
 def use_proof(session: Session, proof: Proof) -> None:
     """Use a proof up in one statement; raises InvalidProof when it was used before (§11.1)."""
-    values = {"proof_hash": proof.key, "expires_at": datetime.fromtimestamp(proof.ends_at, UTC)}
-    statement = insert(UsedProof).values(values).on_conflict_do_nothing().returning(UsedProof.proof_hash)
-    if session.scalar(statement) is None:
+    if not _USE.ask(session, proof_hash=proof.key, expires_at=datetime.fromtimestamp(proof.ends_at, UTC)):
         raise InvalidProof("the proof was used before")
 
 

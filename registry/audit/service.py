@@ -6,21 +6,34 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal, select, tuple_
+from sqlalchemy import ColumnElement, insert, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from registry.audit.event import Event
 from registry.audit.models import AuditEvent
-from registry.database import new_id
+from registry.database import new_id, now, table_of
+from registry.questions import Question
 from registry.telemetry import current_request_id
+
+_FIELDS = [field.name for field in fields(Event)]
+_RECORD = Question(insert(table_of(AuditEvent)).returning(AuditEvent.id), ["id", "recorded_at", "request_id", *_FIELDS])
 
 
 def record(session: Session, event: Event) -> UUID:
     """Write the event in the caller's transaction and return its id: both commit or neither does."""
-    values = {field.name: getattr(event, field.name) for field in fields(event)} | {"detail": dict(event.detail)}
+    values = {name: getattr(event, name) for name in _FIELDS} | {"detail": dict(event.detail)}
     row = AuditEvent(id=new_id(), request_id=current_request_id(), **values)
     session.add(row)
     return row.id
+
+
+def record_now(session: Session, *events: Event) -> None:
+    """`record` of each, written at once: on the busiest paths objects of the unit of work cost three times as much."""
+    moment, request_id = now(), current_request_id()
+    written = ({name: getattr(event, name) for name in _FIELDS} | {"detail": dict(event.detail)} for event in events)
+    _RECORD.ask_each(
+        session, [row | {"id": new_id(), "recorded_at": moment, "request_id": request_id} for row in written]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,15 +63,22 @@ class RecordSystem(Base):
 
     def unusable(self, moment: datetime) -> str | None:
         """Why this system may not be served at that moment, None when it may (checked on every call)."""
-        if not self.establishment.active:
-            return "establishment-inactive"
-        if self.suspended_at is not None:
-            return "suspended"
-        if moment < self.accredited_from:
-            return "not-yet-accredited"
-        if moment >= self.accredited_until:
-            return "accreditation-ended"
-        return None
+        return why_unusable(
+            self.establishment.active, self.suspended_at, self.accredited_from, self.accredited_until, moment
+        )
+
+
+def why_unusable(
+    active: bool, suspended_at: datetime | None, since: datetime, until: datetime, moment: datetime
+) -> str | None:
+    """Why a record system may not be served at that moment, by its establishment's and its own standing."""
+    if not active:
+        return "establishment-inactive"
+    if suspended_at is not None:
+        return "suspended"
+    if moment < since:
+        return "not-yet-accredited"
+    return "accreditation-ended" if moment >= until else None
 
 
 class ConformanceReport(Base):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from matching.records import Document
@@ -20,6 +20,7 @@ from registry.directory.models import (
     StaffRole,
 )
 from registry.errors import NotFound
+from registry.questions import Question
 from registry.sealing import DataKey, Sealer
 
 PROFESSIONAL_CONTEXT = "professional"
@@ -44,19 +45,14 @@ PARTY = (
 ADDRESSES = select(Establishment.id, Establishment.renipress, Establishment.name, Establishment.fhir_endpoint).where(
     Establishment.id.in_(bindparam("ids", expanding=True)), Establishment.active
 )
-STANDING = (
-    select(
-        Professional.able_to_practise,
-        Establishment.active,
-        exists()
-        .where(
-            Affiliation.professional_id == Professional.id,
-            Affiliation.establishment_id == Establishment.id,
-            Affiliation.valid_from <= bindparam("moment"),
-            or_(Affiliation.valid_until.is_(None), Affiliation.valid_until > bindparam("moment")),
-        )
-        .label("affiliated"),
-    )
+AFFILIATED = exists().where(
+    Affiliation.professional_id == Professional.id,
+    Affiliation.establishment_id == Establishment.id,
+    Affiliation.valid_from <= bindparam("moment"),
+    or_(Affiliation.valid_until.is_(None), Affiliation.valid_until > bindparam("moment")),
+)
+STANDING = Question(
+    select(Professional.able_to_practise, Establishment.active, AFFILIATED.label("affiliated"))
     .select_from(Professional)
     .join(Establishment, Establishment.id == bindparam("establishment_id"))
     .where(Professional.id == bindparam("professional_id"))
@@ -199,14 +195,25 @@ def unable_to_act(session: Session, professional_id: UUID, establishment_id: UUI
     One statement. Raises NotFound where the directory knows no such professional or establishment.
     """
     where = {"professional_id": professional_id, "establishment_id": establishment_id, "moment": moment}
-    standing = session.execute(STANDING, where).one_or_none()
+    standing = STANDING.ask_one(session, **where)
     if standing is None:
         raise NotFound("There is no such professional in the directory.", code="unknown-professional")
-    if not standing.able_to_practise:
+    able_to_practise, active, affiliated = standing
+    if not able_to_practise:
         return "not-able-to-practise"
-    if not standing.active:
+    if not active:
         return "establishment-inactive"
-    return None if standing.affiliated else "not-affiliated"
+    return None if affiliated else "not-affiliated"
+
+
+def able_to_act(professional_id: ColumnElement[UUID], establishment_id: ColumnElement[UUID]) -> ScalarSelect[bool]:
+    """Of a statement with a `moment`: what `unable_to_act` finds nothing against; NULL where nobody is known."""
+    return (
+        select(Professional.able_to_practise & Establishment.active & AFFILIATED)
+        .join(Establishment, Establishment.id == establishment_id)
+        .where(Professional.id == professional_id)
+        .scalar_subquery()
+    )
 
 
 def colleagues(session: Session, establishment_id: UUID, professional_id: UUID, moment: datetime) -> list[UUID]:

@@ -1,9 +1,8 @@
 """Whether a person has died, as far as the registry knows."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import Uuid, bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from registry.identity.models import Membership, SourceRecord
@@ -18,21 +17,10 @@ _DIED = select(
     )
 )
 
-_LIFE = REPLACED.add_columns(_DIED.scalar_subquery())
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """The ids under which a person's history is written, and whether the person has died."""
-
-    ids: frozenset[UUID]
-    deceased: bool
-
-
-def life_of(session: Session, person_id: UUID) -> Life:
-    """`list_person_ids` and `is_deceased` in one statement: every decision about access asks both."""
-    rows = session.execute(_LIFE, {"person_id": person_id}).all()
-    return Life(frozenset(row[0] for row in rows) | {person_id}, any(row[1] for row in rows))
+_IDS = select(bindparam("person_id", type_=Uuid).label("id")).union(REPLACED.order_by(None)).subquery()
+LIFE = select(_IDS.c.id, _DIED.scalar_subquery().label("deceased"))
+"""The ids under which a person's history is written, each with whether the person has died: part of a decision's
+question, as `list_person_ids` and `is_deceased` would answer it."""
 
 
 def is_deceased(session: Session, person_id: UUID) -> bool:

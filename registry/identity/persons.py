@@ -34,6 +34,7 @@ from registry.identity.models import (
     Verification,
 )
 from registry.pide.port import Status
+from registry.questions import Question
 from registry.sealing import Sealer
 
 VERIFIED_FIELDS = NAME_FIELDS | {"documents"}
@@ -54,6 +55,7 @@ def _replaced() -> Select[UUID]:
 
 # Every decision about access asks these: they are made once.
 CURRENT, REPLACED = _current(), _replaced()
+STATUS = Question(select(Person.status).where(Person.id == bindparam("person_id")))
 REGROUPED = select(Person.regrouped_at).where(Person.id == bindparam("person_id"))
 
 
@@ -77,8 +79,7 @@ def resolve_replaced(session: Session, person_id: UUID) -> UUID:
 
 def stands_for_itself(session: Session, person_id: UUID) -> bool:
     """Whether that id is a person of today: neither replaced by another nor emptied."""
-    found = find_person(session, person_id)
-    return found is not None and found.id == person_id
+    return STATUS.ask_one(session, person_id=person_id) == ("active",)
 
 
 def regrouped_since(session: Session, person_id: UUID, moment: datetime) -> bool:

@@ -3,7 +3,7 @@
 from registry.identity.arrivals import Registration
 from registry.identity.candidates import LoadedMember, LoadedPerson
 from registry.identity.contents import Content
-from registry.identity.deaths import Life, is_deceased, life_of
+from registry.identity.deaths import LIFE, is_deceased
 from registry.identity.engine import Engine, engine_of
 from registry.identity.persons import (
     find_citizen,
@@ -29,9 +29,9 @@ from registry.identity.search import (
 )
 
 __all__ = [
+    "LIFE",
     "Content",
     "Engine",
-    "Life",
     "LoadedMember",
     "LoadedPerson",
     "Match",
@@ -49,7 +49,6 @@ __all__ = [
     "find_person",
     "get_person",
     "is_deceased",
-    "life_of",
     "list_person_ids",
     "load_person",
     "match",

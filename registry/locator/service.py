@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from registry.identity.models import (
@@ -43,17 +43,27 @@ IN_CONFLICT = ~SourceRecord.verified & exists().where(
     PossibleMatch.reason == DOCUMENT_CONFLICT,
 )
 
+DOUBTFUL = and_(REFUTED, ~FOUND_TO_BELONG) | IN_CONFLICT | CONTESTED
 HOLDERS = (
-    select(
-        SourceRecord.establishment_id,
-        SourceRecord.id,
-        SourceRecord.received_at,
-        and_(REFUTED, ~FOUND_TO_BELONG) | IN_CONFLICT | CONTESTED,
-    )
+    select(SourceRecord.establishment_id, SourceRecord.id, SourceRecord.received_at, DOUBTFUL)
     .join(Membership, Membership.source_record_id == SourceRecord.id)
     .where(Membership.person_id == bindparam("person_id"), SourceRecord.active)
     .order_by(SourceRecord.establishment_id, SourceRecord.id)
 )
+
+
+def holder_of(source_record_id: ColumnElement[UUID], person_id: ColumnElement[UUID]) -> ScalarSelect[UUID]:
+    """Of a statement about a person's record: the establishment that holds it, as `locate` would find it uncontested.
+
+    A record unlinked, split off, merged away, removed or contested since has none.
+    """
+    return (
+        select(SourceRecord.establishment_id)
+        .join(Membership, Membership.source_record_id == SourceRecord.id)
+        .where(SourceRecord.id == source_record_id, Membership.person_id == person_id)
+        .where(SourceRecord.active, ~DOUBTFUL)
+        .scalar_subquery()
+    )
 
 
 @dataclass(frozen=True, slots=True)

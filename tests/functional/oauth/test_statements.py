@@ -12,7 +12,7 @@ BUDGET = {
     "client credentials": 5,
     "refresh": 10,
     "exchange for a holder": 15,
-    "introspection": 6,
+    "introspection": 4,
     "gateway": 13,
 }
 """Statements: to find the client and use its assertion and proof up, to decide, to audit, to record."""
