@@ -122,6 +122,8 @@ def _fill_establishments(layout: Layout, records: Iterable[Record]) -> None:
     for place in ESTABLISHMENTS:
         with closing(Store(layout.database(place.renipress))) as store:
             store.add(entries[place.renipress])
+            if place.renipress == story.HOLDING.renipress:
+                store.keep(story.holding_document())
 
 
 def _history(record: Record) -> list[Json]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox.clerks import Record, write_down
 from sandbox.clinical import ALLERGIES, MEDICATION, allergy, encounter, medication
+from sandbox.documents import ClinicalDocument, prescription
 from sandbox.places import ESTABLISHMENTS
 from sandbox.population import Document, Person
 
@@ -80,6 +81,11 @@ def holding_record() -> Record:
         address="CALLE SAPHY 208",
         slips=("misheard-surname", "old-address"),
     )
+
+
+def holding_document() -> ClinicalDocument:
+    """Return the one document B keeps of the patient: the prescription of her last control."""
+    return prescription(holding_record(), "losartán 50 mg, 1 tableta cada 12 horas", date(2024, 2, 6))
 
 
 def holding_history() -> list[dict[str, Any]]:

@@ -40,7 +40,9 @@ def create_app(configuration: Configuration) -> Flask:
     app.extensions["sandbox"] = {
         "place": place,
         "store": store,
-        "queue": Queue(store, Registry(configuration.registry, client), place.identifier_system),
+        "queue": Queue(
+            store, Registry(configuration.registry, client), place.identifier_system, configuration.fhir_endpoint
+        ),
         "control_token": configuration.control_token,
     }
     app.register_blueprint(fhir.blueprint)

@@ -70,6 +70,19 @@ def search_by_form(kind: str) -> Response:
     return _search(kind, request.args.to_dict() | request.form.to_dict())
 
 
+@blueprint.get("/Binary/<document_id>")
+def read_document(document_id: str) -> Response:
+    """Return a document as it is (ITI-68); another patient's looks like none. The guard decided about all of it."""
+    found = _store().document(document_id, _grant().patient)
+    _note(f"Binary/{document_id}", "R")
+    if found is None:
+        return outcome(404, "not-found", "No such document")
+    response = Response(found.content, mimetype=found.content_type)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Disposition"] = "attachment"
+    return response
+
+
 @blueprint.get("/<kind>/<resource_id>")
 def read(kind: str, resource_id: str) -> Response:
     """Read one resource; another patient's looks like none."""
@@ -164,6 +177,7 @@ def _capability(place: Establishment) -> Json:
     ]
     dated = [*search, {"name": "date", "type": "date"}]
     resources.append({"type": "AuditEvent", "interaction": [{"code": "search-type"}], "searchParam": dated})
+    resources.append({"type": "Binary", "interaction": [{"code": "read"}]})
     oauth = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}
     return {
         "resourceType": "CapabilityStatement",

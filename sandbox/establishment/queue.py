@@ -6,6 +6,7 @@ import random
 import threading
 import time
 
+from sandbox.documents import submission
 from sandbox.establishment.registry_client import Refused, Registry, Unreachable
 from sandbox.establishment.store import Pending, Store
 
@@ -26,8 +27,9 @@ class Queue:
     again what it had sent, and nothing is lost or doubled.
     """
 
-    def __init__(self, store: Store, registry: Registry, identifier_system: str) -> None:
-        self._store, self._registry, self._system = store, registry, identifier_system
+    def __init__(self, store: Store, registry: Registry, identifier_system: str, fhir_base: str) -> None:
+        self._store, self._registry = store, registry
+        self._system, self._fhir_base = identifier_system, fhir_base
         self._wake = threading.Event()
         self._stopped = False
 
@@ -54,7 +56,24 @@ class Queue:
             pause = self._forward_one(pending)
             if pause:
                 return pause
-        return 0 if self._store.due(time.time(), 1) else IDLE
+        if self._store.due(time.time(), 1):
+            return 0
+        return self._tell_of_a_document()
+
+    def _tell_of_a_document(self) -> float:
+        """Say what document there is of a registered patient; the seconds until it is worth trying again."""
+        found = self._store.untold()
+        if found is None:
+            return IDLE
+        document, patient = found
+        try:
+            self._registry.provide(submission(document, self._fhir_base, patient))
+        except Refused as error:
+            logging.getLogger(__name__).warning("document %s refused: %s", document.id, error)
+        except Unreachable as error:
+            return max(back_off(0), error.retry_after)
+        self._store.mark_told(document.id)
+        return 0
 
     def _forward_one(self, pending: Pending) -> float:
         try:

@@ -15,6 +15,7 @@ from sandbox.trust import trust
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SCOPE = "system/Patient.cu system/Patient.rs"
+DOCUMENT_SCOPE = "system/DocumentReference.cu"
 EARLY = 20  # seconds before its end that a token is replaced
 LATER = frozenset({401, 408, 409, 423, 425, 429})
 
@@ -56,13 +57,13 @@ class Client:
 
 
 class Registry:
-    """Registers patients; keeps an access token until shortly before it ends. Used by one thread."""
+    """Registers patients and documents; keeps an access token until shortly before it ends. Used by one thread."""
 
     def __init__(self, base_url: str, client: Client, http: httpx.Client | None = None) -> None:
         self._base_url = base_url
         self._client = client
         self._http = http or httpx.Client(verify=trust(), timeout=15, follow_redirects=False, auth=Possession())
-        self._token, self._token_ends = "", 0.0
+        self._tokens: dict[str, tuple[str, float]] = {}
 
     def register(self, identifier: str, resource: dict[str, Any]) -> Registered:
         """Send one patient under `system|local number`; the same content again changes nothing.
@@ -74,25 +75,42 @@ class Registry:
                 f"{self._base_url}/fhir/Patient",
                 params={"identifier": identifier},
                 json=resource,
-                headers={"Authorization": f"DPoP {self._access_token()}", "Content-Type": "application/fhir+json"},
+                headers=self._headers(SCOPE),
             )
-            if response.status_code == 401:
-                self._token_ends = 0.0
-            _accept(response)
+            self._accept(response)
             return _registered(response)
         except (httpx.HTTPError, ValueError, KeyError, AttributeError) as error:
             raise Unreachable(f"no usable answer: {type(error).__name__}") from error
 
-    def _access_token(self) -> str:
-        if time.monotonic() < self._token_ends - EARLY:
-            return self._token
-        form = {"grant_type": "client_credentials", "scope": SCOPE} | self._client.authentication(self._base_url)
+    def provide(self, submission: dict[str, Any]) -> None:
+        """Say what documents there are (ITI-65); the same submission again changes nothing.
+
+        Raises Unreachable or Refused.
+        """
+        try:
+            headers = self._headers(DOCUMENT_SCOPE)
+            self._accept(self._http.post(f"{self._base_url}/fhir", json=submission, headers=headers))
+        except (httpx.HTTPError, ValueError, KeyError, AttributeError) as error:
+            raise Unreachable(f"no usable answer: {type(error).__name__}") from error
+
+    def _accept(self, response: httpx.Response) -> None:
+        if response.status_code == 401:
+            self._tokens.clear()
+        _accept(response)
+
+    def _headers(self, scope: str) -> dict[str, str]:
+        return {"Authorization": f"DPoP {self._access_token(scope)}", "Content-Type": "application/fhir+json"}
+
+    def _access_token(self, scope: str) -> str:
+        token, ends = self._tokens.get(scope, ("", 0.0))
+        if time.monotonic() < ends - EARLY:
+            return token
+        form = {"grant_type": "client_credentials", "scope": scope} | self._client.authentication(self._base_url)
         response = self._http.post(f"{self._base_url}/oauth/token", data=form)
         _accept(response)
         answer = response.json()
-        self._token = answer["access_token"]
-        self._token_ends = time.monotonic() + answer.get("expires_in", 60)
-        return self._token
+        self._tokens[scope] = answer["access_token"], time.monotonic() + answer.get("expires_in", 60)
+        return str(answer["access_token"])
 
 
 def _accept(response: httpx.Response) -> None:

@@ -5,9 +5,11 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
+
+from sandbox.documents import ClinicalDocument
 
 Json = dict[str, Any]
 SCHEMA = """
@@ -29,6 +31,16 @@ CREATE TABLE IF NOT EXISTS clinical (
     resource TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS clinical_of_patient ON clinical (local_number, type);
+CREATE TABLE IF NOT EXISTS documents (
+    id TEXT PRIMARY KEY,
+    local_number TEXT NOT NULL,
+    code TEXT NOT NULL,
+    title TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    created TEXT NOT NULL,
+    content BLOB NOT NULL,
+    told INTEGER NOT NULL DEFAULT 0
+) STRICT;
 CREATE TABLE IF NOT EXISTS accesses (
     id TEXT PRIMARY KEY,
     at REAL NOT NULL,
@@ -86,6 +98,39 @@ class Store:
                     "INSERT OR IGNORE INTO clinical (id, type, local_number, resource) VALUES (?, ?, ?, ?)",
                     [(r["id"], r["resourceType"], local_number, json.dumps(r, ensure_ascii=False)) for r in history],
                 )
+
+    def keep(self, document: ClinicalDocument) -> None:
+        """Keep a document of a patient, once."""
+        with self._write() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO documents (id, local_number, code, title, content_type, created, content)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                astuple(document),
+            )
+
+    def untold(self) -> tuple[ClinicalDocument, str] | None:
+        """Return a document the registry does not know of, of a patient it knows, and that patient's shared id."""
+        rows = self._read(
+            "SELECT id, local_number, code, title, content_type, created, content, source_record_id"
+            " FROM documents JOIN patients USING (local_number)"
+            " WHERE told = 0 AND source_record_id IS NOT NULL ORDER BY documents.rowid LIMIT 1"
+        )
+        return (ClinicalDocument(*rows[0][:-1]), rows[0][-1]) if rows else None
+
+    def mark_told(self, document_id: str) -> None:
+        """Record that the registry knows of a document, or refused it."""
+        with self._write() as db:
+            db.execute("UPDATE documents SET told = 1 WHERE id = ?", (document_id,))
+
+    def document(self, document_id: str, source_record_id: str) -> ClinicalDocument | None:
+        """Return a document, or None when it is not that patient's."""
+        rows = self._read(
+            "SELECT id, local_number, code, title, content_type, created, content"
+            " FROM documents JOIN patients USING (local_number)"
+            " WHERE id = ? AND source_record_id = ?",
+            (document_id, source_record_id),
+        )
+        return ClinicalDocument(*rows[0]) if rows else None
 
     def due(self, now: float, limit: int) -> list[Pending]:
         """Return pending patients whose next attempt has come."""

@@ -41,6 +41,7 @@ def place(registry: FakeRegistry, summary: Json, tmp_path_factory: pytest.TempPa
     )  # fmt: skip
     store: Store = app.extensions["sandbox"]["store"]
     store.add([({"resourceType": "Patient"}, story.HOLDING_NUMBER, story.holding_history())])
+    store.keep(story.holding_document())
     queue = app.extensions["sandbox"]["queue"]
     queue.send()
     queue.forward()
@@ -92,6 +93,22 @@ def test_a_resource_is_read_by_its_id_and_only_by_its_patient(
     url = bundle["entry"][0]["fullUrl"]
     assert http.get(url, headers=registry.grant(place, patient)).json() == bundle["entry"][0]["resource"]
     assert http.get(url, headers=registry.grant(place, "sr-77")).status_code == 404
+
+
+def test_a_document_is_read_whole_by_the_token_for_it_and_only_by_its_patient(
+    registry: FakeRegistry, place: str, patient: str, http: httpx.Client
+) -> None:
+    kept = story.holding_document()
+    url, scope = f"{place}/Binary/{kept.id}", "patient/Binary.r"
+    answer = http.get(url, headers=registry.grant(place, patient, scope))
+    assert (answer.status_code, answer.headers["Content-Type"], answer.content) == (
+        200,
+        kept.content_type,
+        kept.content,
+    )
+    assert http.get(url, headers=registry.grant(place, "sr-77", scope)).status_code == 404
+    assert http.get(f"{place}/Binary/other", headers=registry.grant(place, patient, scope)).status_code == 404
+    assert http.get(url, headers=registry.grant(place, patient)).status_code == 403
 
 
 def test_no_other_right_opens_it(registry: FakeRegistry, place: str, patient: str, search: Search) -> None:

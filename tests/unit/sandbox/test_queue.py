@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.documents import ClinicalDocument
 from sandbox.establishment.queue import LONGEST_WAIT, Queue, back_off
 from sandbox.establishment.registry_client import Refused, Unreachable
 from sandbox.establishment.store import Registered, Store
@@ -21,6 +22,7 @@ class Registry:
     def __init__(self) -> None:
         self.failing: dict[str, Exception] = {}
         self.received: list[str] = []
+        self.provided: list[dict[str, Any]] = []
 
     def register(self, identifier: str, _resource: dict[str, Any]) -> Registered:
         self.received.append(identifier)
@@ -28,6 +30,11 @@ class Registry:
         if number in self.failing:
             raise self.failing[number]
         return Registered(f"id-{number}", "1")
+
+    def provide(self, submission: dict[str, Any]) -> None:
+        self.provided.append(submission["entry"][1]["resource"])
+        if "provide" in self.failing:
+            raise self.failing["provide"]
 
 
 @pytest.fixture
@@ -44,7 +51,7 @@ def registry() -> Registry:
 
 
 def make_queue(store: Store, registry: Registry) -> Queue:
-    return Queue(store, registry, SYSTEM)  # type: ignore[arg-type]  # the same shape
+    return Queue(store, registry, SYSTEM, "http://here/fhir")  # type: ignore[arg-type]  # the same shape
 
 
 def test_everything_is_sent_once_and_bound_to_the_shared_id(store: Store, registry: Registry) -> None:
@@ -105,6 +112,33 @@ def test_preparing_again_neither_resends_nor_loses(store: Store, registry: Regis
     make_queue(store, registry).forward()
     store.add([({"n": 1}, "1", []), ({"n": 4}, "4", [])])
     assert store.counts() == {"pending": 1, "sent": 3, "error": 0}
+
+
+RECIPE = ClinicalDocument("d1", "1", "57833-6", "Receta", "application/pdf", "2026-03-05T10:00:00-05:00", b"%PDF")
+
+
+def test_a_document_is_told_once_its_patient_is_known(store: Store, registry: Registry) -> None:
+    store.keep(RECIPE)
+    registry.failing["provide"] = Unreachable("503")
+    queue = make_queue(store, registry)
+    assert store.untold() is None
+    assert queue.forward() > 0
+    registry.failing.clear()
+    queue.forward()
+    queue.forward()
+    assert [one["subject"]["identifier"]["value"] for one in registry.provided] == ["id-1", "id-1"]
+    assert registry.provided[0]["content"][0]["attachment"]["url"] == "http://here/fhir/Binary/d1"
+    assert store.document("d1", "id-1") == RECIPE
+    assert store.document("d1", "id-2") is None
+
+
+def test_a_document_that_is_refused_is_not_told_again(store: Store, registry: Registry) -> None:
+    store.keep(RECIPE)
+    registry.failing["provide"] = Refused("422")
+    queue = make_queue(store, registry)
+    for _ in range(3):
+        queue.forward()
+    assert len(registry.provided) == 1
 
 
 def test_waits_grow_and_are_bounded() -> None:
