@@ -6,6 +6,8 @@ from flask import g, request
 from werkzeug.wrappers import Response as Answer
 
 from portal.guard import cookie_name, load_session
+from portal.hats import PATIENT
+from portal.passkeys import confirm_passkeys, owner_of
 from portal.people import hats_for
 from portal.session import LONGEST, Identity, end_session, open_session
 from registry.app import parts
@@ -20,6 +22,8 @@ def enter(response: Answer, identity: Identity, passkey_id: UUID | None = None) 
     if g.sign_in:
         end_session(session(), g.sign_in.session_id, owned_by=g.sign_in.session_id)
     hats = hats_for(session(), parts(), identity)
+    if passkey_id is None and hats.roles - {PATIENT.role}:
+        confirm_passkeys(session(), owner_of(parts().sealer, identity))
     record(
         session(),
         Event(

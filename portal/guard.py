@@ -11,6 +11,7 @@ from flask import abort, current_app, g, redirect, request
 from portal.acting import Acting, find_acting
 from portal.errors import FormExpired, RoleMissing
 from portal.hats import PATIENT, Hat
+from portal.leaving import send_away
 from portal.people import hats_for
 from portal.session import Session, find_session
 from registry.app import parts
@@ -70,6 +71,9 @@ def load_session() -> None:
     """Every page's policy: find who is signed in, if anyone, and refuse forms that other sites send."""
     found = find_session(session(), parts().sealer, request.cookies.get(cookie_name()))
     g.sign_in = _sit_down(found) if found else None
+    if g.sign_in and g.sign_in.staff and not g.sign_in.roles:
+        send_away(session(), bytes.fromhex(g.sign_in.handle))
+        session().commit()  # whatever this page answers, there is no next one
     if request.method == "POST":
         _refuse_foreign_form()
 

@@ -8,9 +8,10 @@ from portal.entering import enter, set_cookie
 from portal.errors import RoleMissing
 from portal.guard import FRESH, safe_return
 from portal.hats import BY_WORD, PATIENT_ACR, hats_of
+from portal.leaving import send_away
 from portal.passkeys import Proved, Wanted, offer_to_sign_in, prove
 from portal.people import hats_for
-from portal.session import new_secret, well_formed
+from portal.session import member_of, new_secret, well_formed
 from registry.app import parts
 from registry.database import session
 
@@ -36,9 +37,9 @@ def show() -> Answer:
 
 @key_sign_in.post("")
 def take_answer() -> Answer:
-    """Verify what the authenticator answered and open a session; a key too weak leads to the provider."""
+    """Verify what the authenticator answered and open a session; a key too weak, or too old, leads to the provider."""
     proved = prove(session(), parts(), _holder() or "", request.form.get("respuesta", ""))
-    if proved.identity.acr < proved.wanted.acr:
+    if proved.lapsed or proved.identity.acr < proved.wanted.acr:
         query = f"nivel={proved.wanted.acr}&volver={proved.wanted.return_to}&personal=1&proveedor=1"
         return redirect(f"/ingresar?{query}", 303)
     response = redirect(_where_to(proved), 303)
@@ -76,6 +77,8 @@ def _where_to(proved: Proved) -> str:
     """The page it was wanted for, or the first page of what its owner is; raises RoleMissing of who is nothing here."""
     roles = hats_for(session(), parts(), proved.identity).roles
     if not roles:
+        send_away(session(), member_of(parts().sealer, proved.identity))
+        session().commit()
         raise RoleMissing("personal que trabaja con el registro")
     if proved.wanted.return_to != _ANY_PAGE:
         return proved.wanted.return_to

@@ -42,6 +42,8 @@ class PortalSession(Base):
     ended_at: Mapped[datetime | None]
     passkey_id: Mapped[UUID | None] = mapped_column(index=True)
     """The passkey that opened it; it ends when that passkey is removed."""
+    member: Mapped[bytes | None] = mapped_column(index=True)
+    """Of a session of work: whose it is, as the directory knows its staff."""
     acting_by: Mapped[UUID | None] = mapped_column(ForeignKey("representations.id"))
     """The representation by which this browser acts in another's name; what it permits is derived at each request."""
 
@@ -54,6 +56,8 @@ class Passkey(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     subject: Mapped[bytes] = mapped_column(index=True)
     """Whose it is, as in their sessions; also the user handle the authenticator keeps."""
+    member: Mapped[bytes | None] = mapped_column(index=True)
+    """Whose it is as the directory knows its staff; None of one added before that was kept, until its next use."""
     credential_id: Mapped[bytes] = mapped_column(unique=True)
     public_key: Mapped[bytes]
     sign_count: Mapped[int] = mapped_column(BigInteger)
@@ -64,6 +68,8 @@ class Passkey(Base):
     sealed_identity: Mapped[bytes]
     name: Mapped[str]
     added_at: Mapped[datetime] = mapped_column(default=now)
+    confirmed_at: Mapped[datetime] = mapped_column(default=now)
+    """When its owner last signed in at the identity provider."""
     last_used_at: Mapped[datetime | None]
     blocked_at: Mapped[datetime | None]
     """When its counter ran backwards: somebody may hold a copy."""

@@ -38,7 +38,16 @@ from webauthn.helpers.structs import (
 
 from portal.errors import PasskeyRefused
 from portal.models import Passkey, PasskeyChallenge
-from portal.session import Identity, end_opened_by, from_bytes, hash_of, new_secret, subject_of, to_bytes
+from portal.session import (
+    Identity,
+    end_opened_by,
+    from_bytes,
+    hash_of,
+    member_of,
+    new_secret,
+    subject_of,
+    to_bytes,
+)
 from registry.app import Renhice
 from registry.audit.event import Event
 from registry.database import new_id, now
@@ -71,6 +80,8 @@ class Proved:
     identity: Identity
     passkey_id: UUID
     wanted: Wanted
+    lapsed: bool
+    """Whether its owner has not signed in at the identity provider for so long that it counts no more."""
 
 
 def owner_of(sealer: Sealer, identity: Identity) -> bytes:
@@ -120,6 +131,7 @@ def add_passkey(session: Session, parts: Renhice, identity: Identity, holder: st
     new = insert(Passkey).values(
         id=passkey_id,
         subject=owner,
+        member=member_of(parts.sealer, identity),
         credential_id=verified.credential_id,
         public_key=verified.credential_public_key,
         sign_count=verified.sign_count,
@@ -128,6 +140,7 @@ def add_passkey(session: Session, parts: Renhice, identity: Identity, holder: st
         sealed_identity=parts.sealer.seal(session, passkey_id, to_bytes(replace(identity, staff=True)), _CONTEXT),
         name=name,
         added_at=now(),
+        confirmed_at=identity.auth_time,
     )
     if session.scalar(new.on_conflict_do_nothing().returning(Passkey.id)) is None:
         raise PasskeyRefused("a credential that is known already")
@@ -180,7 +193,9 @@ def prove(session: Session, parts: Renhice, holder: str, answer: str) -> Proved:
         _refuse(passkey, "counter-went-back")
     sealed = parts.sealer.open(session, passkey.id, passkey.sealed_identity, _CONTEXT)
     identity = from_bytes(sealed, acr=passkey.acr, auth_time=moment)
-    return Proved(identity=identity, passkey_id=passkey.id, wanted=wanted)
+    passkey.member = member_of(parts.sealer, identity)
+    lapsed = passkey.confirmed_at + timedelta(days=parts.settings.passkey_days) < moment
+    return Proved(identity=identity, passkey_id=passkey.id, wanted=wanted, lapsed=lapsed)
 
 
 def rename_passkey(session: Session, owner: bytes, passkey_id: UUID, name: str) -> bool:
@@ -197,6 +212,19 @@ def remove_passkey(session: Session, owner: bytes, passkey_id: UUID) -> bool:
     session.execute(delete(DataKey).where(DataKey.owner_id == passkey_id))
     end_opened_by(session, passkey_id)
     return True
+
+
+def confirm_passkeys(session: Session, owner: bytes) -> None:
+    """Their owner has just signed in at the identity provider: they count anew."""
+    session.execute(update(Passkey).where(Passkey.subject == owner).values(confirmed_at=now()))
+
+
+def remove_all(session: Session, member: bytes) -> int:
+    """Take every passkey of a member of the staff away; returns how many."""
+    gone = delete(Passkey).where(Passkey.member == member).returning(Passkey.id)
+    ids = session.scalars(gone, execution_options={"synchronize_session": False}).all()
+    session.execute(delete(DataKey).where(DataKey.owner_id.in_(ids)))
+    return len(ids)
 
 
 def _put(session: Session, holder: str, wanted: Wanted, *, adding: bool) -> str:

@@ -15,8 +15,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session as DatabaseSession
 
+from matching.records import Document, DocumentType
 from portal.models import PortalSession, PortalSignIn
 from registry.database import new_id, now
+from registry.directory.documents import document_token
 from registry.pide.port import Names
 from registry.sealing import DataKey, Sealer
 
@@ -112,6 +114,7 @@ def open_session(
             id=session_id,
             secret_hash=hash_of(secret),
             subject=subject_of(sealer, identity),
+            member=member_of(sealer, identity) if identity.staff else None,
             sealed_identity=sealer.seal(session, session_id, to_bytes(identity), _IDENTITY),
             acr=identity.acr,
             auth_time=identity.auth_time,
@@ -126,6 +129,11 @@ def open_session(
 def subject_of(sealer: Sealer, identity: Identity) -> bytes:
     """The blind token by which a human is the same in every session, at work and at home apart."""
     return sealer.blind("portal-subject-staff" if identity.staff else "portal-subject", identity.document)
+
+
+def member_of(sealer: Sealer, identity: Identity) -> bytes:
+    """Whose a human's work is, as the directory knows its staff."""
+    return document_token(sealer, Document(DocumentType.DNI, identity.document))
 
 
 def find_session(session: DatabaseSession, sealer: Sealer, secret: str | None) -> Session | None:
@@ -180,14 +188,24 @@ def end_others(session: DatabaseSession, session_id: UUID) -> int:
 
 def end_opened_by(session: DatabaseSession, passkey_id: UUID) -> None:
     """End the sessions a passkey opened, and destroy the keys of their names."""
+    _end_all(session, PortalSession.passkey_id == passkey_id)
+
+
+def end_work(session: DatabaseSession, member: bytes) -> int:
+    """End all sessions of work of a member of the staff; returns how many."""
+    return _end_all(session, PortalSession.member == member)
+
+
+def _end_all(session: DatabaseSession, which: ColumnElement[bool]) -> int:
     ended = (
         update(PortalSession)
-        .where(PortalSession.passkey_id == passkey_id, PortalSession.ended_at.is_(None))
+        .where(which, PortalSession.ended_at.is_(None))
         .values(ended_at=now())
         .returning(PortalSession.id)
     )
     ids = session.scalars(ended, execution_options={"synchronize_session": False}).all()
     session.execute(delete(DataKey).where(DataKey.owner_id.in_(ids)))
+    return len(ids)
 
 
 def purge_sessions(session: DatabaseSession, limit: int = 1000) -> int:

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     access_token_seconds: int = Field(default=300, ge=30, le=300)
     authorization_code_seconds: int = Field(default=60, ge=10, le=60)
     holder_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    passkey_days: int = Field(default=7, ge=1, le=90)
     emergency_minutes: int = Field(default=60, ge=5, le=240)
     emergencies_per_day: int = Field(default=5, ge=1, le=100)
     exchange_concurrency: int = Field(default=6, ge=1, le=200)

@@ -19,7 +19,11 @@ from registry.directory.documents import document_token
 from registry.directory.models import RecordSystem, StaffRole
 from registry.directory.service import STAFF_CONTEXT, get_record_system
 from registry.errors import NotFound, Unprocessable
+from registry.outbox import publish
 from registry.sealing import Sealer
+
+STANDING_LOST = "directory:standing:lost"
+"""Topic: a role of staff was ended (`staff_role_id`), or a professional may practise no more (`professional_id`)."""
 
 _LOCK = 0x44495245  # "DIRE"
 
@@ -147,6 +151,7 @@ def end_role(desk: Desk, document: Document, role: str, reason: str) -> None:
         raise NotFound(f"That person does not hold the role {role}.", code="role-not-held")
     current.ended_at, current.end_reason = now(), reason
     desk.audit(_role_event("directory:role:ended", current, reason))
+    publish(desk.session, STANDING_LOST, str(current.id), {"staff_role_id": str(current.id)})
 
 
 def _current(desk: Desk, document: Document, role: str) -> StaffRole | None:

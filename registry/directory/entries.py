@@ -6,8 +6,8 @@ from typing import Literal
 from sqlalchemy import select
 
 from registry.audit.event import Event
-from registry.database import Base, new_id
-from registry.directory.administration import Desk, assign, grant_role
+from registry.database import Base, new_id, now
+from registry.directory.administration import STANDING_LOST, Desk, assign, grant_role
 from registry.directory.affiliations import put_affiliations
 from registry.directory.canonical import dump
 from registry.directory.certificates import put_certificates
@@ -15,6 +15,7 @@ from registry.directory.documents import document_token
 from registry.directory.models import Establishment, Professional, RecordSystem
 from registry.directory.schemas import EstablishmentItem, ProfessionalItem, RecordSystemItem, StaffItem
 from registry.directory.service import PROFESSIONAL_CONTEXT, find_record_system, get_establishment
+from registry.outbox import publish
 
 Put = Literal["added", "changed", "same"]
 
@@ -79,6 +80,8 @@ def _new_professional(desk: Desk, item: ProfessionalItem) -> Professional:
 def _assign_professional(desk: Desk, row: Professional, item: ProfessionalItem) -> list[str]:
     token = document_token(desk.sealer, item.document.document())
     changed = assign(row, {"able_to_practise": item.able_to_practise, "document_token": token})
+    if "able_to_practise" in changed and not item.able_to_practise:
+        publish(desk.session, STANDING_LOST, f"{row.id} {now().isoformat()}", {"professional_id": str(row.id)})
     personal = _personal(item)
     if desk.sealer.open(desk.session, row.id, row.sealed, PROFESSIONAL_CONTEXT) != personal:
         row.sealed = desk.sealer.seal(desk.session, row.id, personal, PROFESSIONAL_CONTEXT)

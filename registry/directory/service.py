@@ -236,8 +236,18 @@ def workplaces(session: Session, professional: Professional, moment: datetime) -
 
 def staff_roles(session: Session, sealer: Sealer, document: Document, moment: datetime) -> frozenset[str]:
     """The Minsa roles in force of the holder of that document: analyst, steward, administrator."""
+    return _roles_of(session, document_token(sealer, document), moment)
+
+
+def works_here(session: Session, member: bytes, moment: datetime) -> bool:
+    """Whether the human whose document has that blind token holds a role of Minsa's staff, or may practise."""
+    able = select(Professional.id).where(Professional.document_token == member, Professional.able_to_practise)
+    return bool(_roles_of(session, member, moment)) or session.scalar(able.limit(1)) is not None
+
+
+def _roles_of(session: Session, member: bytes, moment: datetime) -> frozenset[str]:
     query = select(StaffRole.role).where(
-        StaffRole.document_token == document_token(sealer, document),
+        StaffRole.document_token == member,
         StaffRole.ended_at.is_(None),
         StaffRole.granted_at <= moment,
         StaffRole.valid_until > moment,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -15,17 +15,23 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, update
 from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response as Answer
 
 from matching.records import Document, DocumentType
-from portal.models import Passkey, PasskeyChallenge
+from portal.entering import enter
+from portal.models import Passkey, PasskeyChallenge, PortalSession
 from portal.session import Identity, open_session
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from registry.database import now
+from registry.directory.administration import Desk, end_role, grant_role
 from registry.directory.documents import document_token
-from registry.directory.models import StaffRole
+from registry.directory.entries import put_professional
+from registry.directory.models import Professional, StaffRole
+from registry.directory.schemas import ProfessionalItem
+from registry.outbox import relay
 from tests.functional.passkeys.authenticator import BACKUP_ELIGIBLE, PRESENT, Authenticator
 
 HOST = "127.0.0.1"
@@ -282,17 +288,121 @@ def test_it_is_called_as_its_owner_likes(somebody: Callable[[], Person], key: Au
         assert owner.send("/cuenta/llaves", f"/cuenta/llaves/{row.id}/nombre", nombre=name).status_code == 400
 
 
-def test_who_left_is_let_in_by_no_passkey(somebody: Callable[[], Person], renhice: Renhice) -> None:
-    leaving = Identity(document="40718295", name="X", acr=2, auth_time=now(), staff=True)
-    token = document_token(renhice.sealer, Document(DocumentType.DNI, leaving.document))
+LEAVING = Identity(document="40718295", name="X", acr=3, auth_time=now(), staff=True)
+DNI = Document(DocumentType.DNI, LEAVING.document)
+LATER = now().replace(year=2099)
+Change = Callable[[Desk], object]
+
+
+def practising(able: bool) -> ProfessionalItem:
+    return ProfessionalItem.model_validate({
+        "college": "CMP", "number": "077001", "document": {"type": "DNI", "number": LEAVING.document},
+        "able_to_practise": able, "names": "X", "paternal_surname": "Y", "affiliations": [],
+    })  # fmt: skip
+
+
+@pytest.fixture
+def change(renhice: Renhice) -> Iterator[Callable[[Change], None]]:
+    """Change the directory as an operator does, and tell who listens; afterwards the one who leaves has left."""
+
+    def act(change: Change) -> None:
+        with renhice.database.unit_of_work() as work:
+            change(Desk(work, renhice.sealer, "tests"))
+        with renhice.database.unit_of_work() as work:
+            while relay(work):
+                pass
+
+    yield act
     with renhice.database.unit_of_work() as work:
-        work.add(StaffRole(document_token=token, sealed=b"-", role="analyst", valid_until=now().replace(year=2099)))
-    key = Authenticator(ORIGIN, HOST)
-    somebody().signed_in(leaving).add(key)
+        roles = update(StaffRole).where(StaffRole.document_token == token_of(renhice), StaffRole.ended_at.is_(None))
+        work.execute(roles.values(ended_at=now(), end_reason="test"))
+        work.execute(update(Professional).where(Professional.number == "077001").values(able_to_practise=False))
+
+
+def token_of(renhice: Renhice) -> bytes:
+    return document_token(renhice.sealer, DNI)
+
+
+def left(renhice: Renhice) -> tuple[int, int]:
+    """The living sessions and the passkeys of the one who leaves."""
     with renhice.database.unit_of_work() as work:
-        for row in work.scalars(select(StaffRole).where(StaffRole.document_token == token)):
-            row.ended_at = now()
-    assert somebody().prove(key).status_code == 403
+        mine = token_of(renhice)
+        alive = (PortalSession.member == mine) & PortalSession.ended_at.is_(None)
+        counted = select(func.count()).select_from(PortalSession).where(alive).scalar_subquery()
+        keys = select(func.count()).select_from(Passkey).where(Passkey.member == mine).scalar_subquery()
+        sessions, passkeys = work.execute(select(counted, keys)).one()
+        return sessions, passkeys
+
+
+GIVEN: list[tuple[Change, Change]] = [
+    (lambda desk: grant_role(desk, DNI, "analyst", LATER), lambda desk: end_role(desk, DNI, "analyst", "left")),
+    (lambda desk: put_professional(desk, practising(True)), lambda desk: put_professional(desk, practising(False))),
+]
+
+
+@pytest.mark.parametrize(("give", "take"), GIVEN, ids=["role-ended", "professional-suspended"])
+def test_who_loses_their_standing_loses_sessions_and_passkeys_at_once_and_for_good(
+    somebody: Callable[[], Person], renhice: Renhice, change: Callable[[Change], None], give: Change, take: Change
+) -> None:
+    change(give)
+    key, open_elsewhere = Authenticator(ORIGIN, HOST), somebody().signed_in(LEAVING)
+    somebody().signed_in(LEAVING).add(key)
+    assert left(renhice) == (2, 1)
+    change(take)
+    assert left(renhice) == (0, 0)
+    change(give)
+    assert open_elsewhere.open("/cuenta/llaves").status_code == 303, "the session is over"
+    assert somebody().prove(key).status_code == 400, "the passkey is gone"
+
+
+def test_who_still_has_a_role_stays(
+    somebody: Callable[[], Person], renhice: Renhice, change: Callable[[Change], None]
+) -> None:
+    for give, _ in GIVEN:
+        change(give)
+    somebody().signed_in(LEAVING).add(Authenticator(ORIGIN, HOST))
+    change(GIVEN[1][1])
+    assert left(renhice) == (1, 1)
+    change(GIVEN[0][1])
+    assert left(renhice) == (0, 0)
+
+
+@pytest.mark.parametrize("by", ["click", "passkey"])
+def test_a_role_that_ran_out_is_noticed_when_it_is_used(
+    somebody: Callable[[], Person], renhice: Renhice, change: Callable[[Change], None], by: str
+) -> None:
+    """Nothing happens when a date passes: nobody is told, and nobody gets in."""
+    change(GIVEN[0][0])
+    key, leaving = Authenticator(ORIGIN, HOST), somebody().signed_in(LEAVING)
+    leaving.add(key)
+    with renhice.database.unit_of_work() as work:
+        mine = update(StaffRole).where(StaffRole.document_token == token_of(renhice))
+        work.execute(mine.values(granted_at=now() - timedelta(days=2), valid_until=now() - timedelta(days=1)))
+    refused = leaving.open(PAGE) if by == "click" else somebody().prove(key)
+    assert refused.status_code == 403
+    assert left(renhice) == (0, 0)
+    with renhice.database.unit_of_work() as work:
+        query = select(AuditEvent).where(AuditEvent.action == "portal:work:ended").order_by(AuditEvent.id.desc())
+        event = work.scalars(query).first()
+        assert event is not None
+        assert (event.reason, event.detail["passkeys"]) == ("no-role-left", 1)
+
+
+def test_a_passkey_rests_on_a_sign_in_at_the_provider_of_the_last_days(
+    app: Flask, somebody: Callable[[], Person], key: Authenticator, renhice: Renhice
+) -> None:
+    """An account that the provider has disabled opens nothing a week later, whatever the directory says."""
+    with renhice.database.unit_of_work() as work:
+        work.execute(update(Passkey).values(confirmed_at=now() - timedelta(days=7, seconds=1)))
+    led = somebody().prove(key)
+    assert led.status_code == 303
+    assert "proveedor=1" in led.location
+    assert "renhice_session" not in led.headers.get("Set-Cookie", "")
+    with app.test_request_context("/ingresar", base_url=ORIGIN), renhice.database.unit_of_work():
+        enter(Answer(), replace(ANALYST, auth_time=now()))
+    back = somebody()
+    assert back.prove(key).status_code == 303
+    assert back.inside
 
 
 def test_only_a_fresh_sign_in_at_the_provider_adds_one(somebody: Callable[[], Person], key: Authenticator) -> None:

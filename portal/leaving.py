@@ -1,0 +1,40 @@
+"""Who works with the registry no more: their sessions of work end and their passkeys are gone, for good.
+
+What they may do ends by itself, since roles are found anew at each request. This ends what could open it again: a role
+given back later begins with a sign-in at the identity provider.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from portal.passkeys import remove_all
+from portal.session import end_work
+from registry.audit.event import Detail, Event
+from registry.audit.service import record
+from registry.database import now
+from registry.directory.administration import STANDING_LOST
+from registry.directory.models import Professional, StaffRole
+from registry.directory.service import works_here
+from registry.outbox import subscriber
+
+
+@subscriber(STANDING_LOST)
+def hear_of_leaving(session: Session, payload: Mapping[str, Any]) -> None:
+    """The directory took a role, or the ability to practise: whoever has nothing left leaves."""
+    if "staff_role_id" in payload:
+        member = session.get_one(StaffRole, UUID(payload["staff_role_id"])).document_token
+    else:
+        member = session.get_one(Professional, UUID(payload["professional_id"])).document_token
+    if not works_here(session, member, now()):
+        send_away(session, member)
+
+
+def send_away(session: Session, member: bytes) -> None:
+    """End the sessions of work of who has no role left, and take their passkeys away; audited where there were any."""
+    sessions, passkeys = end_work(session, member), remove_all(session, member)
+    if sessions or passkeys:
+        detail: dict[str, Detail] = {"staff": member.hex(), "sessions": sessions, "passkeys": passkeys}
+        record(session, Event(action="portal:work:ended", reason="no-role-left", detail=detail))
