@@ -11,6 +11,7 @@ from consent_broker.rooms import broker_commands
 from deploy.checking import test
 from deploy.commands import down, ensure_running, status, up
 from deploy.doctor import doctor
+from deploy.exporting import export_file
 from deploy.importing import import_file
 from deploy.layout import Layout
 from deploy.vault import read_object
@@ -41,5 +42,17 @@ def tell_story(context: click.Context, /, **arguments: Any) -> None:
 
 
 demo = click.Command("demo", params=story.params, callback=tell_story, help=story.help)
-for command in (up, down, status, demo, test, doctor, match, import_file, conformance, *CONFIGURED.values()):
+for command in (
+    up,
+    down,
+    status,
+    demo,
+    test,
+    doctor,
+    match,
+    import_file,
+    export_file,
+    conformance,
+    *CONFIGURED.values(),
+):
     main.add_command(command)

@@ -3,6 +3,8 @@
 from registry.access import Authenticator, bearer, public
 from registry.api import documentation
 from registry.app import Renhice, Room
+from registry.bulk.export.routes import blueprint as exports
+from registry.bulk.export.tasks import schedule_exports
 from registry.bulk.routes import blueprint as imports
 from registry.bulk.tasks import schedule_imports
 from registry.database import session
@@ -44,6 +46,7 @@ def rooms(authenticate: Authenticator) -> list[Room]:
         Room(blueprint=provenances, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=audit_events, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=fhir_system, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
+        Room(blueprint=exports, policy=bearer(authenticate, AUDIENCE), surface="fhir"),
         Room(blueprint=imports, policy=bearer(authenticate, "/api/v1"), surface="problem"),
         Room(blueprint=stewardship, policy=bearer(authenticate, "/api/v1"), surface="problem"),
     ]
@@ -57,6 +60,7 @@ def schedule_registry_tasks(parts: Renhice, count_with_consent: ConsentCount) ->
     follow_identity(parts)
     _schedule_texts(parts)
     schedule_imports(parts)
+    schedule_exports(parts)
     schedule(parts.celery, "purge-messages", purge_messages, FORGET_EVERY)
 
     def reresolve() -> None:

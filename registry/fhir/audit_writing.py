@@ -19,6 +19,7 @@ SHOWN = (
     "locator:person:located", "locator:document:provided", "locator:document:read", "locator:document:searched",
     "consent:directive:read", "consent:directive:searched", "consent:access:requested",
     "exchange:records:read", "exchange:documents:found", "exchange:document:read",
+    "bulk:export:requested", "bulk:export:downloaded", "bulk:export:cancelled",
     "oauth:token:issued", "oauth:scope:required", "audit:event:read", "audit:event:searched",
 )  # fmt: skip
 """What an establishment's record systems do. Not what people do about the establishment, nor why a consent refused it:
@@ -29,7 +30,9 @@ TOLD = frozenset({"count", "counts", "categories", "document", "documents", "fau
 """The details shown; how much was withheld, and what records were compared with, are not among them."""
 
 OUTCOMES = MappingProxyType({"success": "0", "failure": "4", "refused": "8"})
-READS = frozenset({"read", "searched", "matched", "located", "viewed", "found", "decided", "required", "listed"})
+READS = frozenset(
+    {"read", "downloaded", "searched", "matched", "located", "viewed", "found", "decided", "required", "listed"}
+)
 CREATES = frozenset({"provided", "issued", "granted", "proposed", "asked", "declared", "linked", "made", "added"})
 DELETES = frozenset({"removed", "erased", "ended"})
 

@@ -34,6 +34,7 @@ def capability_statement(base_url: str) -> Json:
             "description": "Registro Nacional de Historias Clínicas Electrónicas",
             "url": f"{base_url}/fhir",
         },
+        "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, FHIR_XML, "json", "xml"],
         "rest": [

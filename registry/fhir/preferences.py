@@ -16,6 +16,16 @@ def strict() -> bool:
     return _preferences().get("handling") == "strict"
 
 
+def asynchronous() -> bool:
+    """Whether the caller wants the answer later (`respond-async`, FHIR R4 async §3.1.6)."""
+    return "respond-async" in _preferences()
+
+
+def lenient() -> bool:
+    """Whether what is not known shall be left out (`handling=lenient`), where it would be an error."""
+    return _preferences().get("handling") == "lenient"
+
+
 def _preferences() -> dict[str, str]:
     headers = ",".join(request.headers.getlist("Prefer")).replace(";", ",")
     pairs = (one.partition("=") for one in headers.split(","))

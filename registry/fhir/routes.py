@@ -41,6 +41,7 @@ PATIENT = Resource(
     operations=(
         Operation(name="match", definition="http://hl7.org/fhir/OperationDefinition/Patient-match"),
         Operation(name="ihe-pix", definition="https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix"),
+        Operation(name="export", definition="http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"),
         Operation(name="patient-location", definition=f"{BASE}/OperationDefinition/patient-location"),
     ),
     conditional_create=True,

@@ -38,6 +38,11 @@ def _entry(entry: Json, summary: str, wanted: Collection[str] | None) -> Json:
     return entry | {"resource": _part(entry["resource"], summary, wanted)} if found else entry
 
 
+def part_of(resource: Json, elements: Collection[str]) -> Json:
+    """A resource with those elements and what it must have, marked as a part."""
+    return _part(resource, "false", elements)
+
+
 def _part(resource: Json, summary: str, wanted: Collection[str] | None) -> Json:
     if resource["resourceType"] == "OperationOutcome":
         return resource

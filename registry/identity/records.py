@@ -1,10 +1,11 @@
 """Reading source records: the newest and the former versions, by the establishment they belong to."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -81,13 +82,65 @@ def list_own_versions(session: Session, sealer: Sealer, establishment_id: UUID, 
     return [_opened(sealer, row) for row in session.execute(query)]
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Records received, or put with another person, since a moment (None: all), of those there were at another."""
+
+    since: datetime | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPage:
+    """A page of an establishment's records: how many were looked at, the last one's token, and those that changed."""
+
+    seen: int
+    last: bytes | None
+    records: Sequence[OwnRecord]
+
+
+def count_own(session: Session, establishment_id: UUID, until: datetime) -> int:
+    """How many records an establishment had at a moment."""
+    mine = (SourceRecord.establishment_id == establishment_id) & (SourceRecord.created_at <= until)
+    return session.scalar(select(func.count()).select_from(SourceRecord).where(mine)) or 0
+
+
+def list_own_page(
+    session: Session, sealer: Sealer, establishment_id: UUID, changes: Changes, *, after: bytes | None, size: int
+) -> OwnPage:
+    """The next `size` of an establishment's records in the order of their tokens; of those, the ones that changed.
+
+    A page costs the same however few changed. Raises SealError for altered bytes; a record whose data key was destroyed
+    is not there any more.
+    """
+    page = select(SourceRecord.id, SourceRecord.local_token).where(
+        SourceRecord.establishment_id == establishment_id, SourceRecord.created_at <= changes.until
+    )
+    page = page.where(SourceRecord.local_token > after) if after else page
+    rows = session.execute(page.order_by(SourceRecord.local_token).limit(size)).all()
+    keys = [row.id for row in rows]
+    query = _newest(establishment_id).where(SourceRecord.id.in_(keys)).order_by(SourceRecord.local_token)
+    if changes.since is not None:
+        query = query.where(or_(SourceRecord.received_at >= changes.since, Membership.since >= changes.since))
+    records = [_opened(sealer, row) for row in session.execute(query)] if keys else []
+    return OwnPage(len(keys), rows[-1].local_token if rows else None, records)
+
+
+def _newest(establishment_id: UUID) -> Select[*OwnRow]:
+    versions = _all_versions().where(SourceRecord.establishment_id == establishment_id)
+    return versions.where(SourceRecordVersion.version == SourceRecord.version)
+
+
 def _own_versions(establishment_id: UUID, record_id: UUID) -> Select[*OwnRow]:
+    return _all_versions().where(SourceRecord.id == record_id, SourceRecord.establishment_id == establishment_id)
+
+
+def _all_versions() -> Select[*OwnRow]:
     return (
         select(SourceRecord, SourceRecordVersion, Membership.person_id, DataKey)
         .join(Membership, Membership.source_record_id == SourceRecord.id)
         .join(SourceRecordVersion, SourceRecordVersion.source_record_id == SourceRecord.id)
         .join(DataKey, DataKey.owner_id == SourceRecord.id)
-        .where(SourceRecord.id == record_id, SourceRecord.establishment_id == establishment_id)
     )
 
 

@@ -3,10 +3,12 @@
 import itertools
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from registry.app import Renhice
+from registry.bulk.export.writing import write
 from registry.database import new_id
 from registry.directory.administration import Desk
 from registry.directory.loading import load, parse
@@ -56,8 +58,11 @@ def walk() -> Walk:
     return Walk()
 
 
-def test_everything_the_registry_answers_is_valid(node: str, walk: Walk, call: Call, put: Call) -> None:
+def test_everything_the_registry_answers_is_valid(
+    node: str, walk: Walk, call: Call, put: Call, renhice: Renhice
+) -> None:
     _patients(walk, call, put)
+    _exports(walk, call, renhice)
     _documents(walk, call, put)
     _accounts(walk, call, put)
     _bundles(walk, call)
@@ -94,6 +99,17 @@ def _patients(walk: Walk, call: Call, put: Call) -> None:
     walk.keep(call("GET", "/fhir/Patient/$ihe-pix", query_string=query), 200)
     walk.keep(call("GET", f"/fhir/Patient/{mine['id']}/$patient-location"), 200)
     walk.keep(call("GET", f"/fhir/Patient/{mine['id']}?_elements=name"), 200)
+
+
+def _exports(walk: Walk, call: Call, renhice: Renhice) -> None:
+    """Each line of an export, whole and in part."""
+    for query in ("", "?_elements=identifier,link"):
+        asked = call("GET", f"/fhir/Patient/$export{query}", headers={"Prefer": "respond-async"})
+        where = asked.headers["Content-Location"].removeprefix(renhice.settings.base_url)
+        write(renhice, UUID(where.rpartition("/")[2]))
+        walk.keep_lines(call("GET", f"{where}/0.ndjson"))
+        assert len(walk.answers) > 1
+    walk.keep(call("GET", "/fhir/Patient/$export"), 400)
 
 
 def _documents(walk: Walk, call: Call, put: Call) -> None:
@@ -139,6 +155,7 @@ def _accounts(walk: Walk, call: Call, put: Call) -> None:
 
 def _bundles(walk: Walk, call: Call) -> None:
     walk.keep(call("POST", "/fhir/$process-message", message(entry("V-8"))), 200)
+    walk.keep(call("POST", "/fhir/$process-message", message(entry("V-8", birthDate="2999-01-01"))), 400)
     reads = [
         {"request": {"method": "GET", "url": url}} for url in ("Patient/x", f"Patient?identifier={SYSTEMS['a']}|V-1")
     ]
@@ -157,7 +174,8 @@ def _bundles(walk: Walk, call: Call) -> None:
         "channel": channel,
     }
     made = walk.keep(call("POST", "/fhir/Subscription", wanted, token="a-all"), 201)
-    walk.keep(call("GET", f"/fhir/Subscription/{made['id']}/$status", token="a-all"), 200)
+    for path in ("$status", "_history", "_history/1"):
+        walk.keep(call("GET", f"/fhir/Subscription/{made['id']}/{path}", token="a-all"), 200)
 
 
 def _refusals(walk: Walk, call: Call) -> None:

@@ -26,6 +26,12 @@ class Walk:
         self.answers.append((f"{request.method} {request.path}", answer.json))
         return answer.json
 
+    def keep_lines(self, answer: TestResponse) -> None:
+        """Note each line of an NDJSON file."""
+        assert (answer.status_code, answer.mimetype) == (200, "application/fhir+ndjson")
+        asked = f"{answer.request.method} {answer.request.path}"
+        self.answers += [(asked, json.loads(line)) for line in answer.text.splitlines()]
+
     @property
     def types(self) -> set[str]:
         """Every resource type among the answers, those within Bundles and Parameters too."""

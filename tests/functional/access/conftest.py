@@ -24,6 +24,8 @@ from matching.records import Demographics, Document, DocumentType
 from portal.session import Identity, derive, open_session
 from registry.access import Caller, Presented
 from registry.app import Renhice
+from registry.bulk.export.service import Wanted, ask
+from registry.bulk.export.writing import write
 from registry.database import new_id, now
 from registry.directory.documents import document_token
 from registry.directory.models import Professional, StaffRole
@@ -190,7 +192,18 @@ def _relate(world: World, side: Side) -> None:
             "declared_id": _declared(world, session, emergency.Asking(**whose)),
         }
 
-    side.ids = world.transact(act)
+    side.ids = world.transact(act) | {"export_id": _exported(world, side)}
+
+
+def _exported(world: World, side: Side) -> UUID:
+    """A finished export of the side's establishment."""
+    caller = Caller(
+        client_id=side.party.client_id, establishment_id=side.party.establishment_id, scopes=frozenset(),
+        token_id="-", audience="/fhir",
+    )  # fmt: skip
+    asked = world.transact(lambda session: ask(session, caller, Wanted(request="-")).id)
+    write(world.renhice, asked)
+    return asked
 
 
 def _declared(world: World, session: Session, asking: emergency.Asking) -> UUID:

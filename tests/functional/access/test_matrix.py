@@ -51,7 +51,8 @@ def routes(app: Flask) -> Iterator[tuple[str, Rule]]:
 def path_of(rule: Rule, side: Side) -> str:
     """The route's address about one side; what the side has none of is unknown."""
     known: dict[str, object] = side.ids | {"person_id": side.person_id, "patient": side.person_id} | {
-        "professional_id": side.professional_id, "version": 1, "resource_type": "MedicationStatement",
+        "professional_id": side.professional_id, "version": 1,
+        "number": 0 if rule.rule.startswith("/fhir/") else UNKNOWN, "resource_type": "MedicationStatement",
         "name": "llave.js", "patient_id": side.ids["record_id"], "establishment_id": side.party.establishment_id,
     }  # fmt: skip
     known |= {
@@ -75,9 +76,10 @@ def call(app: Flask, people: People, cell: tuple[str, Rule, str, Side]) -> TestR
         client.set_cookie("renhice_session", people.cookies[actor], domain=HOST)
     headers = {"Authorization": f"Bearer {actor}"} if actor in CALLERS else {}
     said = BODIES.get(f"{method} {rule.rule}", lambda _: {})(side)
+    headers |= said.get("headers", {})
     if method == "POST" and actor in people.cookies:
         said = {"data": said.get("data", {}) | {"csrf": people.csrf(actor)}}
-    return client.open(path, method=method, headers=headers, base_url=ORIGIN, **said)
+    return client.open(path, method=method, base_url=ORIGIN, **(said | {"headers": headers}))
 
 
 def outcome(answer: TestResponse) -> str:
@@ -219,6 +221,7 @@ BODIES: dict[str, Said] = {
     "POST /fhir/Patient/$match": as_fhir(matching),
     "POST /fhir/Patient/$ihe-pix": as_fhir(cross_reference),
     "GET /fhir/Patient/$ihe-pix": by_query(sourceIdentifier=local),
+    "GET /fhir/Patient/$export": lambda _side: {"headers": {"Prefer": "respond-async"}},
     "GET /fhir/DocumentReference": by_query(patient=person),
     "POST /fhir/DocumentReference/_search": as_form(patient=person),
     "GET /fhir/List": by_query(patient=person),

@@ -60,7 +60,7 @@ def served(app: Flask) -> Iterator[Said]:
 def _interaction(method: str, rule: str) -> Said:
     found = re.fullmatch(r"/fhir/([A-Z]\w+)(.*)", rule)
     assert found, rule
-    operation = re.fullmatch(r"(?:/<[^/]+>)?/(\$[\w-]+)", found[2])
+    operation = re.fullmatch(r"(?:/<[^/]+>)?/(\$[\w-]+)(?:/<.*)?", found[2])
     if operation:
         return found[1], operation[1]
     named = next((methods.get(method) for path, methods in INTERACTIONS if re.fullmatch(path, found[2])), None)

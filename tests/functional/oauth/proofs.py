@@ -48,5 +48,9 @@ class Prover:
     def learn(self, answer: TestResponse) -> bool:
         """Keep the nonce an answer offers; whether it asks for another proof with it."""
         self.nonce = answer.headers.get("DPoP-Nonce", self.nonce)
-        asked = answer.headers.get("WWW-Authenticate", "") if answer.status_code == 401 else answer.text
+        asked = (
+            answer.headers.get("WWW-Authenticate", "")
+            if answer.status_code == 401
+            else answer.get_data().decode(errors="replace")
+        )
         return answer.status_code in {400, 401} and "use_dpop_nonce" in asked

@@ -1,4 +1,4 @@
-"""`./renhice import` sends a file over HTTP, goes on where it stopped, and says what was refused."""
+"""`./renhice import` and `export`: files over HTTP, gone on with where they stopped; what was refused is said."""
 
 import json
 import threading
@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
+from deploy.exporting import export_file
 from deploy.importing import import_file
+from registry.bulk.export import writing
+from registry.bulk.export.models import Export
 from registry.bulk.processing import process, take_due
 from tests.functional.oauth.world import World
 
@@ -21,9 +25,11 @@ def working(world: World) -> Iterator[None]:
 
     def work() -> None:
         while not over.is_set():
-            due = world.transact(take_due)
+            due, asked = world.transact(take_due), world.transact(writing.take_due)
             if due is not None:
                 process(world.renhice, due)
+            if asked is not None:
+                writing.write(world.renhice, asked)
             time.sleep(0.1)
 
     thread = threading.Thread(target=work)
@@ -59,6 +65,16 @@ def test_a_file_is_sent_registered_and_reported(world: World, tmp_path: Path) ->
     assert json.loads((tmp_path / "refused").read_text()) == {"line": 4, "code": "not-json"}
     again = CliRunner().invoke(import_file, arguments)
     assert "unchanged  3" in again.output
+    target = tmp_path / "own.ndjson"
+    exported = CliRunner().invoke(export_file, [str(target), *arguments[1:5]])
+    assert exported.exit_code == 0, exported.output
+    numbers = [json.loads(line)["identifier"][0]["value"] for line in target.read_text().splitlines()]
+    assert {number for number in numbers if number.startswith("CLI-")} == {"CLI-0", "CLI-1", "CLI-2"}
+    since = exported.output.rpartition("--since ")[2].strip()
+    assert CliRunner().invoke(export_file, [str(target), *arguments[1:5], "--since", since]).exit_code == 0
+    assert world.transact(lambda session: {one.status for one in session.scalars(select(Export))}) == {"cancelled"}
+    wrong = CliRunner().invoke(export_file, [str(target), *arguments[1:5], "--since", "ayer"])
+    assert (wrong.exit_code, "_since is one instant" in wrong.output) == (1, True)
 
 
 def test_a_client_file_without_a_key_is_said(tmp_path: Path) -> None:
