@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.guards import mutable
 
-revision = "0043_exports"
-down_revision = "0042_subscription_history"
+revision = "0044_exports"
+down_revision = "0043_assisted_days"
 
 MOMENT = sa.DateTime(timezone=True)
 
