@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.guards import mutable
 
-revision = "0044_exports"
-down_revision = "0043_assisted_days"
+revision = "0045_exports"
+down_revision = "0044_leaving_staff"
 
 MOMENT = sa.DateTime(timezone=True)
 
