@@ -4,6 +4,10 @@ Every key starts with its kind and is compound, except a document's number. How 
 many people in the country bear the name: the pair of surnames alone finds the Azurmendi Ccallohuanca, but Quispe Mamani
 needs a given name and half a birth date or a district. The registry stores only keyed hashes of the keys. A key whose
 parts are missing is not made: blocking never widens silently.
+
+A file is compared by any key its records share. The registry opens a record for a key that says much, or for any two
+(`worth`): a surname with a birth date that twenty people in the country have in common says too little alone, and each
+of them would be compared with the nineteen others in vain.
 """
 
 from collections import defaultdict
@@ -19,6 +23,10 @@ from matching.spelling import given_codes, surname_codes
 
 POPULATION = 34_000_000
 BEARERS = 60
+ALONE = 10
+DAYS_OF_BIRTH = 25_000
+BIRTHDAYS = 366
+PROVINCE_SHARE = 0.1
 DISTRICT_SHARE = 0.03
 UNLISTED_SHARE = 3e-5
 SHARE_OF_FIRST = 0.15
@@ -32,6 +40,9 @@ def _code_shares(ranks: Mapping[str, int], code: Callable[[str], str]) -> dict[s
     return dict(shares)
 
 
+ENOUGH = 2
+COMMON = "x"
+"""What the kind of a key ends with that more than ALONE people in the country are expected to share."""
 SURNAME_SHARES = _code_shares(SURNAME_RANKS, phonetic)
 GIVEN_SHARES = _code_shares(GIVEN_RANKS, phonetic_given)
 
@@ -44,10 +55,15 @@ def blocking_keys(record: Normalised) -> frozenset[str]:
 def lock_keys(record: Normalised) -> frozenset[str]:
     """Keys to serialise simultaneous registrations on: all blocking keys.
 
-    Guarantee: two records that `resolve` could link share at least one, because only records that share a blocking
-    key are ever compared.
+    Guarantee: two records that `resolve` could link share at least one, because only records that share blocking
+    keys are ever compared.
     """
     return blocking_keys(record)
+
+
+def worth(key: str) -> int:
+    """What sharing a key counts; a search opens records from `ENOUGH` on."""
+    return 1 if key.partition(":")[0].endswith(COMMON) else ENOUGH
 
 
 class Spelt(NamedTuple):
@@ -73,6 +89,7 @@ def _keys(record: Normalised) -> Iterator[str]:
     yield from _birth_keys(record, spelt)
     yield from _pair_keys(record, spelt)
     yield from _single_keys(record, spelt)
+    yield from _all_given_keys(record, spelt)
     yield from _contact_keys(record, spelt)
 
 
@@ -102,10 +119,12 @@ def _birth_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
     if record.partial_birth:
         yield from (f"dsg:{born}:{surname}:{name}" for surname, name in product(spelt.surnames, spelt.given))
         return
-    yield from (f"ds:{born}:{surname}" for surname in spelt.surnames)
-    yield from (f"dg:{born}:{name}" for name in spelt.given)
+    for surname in spelt.surnames:
+        yield f"{_kind('ds', _bearers((surname,), ()) / DAYS_OF_BIRTH)}:{born}:{surname}"
+    for name in spelt.given:
+        yield f"{_kind('dg', _bearers((), (name,)) / DAYS_OF_BIRTH)}:{born}:{name}"
     if len(record.ubigeo) == 6:
-        yield f"du:{born}:{record.ubigeo}"
+        yield f"du{COMMON}:{born}:{record.ubigeo}"
 
 
 def _pair_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
@@ -136,17 +155,28 @@ def _single_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
     for surname, name in product(spelt.surnames, spelt.given):
         bearers = _bearers((surname,), (name,))
         if bearers < BEARERS:
-            yield f"sg:{surname}:{name}"
+            yield f"{_kind('sg', bearers)}:{surname}:{name}"
+        if bearers < ALONE:
             continue
         if len(record.ubigeo) == 6 and bearers * DISTRICT_SHARE < BEARERS:
             yield f"sgu:{surname}:{name}:{record.ubigeo}"
         if record.birth_date is not None and not record.partial_birth:
-            yield f"sgd:{surname}:{name}:{_either_order(record.birth_date)[4:]}"
-    if len(record.given_codes) > 1:
-        names = sorted(set(record.given_codes))
-        for surname in spelt.surnames:
-            rare = _bearers((surname,), names) < BEARERS
-            yield f"sgg:{surname}:{':'.join(names)}" if rare else f"sgg:{surname}:{':'.join(names)}:{record.ubigeo[:4]}"
+            day = _either_order(record.birth_date)[4:]
+            yield f"{_kind('sgd', bearers / BIRTHDAYS)}:{surname}:{name}:{day}"
+
+
+def _all_given_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
+    """One surname with all given names, and the province where common."""
+    if len(record.given_codes) < 2:
+        return
+    names = sorted(set(record.given_codes))
+    for surname in spelt.surnames:
+        bearers = _bearers((surname,), names)
+        if bearers < BEARERS:
+            yield f"{_kind('sgg', bearers)}:{surname}:{':'.join(names)}"
+        else:
+            kind = _kind("sgg", bearers * PROVINCE_SHARE)
+            yield f"{kind}:{surname}:{':'.join(names)}:{record.ubigeo[:4]}"
 
 
 def _contact_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
@@ -155,9 +185,14 @@ def _contact_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
         yield from (f"tel:{record.phone}:{name}" for name in (*spelt.surnames, *spelt.given))
     if record.address:
         address = " ".join(sorted(record.address))
-        yield from (f"adg:{address}:{name}" for name in spelt.given)
+        yield from (f"adg{COMMON}:{address}:{name}" for name in spelt.given)
         if record.ubigeo:
             yield from (f"ads:{record.ubigeo[:4]}:{address}:{name}" for name in spelt.surnames)
+
+
+def _kind(kind: str, sharers: float) -> str:
+    """The kind of a key by how many people in the country are expected to share it."""
+    return kind if sharers < ALONE else kind + COMMON
 
 
 def _bearers(surnames: Iterable[str], given: Iterable[str]) -> float:

@@ -67,14 +67,23 @@ def resolve(
     `no-candidate`, `weak-evidence` (new).
     """
     arrival = Member(record, verified, establishment)
-    standings = sorted(
+    return decide(model, arrival, rank(model, arrival, candidates))
+
+
+def rank(model: Model, arrival: Member, candidates: Mapping[K, Sequence[Member]]) -> list[Standing[K]]:
+    """How a record stands to every person it may be of, best first."""
+    return sorted(
         (_standing(model, arrival, key, members) for key, members in candidates.items() if _allowed(arrival, members)),
         key=lambda standing: (-standing.bits, str(standing.key)),
     )
+
+
+def decide(model: Model, arrival: Member, standings: Sequence[Standing[K]]) -> Resolution[K]:
+    """What `resolve` decides, from what `rank` found."""
     if not standings:
         return Resolution("new", None, None, "no-candidate")
     best, *others = standings
-    evidence = score(model, record, best.closest.normalised)
+    evidence = score(model, arrival.normalised, best.closest.normalised)
     if best.bits < model.thresholds.review:
         return Resolution("new", None, evidence, "weak-evidence", (), best.consistency)
     rivals = tuple(standing.key for standing in others if standing.bits >= model.thresholds.review)

@@ -11,30 +11,35 @@ from pathlib import Path
 
 from benchmarks.linkage.report import show
 from benchmarks.linkage.run import load, load_truth
-from matching.blocking import blocking_keys
+from matching.blocking import ENOUGH, blocking_keys, worth
 from matching.cluster import Member, Resolution, resolve
 from matching.evaluate import evaluate
 from matching.model import Model
 
 
 class Index:
-    """Persons by blocking key, in memory."""
+    """Persons and the blocking keys of their records, in memory."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.persons: dict[int, list[Member]] = {}
-        self.by_key: dict[str, set[int]] = defaultdict(set)
+        self.person_of: dict[int, int] = {}
+        self.by_key: dict[str, list[int]] = defaultdict(list)
 
     def register(self, member: Member, number: int) -> tuple[int, Resolution[int]]:
         """Resolve one record and store it; the person it went to, and the decision."""
         keys = blocking_keys(member.normalised)
-        found = set().union(*(self.by_key[key] for key in keys))
+        shared: Counter[int] = Counter()
+        for key in keys:
+            shared.update(dict.fromkeys(self.by_key[key], worth(key)))
+        found = {self.person_of[record] for record, count in shared.items() if count >= ENOUGH}
         candidates = {person: self.persons[person] for person in found}
         decision = resolve(self.model, member.normalised, candidates, establishment=member.establishment)
         person = decision.key if decision.kind == "link" and decision.key is not None else number
         self.persons.setdefault(person, []).append(member)
+        self.person_of[number] = person
         for key in keys:
-            self.by_key[key].add(person)
+            self.by_key[key].append(number)
         return person, decision
 
 

@@ -10,6 +10,7 @@ from prometheus_client import Counter
 from sqlalchemy import Row, bindparam, select, text
 from sqlalchemy.orm import Session
 
+from matching.blocking import ENOUGH
 from matching.cluster import Member
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
@@ -25,7 +26,7 @@ CANDIDATE_LIMIT = 200
 OVERSIZED_BLOCKS = Counter("renhice_oversized_blocks_total", "Blocks cut off at the limit while searching")
 CANDIDATES = text("""
 WITH hits AS (
-  SELECT wanted.position, block.source_record_id
+  SELECT wanted.position, block.source_record_id, 1 + get_byte(wanted.token, 15) % 2 AS worth
   FROM unnest(CAST(:tokens AS bytea[])) WITH ORDINALITY AS wanted (token, position)
   CROSS JOIN LATERAL (
     SELECT source_record_id FROM blocking_tokens
@@ -34,8 +35,8 @@ WITH hits AS (
 ), oversized AS (
   SELECT count(*) AS blocks FROM (SELECT 1 FROM hits GROUP BY position HAVING count(*) >= :block_limit) AS full_block
 ), ranked AS (
-  SELECT source_record_id, count(*) AS shared FROM hits
-  GROUP BY source_record_id ORDER BY shared DESC, source_record_id LIMIT :candidate_limit
+  SELECT source_record_id FROM hits GROUP BY source_record_id
+  HAVING sum(worth) >= :least ORDER BY sum(worth) DESC, source_record_id LIMIT :candidate_limit
 ), found AS (
   SELECT DISTINCT memberships.person_id FROM ranked JOIN memberships USING (source_record_id)
 )
@@ -127,13 +128,13 @@ def serialise(session: Session, tokens: Iterable[bytes]) -> None:
     session.execute(LOCKS, {"keys": keys, "switching": SWITCHING})
 
 
-def find_person_ids(session: Session, tokens: Sequence[bytes]) -> list[UUID]:
-    """Persons with a record that shares a blocking token, those sharing most first cut; deterministic.
+def find_person_ids(session: Session, tokens: Sequence[bytes], least: int = ENOUGH) -> list[UUID]:
+    """Persons with a record whose shared blocking tokens are worth at least so much, most first cut; deterministic.
 
     A block over BLOCK_LIMIT is cut at its oldest records and counted in a metric: it never widens silently. Raises
     Unavailable where the index goes by other rules than these tokens: people would seem unknown.
     """
-    limits = {"block_limit": BLOCK_LIMIT, "candidate_limit": CANDIDATE_LIMIT}
+    limits = {"block_limit": BLOCK_LIMIT, "candidate_limit": CANDIDATE_LIMIT, "least": least}
     rows = session.execute(CANDIDATES, {"tokens": list(tokens), **limits}).all()
     if [row.scheme for row in rows[:1]] != [key_scheme()]:
         raise OtherScheme
@@ -162,9 +163,11 @@ def _load(sealer: Sealer, person_id: UUID, rows: Sequence[Row[*tuple[Any, ...]]]
     return LoadedPerson(person_id, rows[0].revision, members, frozenset(row.id for row in rows))
 
 
-def find_persons(session: Session, sealer: Sealer, tokens: Sequence[bytes]) -> dict[UUID, LoadedPerson]:
+def find_persons(
+    session: Session, sealer: Sealer, tokens: Sequence[bytes], least: int = ENOUGH
+) -> dict[UUID, LoadedPerson]:
     """`find_person_ids`, loaded."""
-    return load_persons(session, sealer, find_person_ids(session, tokens)) if tokens else {}
+    return load_persons(session, sealer, find_person_ids(session, tokens, least)) if tokens else {}
 
 
 def lock_persons(session: Session, person_ids: Collection[UUID]) -> Mapping[UUID, int]:

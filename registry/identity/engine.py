@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from matching.blocking import ENOUGH
+from matching.blocking import worth as worth_of_key
 from matching.model import Model
 from registry.app import Renhice
 from registry.sealing import Sealer
@@ -30,8 +32,18 @@ def engine_of(parts: Renhice) -> Engine:
 
 
 def blind_keys(sealer: Sealer, keys: frozenset[str]) -> list[bytes]:
-    """Blocking keys as blind tokens, in a fixed order."""
-    return sorted(sealer.blind(BLOCKING_DOMAIN, key) for key in keys)
+    """Blocking keys as blind tokens, in a fixed order; the last bit says that a key is enough to compare records."""
+    return sorted(_token(sealer, key) for key in keys)
+
+
+def worth(token: bytes) -> int:
+    """What sharing a token counts, as `matching.blocking.worth` of its key."""
+    return ENOUGH if token[-1] & 1 else 1
+
+
+def _token(sealer: Sealer, key: str) -> bytes:
+    blind = sealer.blind(BLOCKING_DOMAIN, key)
+    return blind[:-1] + bytes((blind[-1] | 1 if worth_of_key(key) == ENOUGH else blind[-1] & ~1,))
 
 
 @lru_cache(maxsize=4)

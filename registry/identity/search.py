@@ -1,6 +1,6 @@
 """Searching for persons by demographics (IHE PDQm ITI-119) and by identifier (IHE PIXm ITI-83)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys
-from matching.cluster import resolve
+from matching.cluster import Member, decide, rank
 from matching.compare import compare_birth
 from matching.compare_names import compare_surnames
 from matching.levels import DIFFERENT, MISSING
@@ -17,7 +17,7 @@ from matching.normalise import Normalised, normalise
 from matching.records import Demographics
 from matching.score import Score, score
 from registry.errors import Unprocessable
-from registry.identity.candidates import LoadedMember, LoadedPerson, find_persons, load_persons
+from registry.identity.candidates import LoadedPerson, find_persons, load_persons
 from registry.identity.contents import local_domain
 from registry.identity.engine import Engine, blind_keys
 from registry.identity.models import Membership, SourceRecord
@@ -26,6 +26,7 @@ from registry.sealing import Sealer
 Grade = Literal["certain", "probable", "possible"]
 GRADES: tuple[Grade, ...] = ("certain", "probable", "possible")
 MOST_RESULTS = 50
+ANY_KEY = 1
 BIRTHS = frozenset({"same", "same_partial", "swapped", "slip", "part"})
 
 
@@ -94,7 +95,7 @@ def find_candidates(session: Session, sealer: Sealer, readings: Iterable[Demogra
     tokens = sorted({token for tokens in answerable for token in tokens})
     if not tokens:
         return []
-    persons = find_persons(session, sealer, tokens)
+    persons = find_persons(session, sealer, tokens, ANY_KEY)
     return [
         person
         for _, person in sorted(persons.items())
@@ -103,14 +104,17 @@ def find_candidates(session: Session, sealer: Sealer, readings: Iterable[Demogra
 
 
 def _grade(engine: Engine, wanted: Normalised, persons: dict[UUID, LoadedPerson]) -> list[Match]:
-    members = {key: [one.member() for one in person.members] for key, person in persons.items()}
-    decision = resolve(engine.model, wanted, members)
+    arrival = Member(wanted)
+    standings = rank(engine.model, arrival, {key: [one.member() for one in p.members] for key, p in persons.items()})
+    decision = decide(engine.model, arrival, standings)
     certain = decision.key if decision.kind == "link" else None
     found = []
-    for key, person in persons.items():
-        best = _best(engine, wanted, person.members)
-        if best is not None and _worth_showing(engine, wanted, person, best):
-            found.append(Match(person, best.probability, _grade_of(engine, best, is_certain=key == certain)))
+    for standing in standings:
+        person = persons[standing.key]
+        if _worth_showing(engine, wanted, person, standing.bits):
+            best = score(engine.model, wanted, standing.closest.normalised)
+            grade = _grade_of(engine, best, is_certain=standing.key == certain)
+            found.append(Match(person, best.probability, grade))
     return sorted(found, key=lambda one: (GRADES.index(one.grade), -one.score, one.person.person_id))
 
 
@@ -128,16 +132,11 @@ def _corroborates(wanted: Normalised, person: LoadedPerson) -> bool:
     )
 
 
-def _best(engine: Engine, wanted: Normalised, members: Sequence[LoadedMember]) -> Score | None:
-    scores = (score(engine.model, wanted, one.normalised) for one in members)
-    return max(scores, key=lambda one: one.weight_bits, default=None)
-
-
-def _worth_showing(engine: Engine, wanted: Normalised, person: LoadedPerson, best: Score) -> bool:
+def _worth_showing(engine: Engine, wanted: Normalised, person: LoadedPerson, bits: float) -> bool:
     """Enough evidence, or the very document that was asked for."""
     documents = set(wanted.documents)
     carries = any(documents & set(one.normalised.documents) for one in person.members)
-    return carries or best.weight_bits >= engine.model.thresholds.review
+    return carries or bits >= engine.model.thresholds.review
 
 
 def _grade_of(engine: Engine, best: Score, *, is_certain: bool) -> Grade:

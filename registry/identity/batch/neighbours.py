@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from matching.blocking import ENOUGH
 from matching.cluster import Member
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
@@ -24,6 +25,7 @@ from registry.identity.candidates import (
     scheme_in_force,
 )
 from registry.identity.contents import from_bytes, seal_context
+from registry.identity.engine import worth
 from registry.identity.models import Membership, Person, SourceRecord, SourceRecordVersion
 from registry.sealing import TOKEN_BYTES, DataKey, Sealer, SealError
 from registry.telemetry import logger
@@ -76,19 +78,20 @@ class Neighbours:
     person_of: dict[UUID, UUID] = field(default_factory=dict)
     revisions: dict[UUID, int] = field(default_factory=dict)
 
-    def around(self, tokens: Iterable[bytes]) -> dict[UUID, Sequence[Member]]:
-        """The persons that one record's tokens find, by the same cuts as the online search."""
+    def near(self, tokens: Iterable[bytes]) -> list[UUID]:
+        """The records that share enough of these tokens, by the same cuts as the online search."""
         shared: Counter[UUID] = Counter()
         for token in tokens:
-            block = self.blocks.get(token)
-            if block:
-                if len(block) >= BLOCK_LIMIT:
-                    OVERSIZED_BLOCKS.inc()
-                shared.update(block[:BLOCK_LIMIT])
-        ranked = list(shared)
-        if len(shared) > CANDIDATE_LIMIT:
-            ranked = sorted(shared, key=lambda one: (-shared[one], one))[:CANDIDATE_LIMIT]
-        found = {self.person_of[record] for record in ranked if record in self.person_of}
+            shared.update(dict.fromkeys(self.blocks.get(token, ())[:BLOCK_LIMIT], worth(token)))
+        found = [record for record, count in shared.items() if count >= ENOUGH]
+        if len(found) > CANDIDATE_LIMIT:
+            found = sorted(found, key=lambda one: (-shared[one], one))[:CANDIDATE_LIMIT]
+        return found
+
+    def around(self, tokens: Collection[bytes]) -> dict[UUID, Sequence[Member]]:
+        """The persons that one record's tokens find."""
+        OVERSIZED_BLOCKS.inc(sum(len(self.blocks.get(token, ())) >= BLOCK_LIMIT for token in tokens))
+        found = {self.person_of[record] for record in self.near(tokens) if record in self.person_of}
         return {person: self.persons[person] for person in sorted(found)}
 
     def add(self, one: Prepared, person_id: UUID) -> None:
@@ -107,7 +110,7 @@ def find_neighbours(session: Session, sealer: Sealer, memory: Memory, chunk: Seq
     wanted = {"tokens": b"".join(tokens), "width": TOKEN_BYTES, "count": len(tokens), "block_limit": BLOCK_LIMIT}
     rows = session.execute(BLOCKS, wanted).all()
     found = Neighbours({bytes(row.token): list(row.records) for row in rows})
-    records = {record for block in found.blocks.values() for record in block}
+    records = {record for one in chunk for record in found.near(one.tokens)}
     if records:
         _load(session, sealer, memory, found, records)
     return found

@@ -7,9 +7,13 @@ import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from matching.blocking import ENOUGH, blocking_keys
+from matching.normalise import normalise
 from matching.records import Demographics, Document, DocumentType
 from registry.database import new_id
 from registry.errors import NotFound, Unprocessable
+from registry.identity.candidates import find_person_ids
+from registry.identity.engine import blind_keys
 from registry.identity.models import PossibleMatch, SourceRecord, Verification
 from registry.identity.service import (
     Engine,
@@ -166,3 +170,15 @@ def test_holder_whose_number_is_somebody_elses_is_contested_until_its_next_versi
     assert [one.contested for one in locate(session, outcome.person_id)] == [True]
     register(replace(ROSA, phone=None), at=place)
     assert [one.contested for one in locate(session, outcome.person_id)] == [False]
+
+
+def test_one_key_that_many_share_opens_nobody_and_two_do(session: Session, engine: Engine, register: Register) -> None:
+    born = date(1984, 7, 19)
+    known = register(Demographics(paternal_surname="Quispe", given_names="Juan", birth_date=born)).person_id
+    birthday = Demographics(paternal_surname="Quispe", given_names="Flor", birth_date=born)
+    for asked, least, found in (
+        (birthday, ENOUGH, []),
+        (birthday, 1, [known]),
+        (replace(birthday, given_names="Juan Carlos"), ENOUGH, [known]),
+    ):
+        assert find_person_ids(session, blind_keys(engine.sealer, blocking_keys(normalise(asked))), least) == found

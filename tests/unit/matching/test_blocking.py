@@ -2,10 +2,10 @@ from datetime import date
 
 import pytest
 
-from matching.blocking import blocking_keys, lock_keys
-from matching.normalise import Normalised
+from matching.blocking import COMMON, ENOUGH, blocking_keys, lock_keys, worth
+from matching.normalise import Normalised, normalise
 from matching.phonetics import phonetic, phonetic_given
-from matching.records import Document, DocumentType
+from matching.records import Demographics, Document, DocumentType
 from matching.spelling import given_codes, surname_codes
 from tests.unit.matching.conftest import MakeRecord
 
@@ -67,7 +67,7 @@ def test_every_key_names_its_kind_and_is_compound(person: MakeRecord) -> None:
 
 def test_first_of_january_alone_with_one_name_is_no_key(person: MakeRecord) -> None:
     keys = blocking_keys(person(birth_date=date(1985, 1, 1)))
-    assert not any(key.startswith(("ds:", "dg:")) for key in keys)
+    assert not any(key.startswith(("ds:", "dsx:", "dg:", "dgx:")) for key in keys)
     assert any(key.startswith("dsg:") for key in keys)
 
 
@@ -78,3 +78,18 @@ def test_a_name_without_end_makes_no_keys_without_end(person: MakeRecord) -> Non
 
 def test_lock_keys_cover_whatever_could_be_compared(person: MakeRecord) -> None:
     assert lock_keys(person()) >= blocking_keys(person())
+
+
+@pytest.mark.parametrize(
+    ("surname", "given", "compared"),
+    [
+        ("QUISPE", "JUAN", {"ds": 1, "dg": 1, "du": 1, "sgd": 1}),
+        ("AZURMENDI", "ELEUTERIA", {"ds": 2, "dg": 2, "du": 1, "sg": 2}),
+    ],
+    ids=["common", "rare"],
+)
+def test_what_many_share_is_not_enough_alone(surname: str, given: str, compared: dict[str, int]) -> None:
+    named = Demographics(paternal_surname=surname, given_names=given, birth_date=date(1985, 3, 12), ubigeo="050101")
+    found = {key.partition(":")[0].removesuffix(COMMON): worth(key) for key in blocking_keys(normalise(named))}
+    assert {kind: found.get(kind) for kind in compared} == compared
+    assert worth("doc:41238567") == ENOUGH
