@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from consent_broker.emergency.cases import is_open
 from consent_broker.emergency.models import EmergencyAccess
-from consent_broker.emergency.service import is_open
 from consent_broker.emergency.vocabulary import REASONS, Outcome
 from portal.present import directory
 from registry.database import now

@@ -15,6 +15,7 @@ from jinja2 import ChainableUndefined, Environment, PackageLoader, PrefixLoader
 from werkzeug.exceptions import NotFound as PageNotFound
 
 from portal import dates, texts
+from portal.error_texts import ErrorText, error_text
 from portal.errors import SPOKEN
 from portal.hats import hats_of
 from portal.wording import ORDINARY, PROMISE, REPEATED, from_where, of_days
@@ -94,9 +95,9 @@ def content_policy() -> str:
 def error_page(shown: Problem) -> Response:
     """The page surface's face: what happened, what to do next, and the code to quote."""
     spoken = shown.code.startswith(SPOKEN)
-    words = texts.error_text(shown.status, shown.code)
+    words = error_text(shown.status, shown.code)
     if spoken:
-        words = texts.ErrorText(shown.title, "", shown.hint or words.next)
+        words = ErrorText(shown.title, "", shown.hint or words.next)
     return page("error.html", shown.status, words=words, correlation_id=shown.correlation_id)
 
 

@@ -7,7 +7,8 @@ from werkzeug.wrappers import Response as Answer
 
 from consent_broker.consents.directives import Kind, Terms
 from consent_broker.consents.service import ConsentState, list_consents, record_objection, revoke_consent
-from consent_broker.emergency.service import dispute, get_case, list_cases_about
+from consent_broker.emergency.cases import get_case, list_cases_about
+from consent_broker.emergency.service import dispute
 from consent_broker.emergency.vocabulary import PURPOSE
 from portal import layout
 from portal.emergency_cases import cases

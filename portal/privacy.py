@@ -6,6 +6,7 @@ from uuid import UUID
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as Answer
 
+from consent_broker.emergency.cases import get_case
 from consent_broker.emergency.review import (
     Officer,
     judge,
@@ -15,7 +16,6 @@ from consent_broker.emergency.review import (
     read_text,
     statistics,
 )
-from consent_broker.emergency.service import get_case
 from consent_broker.emergency.vocabulary import Outcome
 from portal import layout
 from portal.emergency_cases import OUTCOMES, cases

@@ -175,7 +175,7 @@ class RepresentativeEvidence(SignedAct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterEvidence:
-    """The evidence of an act at an establishment by somebody who did not sign in: the road vouches for their will.
+    """The evidence of an act at an establishment for somebody who did not sign in: the road vouches for their will.
 
     `facts` are what that road proved, such as which code was read back or the hash of the signed form; ids and hashes
     only, never a name, a number or a telephone.

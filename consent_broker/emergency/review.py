@@ -9,8 +9,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from consent_broker.emergency.cases import event_of
 from consent_broker.emergency.models import EmergencyAccess, EmergencyReview, EmergencySuspension
-from consent_broker.emergency.service import TEXT_CONTEXT, end_emergency, event_of
+from consent_broker.emergency.service import TEXT_CONTEXT, end_emergency
 from consent_broker.emergency.vocabulary import Outcome
 from registry.audit.event import Event
 from registry.audit.service import record

@@ -7,9 +7,10 @@ from flask.views import MethodView
 from flask_smorest import Blueprint
 
 from consent_broker.broker import current_broker
+from consent_broker.emergency.cases import get_case, is_open
 from consent_broker.emergency.models import EmergencyAccess
 from consent_broker.emergency.schemas import EmergencySchema, NewEmergencySchema
-from consent_broker.emergency.service import Asking, ask_emergency, get_case, is_open
+from consent_broker.emergency.service import Asking, ask_emergency
 from registry.access import caller, require_scope
 from registry.api import StrictParser
 from registry.database import now, session

@@ -5,23 +5,27 @@ one establishment, purpose BTG, for minutes. From there on it is decided, tokeni
 An objection the person made to emergencies as such (purpose BTG) is respected; others do not stand in the way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from consent_broker.consents.directives import Terms
-from consent_broker.consents.evidence import CounterEvidence
-from consent_broker.consents.service import get_consent, grant_consent, list_consents, propose_consent, revoke_consent
-from consent_broker.emergency.evidence import CHANNEL, Declaration
-from consent_broker.emergency.models import EmergencyAccess, EmergencySuspension
+from consent_broker.consents.evidence import LEEWAY, CounterEvidence
+from consent_broker.consents.service import grant_consent, list_consents, propose_consent, revoke_consent
+from consent_broker.emergency.cases import event_of, is_open, is_suspended, permission_stands
+from consent_broker.emergency.models import EmergencyAccess
 from consent_broker.emergency.notices import tell_of_opening
 from consent_broker.emergency.vocabulary import (
+    ACR,
     BASIC,
+    CHANNEL,
     DECLARE_WITHIN,
+    FRESH,
     PERIOD,
     PURPOSE,
     REASONS,
@@ -32,7 +36,7 @@ from registry.audit.event import Detail, Event
 from registry.audit.service import record
 from registry.database import new_id, now, take_turns
 from registry.directory.service import unable_to_act
-from registry.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unprocessable
+from registry.errors import Conflict, Forbidden, TooManyRequests, Unprocessable
 from registry.identity.service import list_person_ids, resolve_replaced
 from registry.sealing import Sealer
 from registry.settings import Settings
@@ -96,6 +100,7 @@ def declare_emergency(
     """
     moment = now()
     _check_words(declared)
+    _require_strong(declared, moment)
     _require_able(session, _asking(case), moment)
     _take_turns(session, case.professional_id)
     _require_restraint(session, settings, case, moment)
@@ -115,8 +120,8 @@ def end_emergency(session: Session, case: EmergencyAccess, because: str) -> None
     """End an open case now, and everything that rests on it; one that is over stays as it is."""
     if not is_open(case, now()) or case.consent_id is None:
         return
-    if _permission_stands(session, case):
-        revoke_consent(session, case.consent_id, _ending(case, because), because)
+    if permission_stands(session, case):
+        revoke_consent(session, case.consent_id, _evidence(case, because), because)
     case.ends_at = now()
     record(session, event_of(case, "emergency:access:ended", because=because))
 
@@ -127,53 +132,6 @@ def dispute(session: Session, case: EmergencyAccess) -> None:
         case.disputed_at = now()
         record(session, replace(event_of(case, "emergency:access:disputed"), actor_role="patient"))
     end_emergency(session, case, "disputed")
-
-
-def get_case(session: Session, emergency_id: UUID, *, establishment_id: UUID | None = None) -> EmergencyAccess:
-    """The case; raises NotFound for an unknown one, or another establishment's where one is given."""
-    case = session.get(EmergencyAccess, emergency_id, populate_existing=True)
-    if case is None or (establishment_id is not None and case.establishment_id != establishment_id):
-        raise NotFound("There is no such emergency access.", code="unknown-emergency")
-    return case
-
-
-def find_open(session: Session, professional_id: UUID, person_id: UUID) -> EmergencyAccess | None:
-    """The newest case of the professional about the person that is open now."""
-    query = select(EmergencyAccess).where(
-        EmergencyAccess.professional_id == professional_id,
-        EmergencyAccess.person_id == person_id,
-        EmergencyAccess.ends_at > now(),
-    )
-    cases = session.scalars(query.order_by(EmergencyAccess.declared_at.desc()))
-    return next((case for case in cases if _permission_stands(session, case)), None)
-
-
-def list_cases_about(session: Session, person_id: UUID) -> Sequence[EmergencyAccess]:
-    """Every declared case about a person (and those it replaced), newest first: the person sees them all."""
-    query = select(EmergencyAccess).where(
-        EmergencyAccess.person_id.in_(list_person_ids(session, person_id)), EmergencyAccess.declared_at.is_not(None)
-    )
-    return session.scalars(query.order_by(EmergencyAccess.declared_at.desc())).all()
-
-
-def is_open(case: EmergencyAccess, moment: datetime) -> bool:
-    """Whether the window of a declared case has not ended."""
-    return case.ends_at is not None and moment < case.ends_at
-
-
-def event_of(case: EmergencyAccess, action: str, **detail: Detail) -> Event:
-    """An audit event about a case."""
-    return Event(
-        action=action,
-        person_id=case.person_id,
-        establishment_id=case.establishment_id,
-        client_id=case.client_id,
-        professional_id=case.professional_id,
-        actor_role="professional",
-        purpose=PURPOSE,
-        consent_id=case.consent_id,
-        detail={"emergency": str(case.id), **detail},
-    )
 
 
 def _asking(case: EmergencyAccess) -> Asking:
@@ -193,6 +151,11 @@ def _check_words(declared: Declared) -> None:
         raise Unprocessable(f"Say in {least} to {most} characters what happens.", code="words-needed")
 
 
+def _require_strong(declared: Declared, moment: datetime) -> None:
+    if declared.acr < ACR or not -LEEWAY <= moment - declared.auth_time <= FRESH:
+        raise Forbidden("An emergency needs the strongest sign-in, made just now.", code="step-up-required")
+
+
 def _require_able(session: Session, asking: Asking, moment: datetime) -> None:
     reason = unable_to_act(session, asking.professional_id, asking.establishment_id, moment)
     if reason is None and is_suspended(session, asking.professional_id):
@@ -200,14 +163,6 @@ def _require_able(session: Session, asking: Asking, moment: datetime) -> None:
     if reason is not None:
         refusal = _refused(asking, reason)
         raise Forbidden("The professional may not declare an emergency here.", code=reason, audit=refusal)
-
-
-def is_suspended(session: Session, professional_id: UUID) -> bool:
-    """Whether the professional may declare no emergencies until a privacy officer lifts it."""
-    query = select(EmergencySuspension.id).where(
-        EmergencySuspension.professional_id == professional_id, EmergencySuspension.lifted_at.is_(None)
-    )
-    return session.scalar(query) is not None
 
 
 def _take_turns(session: Session, professional_id: UUID) -> None:
@@ -267,33 +222,26 @@ def _permit(session: Session, case: EmergencyAccess, declared: Declared, ends_at
         purposes=frozenset({PURPOSE}),
         ends_at=ends_at,
     )
-    evidence = Declaration(
-        decides_for=case.person_id,
-        emergency_id=case.id,
-        establishment_id=case.establishment_id,
-        professional_id=case.professional_id,
-        reason=declared.reason,
-        acr=declared.acr,
-        auth_time=declared.auth_time,
-        text=declared.wording,
-        session_id=declared.session_id,
-    )
+    facts: dict[str, Detail] = {
+        "reason": declared.reason,
+        "acr": declared.acr,
+        "auth_time": declared.auth_time.astimezone(UTC).isoformat(),
+        "session_id": str(declared.session_id) if declared.session_id else None,
+    }
+    evidence = _evidence(case, declared.wording, facts)
     return grant_consent(session, propose_consent(session, terms, evidence.as_record()), evidence).id
 
 
-def _ending(case: EmergencyAccess, because: str) -> CounterEvidence:
+def _evidence(case: EmergencyAccess, text: str, facts: Mapping[str, Detail] = MappingProxyType({})) -> CounterEvidence:
+    """What an act of an emergency leaves in place of the person's own (Ley 30024: they could not authorise)."""
     return CounterEvidence(
         decides_for=case.person_id,
         channel=CHANNEL,
-        text=because,
+        text=text,
         establishment_id=case.establishment_id,
         professional_id=case.professional_id,
-        facts={"emergency": str(case.id)},
+        facts={"emergency": str(case.id), **facts},
     )
-
-
-def _permission_stands(session: Session, case: EmergencyAccess) -> bool:
-    return case.consent_id is not None and get_consent(session, case.consent_id).in_force(now())
 
 
 def _refused(asking: Asking, reason: str) -> Event:

@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from consent_broker.consents.vocabulary import BREAK_THE_GLASS
 
+CHANNEL = "emergency"
+"""Of the evidence an emergency leaves."""
+
 PURPOSE = BREAK_THE_GLASS
 """HL7 v3 ActReason: break the glass."""
 

@@ -12,9 +12,10 @@ from werkzeug.test import TestResponse
 
 from consent_broker.consents.directives import Kind, Terms
 from consent_broker.consents.service import record_objection, revoke_consent
+from consent_broker.emergency.cases import get_case
 from consent_broker.emergency.models import EmergencyAccess
 from consent_broker.emergency.notices import OFFICER, PERSON
-from consent_broker.emergency.service import Declared, declare_emergency, end_emergency, get_case
+from consent_broker.emergency.service import Declared, declare_emergency, end_emergency
 from consent_broker.oauth.clients import EMERGENCY
 from registry.audit.models import AuditEvent
 from registry.database import now

@@ -13,7 +13,8 @@ from werkzeug.wrappers import Request, Response
 
 from consent_broker.consents.directives import Kind
 from consent_broker.consents.service import Terms, record_objection, revoke_consent
-from consent_broker.emergency.service import Declared, declare_emergency, get_case
+from consent_broker.emergency.cases import get_case
+from consent_broker.emergency.service import Declared, declare_emergency
 from consent_broker.oauth.clients import EMERGENCY
 from consent_broker.oauth.models import AccessToken
 from registry.audit.models import AuditEvent

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from portal.accesses import csv_row, to_csv
 from portal.charts import SIZES, bar_chart
 from portal.dates import age, long_day, long_moment, number, parse_day
-from portal.texts import CATEGORIES, ERRORS, error_text
+from portal.error_texts import ERRORS, error_text
+from portal.texts import CATEGORIES
 from portal.views import Access, ConsentQuestion, Figure, FigureRow
 from portal.wording import PROMISE, consent_text
 
