@@ -4,10 +4,11 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from matching.compare import Comparison, compare
 from matching.model import Model, Thresholds
 from matching.normalise import Normalised
 from matching.records import DocumentType
-from matching.score import Score, score, weigh
+from matching.score import Score, explain, weigh_compared
 
 K = TypeVar("K", bound=Hashable)
 Kind = Literal["link", "review", "new"]
@@ -47,7 +48,8 @@ class Standing(Generic[K]):
     key: K
     bits: float
     consistency: float
-    closest: Member
+    closest: Comparison
+    """With the member most alike."""
     same_establishment: bool
 
 
@@ -67,7 +69,7 @@ def resolve(
     `no-candidate`, `weak-evidence` (new).
     """
     arrival = Member(record, verified, establishment)
-    return decide(model, arrival, rank(model, arrival, candidates))
+    return decide(model, rank(model, arrival, candidates))
 
 
 def rank(model: Model, arrival: Member, candidates: Mapping[K, Sequence[Member]]) -> list[Standing[K]]:
@@ -78,12 +80,12 @@ def rank(model: Model, arrival: Member, candidates: Mapping[K, Sequence[Member]]
     )
 
 
-def decide(model: Model, arrival: Member, standings: Sequence[Standing[K]]) -> Resolution[K]:
+def decide(model: Model, standings: Sequence[Standing[K]]) -> Resolution[K]:
     """What `resolve` decides, from what `rank` found."""
     if not standings:
         return Resolution("new", None, None, "no-candidate")
     best, *others = standings
-    evidence = score(model, arrival.normalised, best.closest.normalised)
+    evidence = explain(model, best.closest)
     if best.bits < model.thresholds.review:
         return Resolution("new", None, evidence, "weak-evidence", (), best.consistency)
     rivals = tuple(standing.key for standing in others if standing.bits >= model.thresholds.review)
@@ -131,14 +133,15 @@ def _allowed(arrival: Member, members: Sequence[Member]) -> bool:
 
 
 def _standing(model: Model, arrival: Member, key: K, members: Sequence[Member]) -> Standing[K]:
-    weights = [weigh(model, arrival.normalised, member.normalised) for member in members]
+    compared = [compare(arrival.normalised, member.normalised) for member in members]
+    weights = [weigh_compared(model, one) for one in compared]
     most = max(weights)
-    closest = [member for member, weight in zip(members, weights, strict=True) if weight == most]
+    closest = [(member, one) for member, one, weight in zip(members, compared, weights, strict=True) if weight == most]
     return Standing(
         key=key,
         bits=most,
         consistency=consistency(sorted(weights)),
-        closest=closest[0] if len(closest) == 1 else min(closest, key=repr),
+        closest=min(closest, key=lambda pair: repr(pair[0]))[1] if len(closest) > 1 else closest[0][1],
         same_establishment=any(arrival.establishment and arrival.establishment == m.establishment for m in members),
     )
 

@@ -43,9 +43,14 @@ class Comparison(NamedTuple):
 
 def compare(a: Normalised, b: Normalised) -> Comparison:
     """Compare two records field by field; symmetric."""
-    outcomes = [outcome for aspect in ASPECTS for outcome in aspect.outcomes(a, b)]
-    levels = tuple([level for level, _ in outcomes])
-    return Comparison(levels, outcomes[PATERNAL][1], outcomes[MATERNAL][1], outcomes[GIVEN][1])
+    (paternal, paternal_name), (maternal, maternal_name), (order, _) = compare_surnames(a, b)
+    given, given_names = compare_given(a, b)
+    levels = (
+        compare_documents(a, b), paternal, maternal, order, given, compare_sex(a, b), compare_birth(a, b),
+        compare_place(a, b), compare_address(a, b), compare_phone(a, b), compare_mother(a, b),
+        compare_birth_order(a, b),
+    )  # fmt: skip
+    return Comparison(levels, paternal_name, maternal_name, given_names)
 
 
 def compare_documents(a: Normalised, b: Normalised) -> str:
@@ -82,6 +87,8 @@ def one_slip(one: str, other: str) -> bool:
     """One character typed wrong, dropped, doubled, or two neighbours exchanged; leading zeros may be lost with it."""
     if abs(len(one) - len(other)) <= 1 and DamerauLevenshtein.distance(one, other, score_cutoff=1) <= 1:
         return True
+    if not (one.startswith("0") or other.startswith("0")):
+        return False
     short, long = sorted((one.lstrip("0"), other.lstrip("0")), key=len)
     return len(short) + 1 == len(long) and DamerauLevenshtein.distance(short, long, score_cutoff=1) <= 1
 

@@ -1,8 +1,8 @@
 """Comparison of names: two surnames in their order, given names word by word."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from rapidfuzz.distance import DamerauLevenshtein
 
@@ -144,6 +144,19 @@ def compare_given(a: Normalised, b: Normalised) -> Outcome:
         return MISSING, NOTHING
     if one == other:
         return SAME, one
+    return _compare_words(Words(one, a.given_codes), Words(other, b.given_codes))
+
+
+class Words(NamedTuple):
+    """Given names and their codes."""
+
+    given: Agreed
+    codes: Agreed
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _compare_words(a: Words, b: Words) -> Outcome:
+    one, other = a.given, b.given
     if len(one) == len(other) and set(one) == set(other):
         return "reordered", min(one, other)
     if len(one) != len(other) and near_words("".join(one), "".join(other)):
@@ -152,18 +165,18 @@ def compare_given(a: Normalised, b: Normalised) -> Outcome:
     return _aligned(a, b) if len(a.given) <= len(b.given) else _aligned(b, a)
 
 
-def _untied(record: Normalised, others: Agreed) -> Normalised:
-    """The record with a word that runs on from one of the other's words (EMERSONDIEGO, EMERSON) parted there."""
+def _untied(words: Words, others: Agreed) -> Words:
+    """The words, one that runs on from one of the other's words (EMERSONDIEGO, EMERSON) parted there."""
     parted: list[str] = []
-    for word in record.given:
+    for word in words.given:
         head = next((other for other in others if _run_on(other, word)), "")
         parted += [head, word[len(head) :]] if head else [word]
-    if len(parted) == len(record.given):
-        return record
-    return replace(record, given=tuple(parted), given_codes=tuple(map(phonetic_given, parted)))
+    if len(parted) == len(words.given):
+        return words
+    return Words(tuple(parted), tuple(map(phonetic_given, parted)))
 
 
-def _aligned(a: Normalised, b: Normalised) -> Outcome:
+def _aligned(a: Words, b: Words) -> Outcome:
     """Words of the shorter name against those of the longer, best pairs first."""
     pairs = _best_pairs(a, b)
     if not pairs:
@@ -180,12 +193,12 @@ def _aligned(a: Normalised, b: Normalised) -> Outcome:
     return (TYPO if TYPO in levels else "variant"), agreed
 
 
-def _best_pairs(a: Normalised, b: Normalised) -> list[tuple[str, str]]:
+def _best_pairs(a: Words, b: Words) -> list[tuple[str, str]]:
     """Words paired one to one, surest first: the level, and the commoner spelling."""
     found = sorted(
         (WORD_LEVELS.index(level), min(one, other), max(one, other), i, j)
-        for i, (one, code) in enumerate(zip(a.given, a.given_codes, strict=True))
-        for j, (other, other_code) in enumerate(zip(b.given, b.given_codes, strict=True))
+        for i, (one, code) in enumerate(zip(*a, strict=True))
+        for j, (other, other_code) in enumerate(zip(*b, strict=True))
         if (level := given_word_level(one, code, other, other_code)) != DIFFERENT
     )
     left: set[int] = set()

@@ -1,8 +1,10 @@
 """A record as received becomes a record as compared: one spelling for each thing, placeholders as missing."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
+from operator import attrgetter
+from typing import Any
 
 from matching.documents import normalise_document, normalise_documents
 from matching.names import parse_names
@@ -69,6 +71,10 @@ class Normalised:
     mother_document: Document | None = None
     birth_order: int | None = None
 
+    def __reduce__(self) -> tuple[type["Normalised"], tuple[Any, ...]]:
+        """How it is sent to another process, as `Document` is."""
+        return Normalised, _facts(self)
+
     def demographics(self) -> Demographics:
         """The same facts as a record again; normalising it gives this value back."""
         return Demographics(
@@ -85,6 +91,9 @@ class Normalised:
             mother_document=self.mother_document,
             multiple_birth_order=self.birth_order,
         )
+
+
+_facts = attrgetter(*(field.name for field in fields(Normalised)))
 
 
 def normalise(record: Demographics) -> Normalised:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 Sex = Literal["M", "F"]
 
@@ -27,6 +27,10 @@ class Document:
     type: DocumentType
     number: str
     country: str = "PER"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it is sent to another process: what a dataclass does by itself takes several times as long."""
+        return Document, (self.type, self.number, self.country)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,11 @@ class Score:
 
 def score(model: Model, a: Normalised, b: Normalised) -> Score:
     """Score a pair of records, with its explanation; the order of the two does not matter."""
-    comparison = compare(a, b)
+    return explain(model, compare(a, b))
+
+
+def explain(model: Model, comparison: Comparison) -> Score:
+    """The score of a pair that was compared."""
     names = name_bits(model, comparison)
     sums = _class_bits(model, comparison.levels, names)
     weight = _weight(sums)
@@ -59,7 +63,11 @@ def score(model: Model, a: Normalised, b: Normalised) -> Score:
 
 def weigh(model: Model, a: Normalised, b: Normalised) -> float:
     """The weight of `score` alone, for the many pairs nobody asks to have explained."""
-    comparison = compare(a, b)
+    return weigh_compared(model, compare(a, b))
+
+
+def weigh_compared(model: Model, comparison: Comparison) -> float:
+    """`weigh` of a pair that was compared."""
     return _weight(_class_bits(model, comparison.levels, name_bits(model, comparison)))
 
 
@@ -70,9 +78,11 @@ def probability(weight_bits: float) -> float:
 
 def name_bits(model: Model, comparison: Comparison) -> dict[int, float]:
     """log2 of how often each agreed name occurs, by index of the field."""
-    agreed = ((PATERNAL, comparison.paternal), (MATERNAL, comparison.maternal), (GIVEN, comparison.given))
-    bits = {index: agreed_bits(model, index, comparison.levels[index], names) for index, names in agreed if names}
-    return {index: value for index, value in bits.items() if value}
+    bits = {}
+    for index, names in (PATERNAL, comparison.paternal), (MATERNAL, comparison.maternal), (GIVEN, comparison.given):
+        if names and (value := agreed_bits(model, index, comparison.levels[index], names)):
+            bits[index] = value
+    return bits
 
 
 def agreed_bits(model: Model, index: int, level: str, names: Agreed) -> float:

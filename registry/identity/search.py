@@ -15,7 +15,7 @@ from matching.compare_names import compare_surnames
 from matching.levels import DIFFERENT, MISSING
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics
-from matching.score import Score, score
+from matching.score import Score, explain
 from registry.errors import Unprocessable
 from registry.identity.candidates import LoadedPerson, find_persons, load_persons
 from registry.identity.contents import local_domain
@@ -106,13 +106,13 @@ def find_candidates(session: Session, sealer: Sealer, readings: Iterable[Demogra
 def _grade(engine: Engine, wanted: Normalised, persons: dict[UUID, LoadedPerson]) -> list[Match]:
     arrival = Member(wanted)
     standings = rank(engine.model, arrival, {key: [one.member() for one in p.members] for key, p in persons.items()})
-    decision = decide(engine.model, arrival, standings)
+    decision = decide(engine.model, standings)
     certain = decision.key if decision.kind == "link" else None
     found = []
     for standing in standings:
         person = persons[standing.key]
         if _worth_showing(engine, wanted, person, standing.bits):
-            best = score(engine.model, wanted, standing.closest.normalised)
+            best = explain(engine.model, standing.closest)
             grade = _grade_of(engine, best, is_certain=standing.key == certain)
             found.append(Match(person, best.probability, grade))
     return sorted(found, key=lambda one: (GRADES.index(one.grade), -one.score, one.person.person_id))

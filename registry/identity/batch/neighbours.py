@@ -71,18 +71,23 @@ class Memory:
 
 @dataclass(slots=True)
 class Neighbours:
-    """Persons and their members around a chunk, growing as its records are placed."""
+    """Persons and their members around a chunk, growing as its records are placed.
+
+    `repeated` are the tokens that several records of the chunk have: what the others find is in `blocks` already.
+    """
 
     blocks: dict[bytes, list[UUID]]
+    repeated: frozenset[bytes]
     persons: dict[UUID, list[Member]] = field(default_factory=lambda: defaultdict(list))
     person_of: dict[UUID, UUID] = field(default_factory=dict)
     revisions: dict[UUID, int] = field(default_factory=dict)
 
     def near(self, tokens: Iterable[bytes]) -> list[UUID]:
         """The records that share enough of these tokens, by the same cuts as the online search."""
-        shared: Counter[UUID] = Counter()
+        shared: dict[UUID, int] = {}
         for token in tokens:
-            shared.update(dict.fromkeys(self.blocks.get(token, ())[:BLOCK_LIMIT], worth(token)))
+            for record in self.blocks.get(token, ())[:BLOCK_LIMIT]:
+                shared[record] = shared.get(record, 0) + worth(token)
         found = [record for record, count in shared.items() if count >= ENOUGH]
         if len(found) > CANDIDATE_LIMIT:
             found = sorted(found, key=lambda one: (-shared[one], one))[:CANDIDATE_LIMIT]
@@ -90,26 +95,28 @@ class Neighbours:
 
     def around(self, tokens: Collection[bytes]) -> dict[UUID, Sequence[Member]]:
         """The persons that one record's tokens find."""
-        OVERSIZED_BLOCKS.inc(sum(len(self.blocks.get(token, ())) >= BLOCK_LIMIT for token in tokens))
-        found = {self.person_of[record] for record in self.near(tokens) if record in self.person_of}
+        known = [token for token in tokens if token in self.blocks]
+        OVERSIZED_BLOCKS.inc(sum(len(self.blocks[token]) >= BLOCK_LIMIT for token in known))
+        found = {self.person_of[record] for record in self.near(known) if record in self.person_of}
         return {person: self.persons[person] for person in sorted(found)}
 
-    def add(self, one: Prepared, person_id: UUID) -> None:
+    def add(self, one: Prepared, member: Member, person_id: UUID) -> None:
         """A record of the chunk was placed: those after it find it."""
-        for token in one.tokens:
+        for token in self.repeated.intersection(one.tokens):
             self.blocks.setdefault(token, []).append(one.record_id)
         self.person_of[one.record_id] = person_id
-        self.persons[person_id].append(one.member())
+        self.persons[person_id].append(member)
 
 
 def find_neighbours(session: Session, sealer: Sealer, memory: Memory, chunk: Sequence[Prepared]) -> Neighbours:
     """Search for all of a chunk at once and open whom it finds; raises Unavailable where the index has other rules."""
     if scheme_in_force(session) != key_scheme():
         raise OtherScheme
-    tokens = {token for one in chunk for token in one.tokens}
+    tokens = Counter(token for one in chunk for token in one.tokens)
     wanted = {"tokens": b"".join(tokens), "width": TOKEN_BYTES, "count": len(tokens), "block_limit": BLOCK_LIMIT}
     rows = session.execute(BLOCKS, wanted).all()
-    found = Neighbours({bytes(row.token): list(row.records) for row in rows})
+    repeated = frozenset(token for token, times in tokens.items() if times > 1)
+    found = Neighbours({bytes(row.token): list(row.records) for row in rows}, repeated)
     records = {record for one in chunk for record in found.near(one.tokens)}
     if records:
         _load(session, sealer, memory, found, records)

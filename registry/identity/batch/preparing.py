@@ -1,34 +1,75 @@
-"""What can be done for a record before anybody is waited for: facts normalised, tokens blinded, content sealed."""
+"""What can be done for a record before anybody is waited for: facts normalised, tokens blinded, content sealed, and the
+rows written that do not depend on whose record it turns out to be.
+"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 from matching.blocking import blocking_keys
 from matching.cluster import Member
+from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
+from matching.records import DocumentType
 from registry.database import new_id
 from registry.identity.arrivals import Registration
-from registry.identity.contents import local_domain, seal_context, to_bytes
+from registry.identity.batch import copying as as_
+from registry.identity.contents import from_bytes, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys
-from registry.sealing import SealedAnew
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A registration with all that becomes of it if nobody knows its local number yet."""
+class Written(NamedTuple):
+    """A new record's own rows, in binary COPY format; `record` and `version` lack the moment, which comes last."""
 
-    registration: Registration
+    record: bytes
+    key: bytes
+    version: bytes
+    tokens: bytes
+
+
+class Prepared(NamedTuple):
+    """A registration with all that becomes of it if nobody knows its local number yet.
+
+    What it says is kept as it will be sealed, since it is seldom asked for again; `due` is whether the identity
+    registry has it to check, `sender` who sent it as fields of an audit row. Cheap to send to another process.
+    """
+
+    establishment_id: UUID
+    client_id: str
+    token_id: str | None
+    active: bool
+    said_at: datetime | None
+    plaintext: bytes
     record_id: UUID
     local_token: bytes
-    said: str
     normalised: Normalised
     tokens: tuple[bytes, ...]
-    sealed: SealedAnew
+    due: bool
+    sender: bytes
+    written: Written
+
+    @property
+    def registration(self) -> Registration:
+        """The registration again."""
+        return Registration(
+            establishment_id=self.establishment_id,
+            client_id=self.client_id,
+            token_id=self.token_id,
+            content=from_bytes(self.plaintext),
+            active=self.active,
+            said_at=self.said_at,
+        )
+
+    @property
+    def said(self) -> str:
+        """What the content's token is made of."""
+        return _said(self.plaintext, active=self.active)
 
     def member(self) -> Member:
         """The record as the engine judges it."""
-        return Member(self.normalised, establishment=str(self.registration.establishment_id))
+        return Member(self.normalised, establishment=_name(self.establishment_id))
 
 
 def prepare(engine: Engine, registrations: Iterable[Registration]) -> list[Prepared]:
@@ -36,15 +77,49 @@ def prepare(engine: Engine, registrations: Iterable[Registration]) -> list[Prepa
     return [_prepare(engine, one) for one in registrations]
 
 
-def _prepare(engine: Engine, registration: Registration) -> Prepared:
-    content, record_id, sealer = registration.content, new_id(), engine.sealer
+def _prepare(engine: Engine, said: Registration) -> Prepared:
+    content, record_id, sealer = said.content, new_id(), engine.sealer
     normalised, plaintext = normalise(content.demographics), to_bytes(content)
+    tokens = tuple(blind_keys(sealer, blocking_keys(normalised)))
+    local_token = sealer.blind(local_domain(said.establishment_id), content.local_number)
     return Prepared(
-        registration=registration,
+        establishment_id=said.establishment_id,
+        client_id=said.client_id,
+        token_id=said.token_id,
+        active=said.active,
+        said_at=said.said_at,
+        plaintext=plaintext,
         record_id=record_id,
-        local_token=sealer.blind(local_domain(registration.establishment_id), content.local_number),
-        said=f"{registration.active}:{plaintext.decode()}",
+        local_token=local_token,
         normalised=normalised,
-        tokens=tuple(blind_keys(sealer, blocking_keys(normalised))),
-        sealed=sealer.seal_anew(record_id, plaintext, seal_context(1)),
+        tokens=tokens,
+        due=any(document.type is DocumentType.DNI for document in normalised.documents),
+        sender=as_.uuid(said.establishment_id) + as_.text(said.client_id) + as_.text(said.token_id),
+        written=_write(engine, said, record_id, local_token, plaintext, tokens),
     )
+
+
+def _write(
+    engine: Engine, said: Registration, record_id: UUID, local_token: bytes, plaintext: bytes, tokens: tuple[bytes, ...]
+) -> Written:
+    sealed = engine.sealer.seal_anew(record_id, plaintext, seal_context(1))
+    content_token = engine.sealer.blind(f"content:{record_id}", _said(plaintext, active=said.active))
+    key, first, scheme, active = as_.uuid(record_id), as_.integer(1), as_.integer(key_scheme()), as_.truth(said.active)
+    record = as_.row(
+        14, key, as_.uuid(said.establishment_id), as_.octets(local_token), first, as_.octets(content_token), scheme,
+        active, _FALSE, as_.truth(said.content.deceased is not None), _FALSE, as_.moment(said.said_at),
+    )  # fmt: skip
+    return Written(
+        record=record,
+        key=as_.row(3, key, as_.text(sealed.master_key_id), as_.octets(sealed.wrapped)),
+        version=as_.row(6, key, first, as_.octets(sealed.sealed), active, as_.text(said.client_id)),
+        tokens=b"".join([as_.row(3, as_.octets(token), key, scheme) for token in tokens]),
+    )
+
+
+def _said(plaintext: bytes, *, active: bool) -> str:
+    return f"{active}:{plaintext.decode()}"
+
+
+_FALSE = as_.truth(False)
+_name = lru_cache(maxsize=1024)(str)

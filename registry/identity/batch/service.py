@@ -17,7 +17,7 @@ from registry.identity.candidates import SWITCHING, lock_persons
 from registry.identity.engine import Engine
 from registry.identity.models import Membership, SourceRecord
 from registry.identity.placement import place
-from registry.identity.registration import RECEIVED, Outcome, register_source_record
+from registry.identity.registration import Outcome, register_source_record
 from registry.telemetry import REGISTRATIONS
 
 ALONE = text("SELECT pg_advisory_xact_lock(:key)")
@@ -60,7 +60,7 @@ def register_prepared(
         run.clear()
 
     for at, one in enumerate(chunk):
-        key = (one.registration.establishment_id, one.local_token)
+        key = (one.establishment_id, one.local_token)
         if key not in kept and key not in seen:
             run[at] = one
             seen.add(key)
@@ -74,7 +74,7 @@ def register_prepared(
             flush()
             outcomes[at] = _register_known(session, engine, one)
             continue
-        accounts.account(one, RECEIVED, quick.source_record_id, quick.person_id, quick.decision, quick.version)
+        accounts.account(one, quick.source_record_id, quick.person_id, quick.decision, quick.version)
         REGISTRATIONS.labels(quick.decision).inc()
         outcomes[at] = quick
     flush()
@@ -96,7 +96,7 @@ def _find_kept(session: Session, chunk: Sequence[Prepared]) -> dict[Key, Kept]:
             Membership.person_id,
         )
         .join(Membership, Membership.source_record_id == SourceRecord.id)
-        .where(SourceRecord.establishment_id.in_({one.registration.establishment_id for one in chunk}))
+        .where(SourceRecord.establishment_id.in_({one.establishment_id for one in chunk}))
         .where(SourceRecord.local_token.in_([one.local_token for one in chunk]))
     )
     return {
@@ -116,7 +116,7 @@ def _leaves_as_it_is(engine: Engine, one: Prepared, kept: Kept) -> Outcome | Non
         return None
     if engine.sealer.blind(f"content:{kept.outcome.source_record_id}", one.said) == kept.content_token:
         return kept.outcome
-    said_at = one.registration.said_at
+    said_at = one.said_at
     return replace(kept.outcome, decision=STALE) if said_at is not None and said_at < kept.said_at else None
 
 
@@ -141,10 +141,11 @@ def _register_new(session: Session, engine: Engine, memory: Memory, run: Sequenc
         near = find_neighbours(session, engine.sealer, memory, run)
     moment = now()
     rows, outcomes = Rows(engine, moment), []
-    for one in run:
-        placement = place(engine.model, one.member(), near.around(one.tokens))
+    for one in rows.write_own(session, run):
+        member = one.member()
+        placement = place(engine.model, member, near.around(one.tokens))
         person_id = placement.person_id or new_id()
-        near.add(one, person_id)
+        near.add(one, member, person_id)
         rows.add(Placed(one, placement, person_id, is_new=placement.person_id is None))
         outcomes.append(Outcome(one.record_id, person_id, 1, moment, placement.decision, created=True))
         memory.put(one.record_id, 1, one.normalised)

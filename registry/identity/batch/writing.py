@@ -1,19 +1,17 @@
 """A placed chunk as rows, written by COPY: the same rows that registering one by one writes."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
 from uuid import UUID
 
-import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from matching.key_scheme import key_scheme
-from matching.records import DocumentType
 from registry.database import new_id
+from registry.identity.batch import copying as as_
 from registry.identity.batch.preparing import Prepared
 from registry.identity.engine import Engine
 from registry.identity.events import EventKind
@@ -23,44 +21,40 @@ from registry.identity.placement import Placement
 from registry.identity.registration import LINKED, RECEIVED
 from registry.telemetry import current_request_id
 
-UUIDS, BYTES, TEXT, INT, BOOL, MOMENT, JSON = "uuid", "bytea", "text", "int4", "bool", "timestamptz", "jsonb"
-TABLES: Mapping[str, Mapping[str, str]] = {
-    "persons": {"id": UUIDS, "status": TEXT, "revision": INT, "created_at": MOMENT},
-    "source_records": {
-        "id": UUIDS, "establishment_id": UUIDS, "local_token": BYTES, "version": INT, "content_token": BYTES,
-        "scheme": INT, "active": BOOL, "verified": BOOL, "deceased_reported": BOOL, "deceased_confirmed": BOOL,
-        "next_check_at": MOMENT, "created_at": MOMENT, "received_at": MOMENT, "said_at": MOMENT,
-    },
-    "data_keys": {"owner_id": UUIDS, "master_key_id": TEXT, "wrapped": BYTES},
-    "source_record_versions": {
-        "source_record_id": UUIDS, "version": INT, "sealed": BYTES, "active": BOOL, "client_id": TEXT,
-        "received_at": MOMENT,
-    },
-    "memberships": {"source_record_id": UUIDS, "person_id": UUIDS, "since": MOMENT},
-    "membership_events": {
-        "kind": TEXT, "person_id": UUIDS, "source_record_id": UUIDS, "at": MOMENT, "actor": TEXT, "reason": TEXT,
-        "model_hash": TEXT, "weight": "float8", "contributions": JSON,
-    },
-    "blocking_tokens": {"token": BYTES, "source_record_id": UUIDS, "scheme": INT},
-    "possible_matches": {
-        "id": UUIDS, "source_record_id": UUIDS, "version": INT, "rivals": "uuid[]", "reason": TEXT, "weight": "float8",
-        "contributions": JSON, "model_hash": TEXT, "status": TEXT, "created_at": MOMENT, "revision": INT,
-        "undecided": INT,
-    },
-    "audit_events": {
-        "id": UUIDS, "recorded_at": MOMENT, "request_id": TEXT, "action": TEXT, "outcome": TEXT, "person_id": UUIDS,
-        "source_record_id": UUIDS, "establishment_id": UUIDS, "client_id": TEXT, "token_id": TEXT, "detail": JSON,
-    },
-    "outbox": {
-        "id": UUIDS, "topic": TEXT, "key": TEXT, "payload": JSON, "attempts": INT, "available_at": MOMENT,
-    },
+OWN: Mapping[str, Sequence[str]] = {
+    "source_records": (
+        "id", "establishment_id", "local_token", "version", "content_token", "scheme", "active", "verified",
+        "deceased_reported", "deceased_confirmed", "said_at", "next_check_at", "created_at", "received_at",
+    ),
+    "data_keys": ("owner_id", "master_key_id", "wrapped"),
+    "source_record_versions": ("source_record_id", "version", "sealed", "active", "client_id", "received_at"),
+    "blocking_tokens": ("token", "source_record_id", "scheme"),
 }  # fmt: skip
-"""The columns written, in the order in which rows may refer to each other."""
+"""The columns written of what a record says, whosever it is, in the order in which rows may refer to each other."""
+PLACED: Mapping[str, Sequence[str]] = {
+    "persons": ("id", "status", "revision", "created_at"),
+    "memberships": ("source_record_id", "person_id", "since"),
+    "membership_events": (
+        "kind", "person_id", "source_record_id", "at", "actor", "reason", "model_hash", "weight", "contributions",
+    ),
+    "possible_matches": (
+        "id", "source_record_id", "version", "rivals", "reason", "weight", "contributions", "model_hash", "status",
+        "created_at", "revision", "undecided",
+    ),
+    "audit_events": (
+        "id", "recorded_at", "request_id", "action", "outcome", "person_id", "source_record_id", "establishment_id",
+        "client_id", "token_id", "detail",
+    ),
+    "outbox": ("id", "topic", "key", "payload", "attempts", "available_at"),
+}  # fmt: skip
+"""The columns written of where it belongs."""
+TABLES: Mapping[str, Sequence[str]] = {**OWN, **PLACED}
 
 REVISE = text("""
 UPDATE persons SET revision = revision + joined.times
 FROM unnest(CAST(:persons AS uuid[]), CAST(:times AS int[])) AS joined (id, times) WHERE persons.id = joined.id
 """)
+TOKENS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,95 +71,87 @@ class Rows:
     """What is to be written, by table."""
 
     def __init__(self, engine: Engine, moment: datetime) -> None:
-        self.tables: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self.tables: dict[str, list[bytes]] = defaultdict(list)
         self.joined: Counter[UUID] = Counter()
-        self._engine, self._moment = engine, moment
-        self._request_id = current_request_id()
+        self._moment = at = as_.moment(moment)
+        request = as_.text(current_request_id())
+        self._done = {act: at + request + as_.text(act) + as_.text("success") for act in (RECEIVED, LINKED)}
+        self._model = as_.text(engine.model.hash)
+
+    def write_own(self, session: Session, run: Sequence[Prepared]) -> Iterator[Prepared]:
+        """COPY what the records say, handing each on as its tokens are on their way: the database is busy meanwhile."""
+        cursor, at = as_.cursor_of(session), self._moment
+        records = [one.written.record + (at if one.due else as_.NULL) + at + at for one in run]
+        _copy(cursor, "source_records", records)
+        _copy(cursor, "data_keys", [one.written.key for one in run])
+        _copy(cursor, "source_record_versions", [one.written.version + at for one in run])
+        with as_.copying(cursor, "blocking_tokens", OWN["blocking_tokens"]) as write:
+            for start in range(0, len(run), TOKENS_AT_ONCE):
+                some = run[start : start + TOKENS_AT_ONCE]
+                write(b"".join([one.written.tokens for one in some]))
+                yield from some
 
     def add(self, placed: Placed) -> None:
-        """All rows of one new record."""
-        one, person_id, moment = placed.one, placed.person_id, self._moment
+        """All rows of where one new record belongs."""
+        one, person_id, decision = placed.one, placed.person_id, placed.placement.decision
+        record, person = as_.uuid(one.record_id), as_.uuid(person_id)
         if placed.is_new:
-            self.tables["persons"].append((person_id, "active", 1, moment))
+            self.tables["persons"].append(as_.row(4, person, _ACTIVE, _ONE, self._moment))
         else:
             self.joined[person_id] += 1
-        self._add_record(one)
-        self.tables["memberships"].append((one.record_id, person_id, moment))
-        self._add_decision(placed)
-        payload = {"person_id": str(person_id), "source_record_id": str(one.record_id)}
-        topics = [RECEIVED, *([LINKED] if placed.placement.decision == "link" else [])]
-        for topic in topics:
-            self.tables["outbox"].append((new_id(), topic, f"{one.record_id}:1", payload, 0, moment))
+        self.tables["memberships"].append(as_.row(3, record, person, self._moment))
+        self._add_decision(placed, record, person)
+        key = as_.text(f"{one.record_id}:1")
+        payload = as_.json_text(f'{{"person_id": "{person_id}", "source_record_id": "{one.record_id}"}}'.encode())
+        for topic in (_RECEIVED, _LINKED) if decision == "link" else (_RECEIVED,):
+            self.tables["outbox"].append(as_.row(6, _new_key(), topic, key, payload, _ZERO, self._moment))
         for action in (RECEIVED, LINKED):
-            self.account(one, action, one.record_id, person_id, placed.placement.decision, 1)
+            self._account(one, action, person + record, decision, 1)
 
-    def account(
-        self, one: Prepared, action: str, record_id: UUID, person_id: UUID, decision: str, version: int
-    ) -> None:  # fmt: skip
-        """The audit row of what was done."""
-        said = one.registration
-        detail = {"decision": decision, "version": version}
-        self.tables["audit_events"].append(
-            (
-                new_id(), self._moment, self._request_id, action, "success", person_id, record_id,
-                said.establishment_id, said.client_id, said.token_id, detail,
-            )
-        )  # fmt: skip
+    def account(self, one: Prepared, record_id: UUID, person_id: UUID, decision: str, version: int) -> None:
+        """The audit row of a record that was received and left as it was."""
+        self._account(one, RECEIVED, as_.uuid(person_id) + as_.uuid(record_id), decision, version)
 
-    def _add_record(self, one: Prepared) -> None:
-        said, moment = one.registration, self._moment
-        token = self._engine.sealer.blind(f"content:{one.record_id}", one.said)
-        due = any(document.type is DocumentType.DNI for document in one.normalised.documents)
-        self.tables["source_records"].append(
-            (
-                one.record_id, said.establishment_id, one.local_token, 1, token, key_scheme(), said.active, False,
-                said.content.deceased is not None, False, moment if due else None, moment, moment, said.said_at,
-            )
-        )  # fmt: skip
-        self.tables["data_keys"].append((one.record_id, one.sealed.master_key_id, one.sealed.wrapped))
-        version = (one.record_id, 1, one.sealed.sealed, said.active, said.client_id, moment)
-        self.tables["source_record_versions"].append(version)
-        scheme = key_scheme()
-        self.tables["blocking_tokens"].extend([(token, one.record_id, scheme) for token in one.tokens])
+    def _account(self, one: Prepared, action: str, about: bytes, decision: str, version: int) -> None:
+        detail = _detail(decision, version)
+        self.tables["audit_events"].append(as_.row(11, _new_key(), self._done[action], about, one.sender, detail))
 
-    def _add_decision(self, placed: Placed) -> None:
-        found, record_id, moment = placed.placement.resolution, placed.one.record_id, self._moment
-        linked = found.score if placed.placement.decision == "link" else None
-        self.tables["membership_events"].append(
-            (
-                EventKind.LINKED.value, placed.person_id, record_id, moment, ENGINE, found.reason,
-                self._engine.model.hash, linked.weight_bits if linked else None,
-                contributions_of(linked) if linked else None,
-            )
-        )  # fmt: skip
-        if placed.placement.decision == "review" and found.score is not None:
-            self.tables["possible_matches"].append(
-                (
-                    new_id(), record_id, 1, sorted(placed.placement.rivals), found.reason, found.score.weight_bits,
-                    contributions_of(found.score), self._engine.model.hash, OPEN, moment, 1, 0,
-                )
-            )  # fmt: skip
+    def _add_decision(self, placed: Placed, record: bytes, person: bytes) -> None:
+        found, decision = placed.placement.resolution, placed.placement.decision
+        reason, explained = as_.text(found.reason), as_.NULL + as_.NULL
+        if found.score is not None and decision in {"link", "review"}:
+            explained = as_.real(found.score.weight_bits) + as_.document(contributions_of(found.score))
+        event = (self._moment, _ENGINE, reason, self._model, explained if decision == "link" else as_.NULL + as_.NULL)
+        self.tables["membership_events"].append(as_.row(9, _KIND, person, record, *event))
+        if decision == "review" and found.score is not None:
+            case = (as_.uuids(sorted(placed.placement.rivals)), reason, explained, self._model, _OPEN, self._moment)
+            self.tables["possible_matches"].append(as_.row(12, _new_key(), record, _ONE, *case, _ONE, _ZERO))
 
     def write(self, session: Session) -> None:
-        """COPY everything, in the session's transaction."""
-        driver = session.connection().connection.driver_connection
-        if not isinstance(driver, psycopg.Connection):
-            msg = "rows are copied over psycopg"
-            raise TypeError(msg)
-        with driver.cursor() as cursor:
-            for table, columns in TABLES.items():
-                if self.tables[table]:
-                    _copy(cursor, table, columns, self.tables[table])
+        """COPY all that was added, in the session's transaction."""
+        cursor = as_.cursor_of(session)
+        for table in PLACED:
+            _copy(cursor, table, self.tables[table])
         joined = {person: times for person, times in self.joined.items() if times}
         if joined:
             session.execute(REVISE, {"persons": list(joined), "times": list(joined.values())})
 
 
-def _copy(
-    cursor: "psycopg.Cursor[Any]", table: str, columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    names = ", ".join(f'"{name}"' for name in columns)
-    with cursor.copy(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(list(columns.values()))
-        for row in rows:
-            copy.write_row(row)
+def _copy(cursor: as_.Cursor, table: str, rows: Sequence[bytes]) -> None:
+    if rows:
+        with as_.copying(cursor, table, TABLES[table]) as write:
+            write(b"".join(rows))
+
+
+def _new_key() -> bytes:
+    return as_.uuid(new_id())
+
+
+@lru_cache(maxsize=1024)
+def _detail(decision: str, version: int) -> bytes:
+    return as_.document({"decision": decision, "version": version})
+
+
+_ZERO, _ONE = as_.integer(0), as_.integer(1)
+_ACTIVE, _OPEN, _ENGINE, _KIND = map(as_.text, ("active", OPEN, ENGINE, EventKind.LINKED.value))
+_RECEIVED, _LINKED = as_.text(RECEIVED), as_.text(LINKED)
