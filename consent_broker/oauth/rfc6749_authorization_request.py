@@ -104,7 +104,9 @@ def _check_form(broker: Broker, parameters: dict[str, str]) -> None:
     for name, error in _NOT_OFFERED.items():
         if name in parameters:
             raise RefusedRequest(error, f"{name} is not offered")
-    if parameters.get("response_type") != "code":
+    if "response_type" not in parameters:
+        raise RefusedRequest("invalid_request", "response_type is required")
+    if parameters["response_type"] != "code":
         raise RefusedRequest("unsupported_response_type", "response_type must be code")
     if parameters.get("response_mode", "query") != "query":
         raise RefusedRequest("invalid_request", "response_mode must be query")

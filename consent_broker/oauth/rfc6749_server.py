@@ -110,6 +110,12 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
             raise InvalidDpopProof(str(error)) from None
         return proof.thumbprint
 
+    def get_token_grant(self, request: ParsedRequest) -> Any:
+        """RFC 6749 §5.2: a parameter that is missing makes the request invalid, and no grant unsupported."""
+        if "grant_type" not in request.form:
+            raise InvalidRequestError("Missing 'grant_type' in request.")
+        return super().get_token_grant(request)
+
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens: what follows an issue is audited where it happens."""
 

@@ -72,7 +72,7 @@ class PrivateKeyJwt:
     def __call__(self, find_client: FindClient, request: Any) -> Client:
         """Authenticate; raises InvalidClientError, or InvalidRequestError for two methods at once (RFC 6749 §2.3)."""
         form: dict[str, str] = request.form
-        if request.headers.get("Authorization") or "client_secret" in form:
+        if "client_assertion" in form and (request.headers.get("Authorization") or "client_secret" in form):
             raise InvalidRequestError("Authenticate with a client assertion and nothing else")
         if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
             raise _refusal("A client assertion (private_key_jwt) is required")

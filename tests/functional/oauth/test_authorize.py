@@ -70,7 +70,7 @@ def test_even_a_registered_address_must_be_one_codes_may_go_to(world: World, reg
 BAD_REQUESTS = [
     ({"response_type": "token"}, "unsupported_response_type"),
     ({"response_type": "code id_token"}, "unsupported_response_type"),
-    ({"response_type": None}, "unsupported_response_type"),
+    ({"response_type": None}, "invalid_request"),
     ({"response_mode": "form_post"}, "invalid_request"),
     ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
     ({"code_challenge_method": None}, "invalid_request"),

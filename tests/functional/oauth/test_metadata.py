@@ -99,7 +99,7 @@ def test_proofs_are_signed_as_the_document_says(world: World, algorithm: str) ->
 
 
 NO_GRANTS = ["password", "implicit", "urn:openid:params:grant-type:ciba",
-             "urn:ietf:params:oauth:grant-type:saml2-bearer", "Client_Credentials", ""]  # fmt: skip
+             "urn:ietf:params:oauth:grant-type:saml2-bearer", "Client_Credentials"]  # fmt: skip
 
 
 def test_the_grants_that_are_advertised_are_those_there_are(world: World) -> None:

@@ -54,12 +54,15 @@ def test_parameters_belong_in_the_body_once_and_small(world: World) -> None:
     assert http.get("/oauth/token").status_code == 405
 
 
-@pytest.mark.parametrize(
-    "grant_type", ["password", "implicit", "", "ñ", "urn:ietf:params:oauth:grant-type:saml2-bearer"]
-)
+@pytest.mark.parametrize("grant_type", ["password", "implicit", "ñ", "urn:ietf:params:oauth:grant-type:saml2-bearer"])
 def test_other_grants_are_not_offered(world: World, grant_type: str) -> None:
     answer = world.asking.post("/oauth/token", {"grant_type": grant_type})
     assert error(answer) == (400, "unsupported_grant_type")
+
+
+@pytest.mark.parametrize("form", [{}, {"grant_type": ""}], ids=str)
+def test_a_request_without_a_grant_type_is_invalid(world: World, form: dict[str, str]) -> None:
+    assert error(world.asking.post("/oauth/token", form)) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize(
