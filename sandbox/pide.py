@@ -1,19 +1,21 @@
-"""RENIEC over PIDE: the JSON of the real service, and the ways it has been seen to fail."""
+"""PIDE: RENIEC's service with the JSON and the failures of the real one, and public bodies' records passed on."""
 
 import hmac
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import click
+import httpx
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from sandbox.citizens import Citizen, Citizens
 from sandbox.files import read_json, write_json
@@ -35,6 +37,9 @@ SPECIAL = {
     "99999907": "not-json",
     "99999908": "deceased",
 }
+ASKED = ("Authorization", "DPoP", "Accept", "Accept-Encoding", "X-Request-Id")
+ANSWERED = ("Content-Type", "DPoP-Nonce", "WWW-Authenticate", "Retry-After", "Cache-Control")
+"""The headers of a read that travel, there and back."""
 MODES = frozenset({"normal", *SPECIAL.values()})
 PLACE = "LIMA/LIMA/LIMA"
 STAND_IN = Citizen("", "PRUEBA", "ENTORNO", "SANDBOX", "JR. PRUEBA 1", PLACE, "SOLTERO", "NINGUNA", "", "", "")
@@ -128,12 +133,34 @@ class Pide:
         return answer | {"datosPersona": _person(citizen, mode)}
 
 
-def create_app(pide: Pide) -> Flask:
-    """Return the service as an application."""
+class Records:
+    """Passes reads on to the public bodies whose FHIR bases are services here (`ENTITY/Service` to address)."""
+
+    def __init__(self, services: Mapping[str, str]) -> None:
+        self._services = services
+        self._http = httpx.Client(timeout=30, follow_redirects=False, trust_env=False)
+
+    def read(self, entity: str, service: str, path: str) -> ResponseReturnValue:
+        """Pass one read on with its token and proof, and the answer back with its nonce; nothing is kept."""
+        base = self._services.get(f"{entity}/{service}")
+        if base is None:
+            raise NotFound
+        headers = {name: value for name in ASKED if (value := request.headers.get(name))}
+        try:
+            answer = self._http.get(f"{base}/{path}", params=list(request.args.items(multi=True)), headers=headers)
+        except httpx.HTTPError:
+            return Response(MAINTENANCE, status=502, content_type="text/html; charset=utf-8")
+        passed = {name: value for name in ANSWERED if (value := answer.headers.get(name))}
+        return Response(answer.content, status=answer.status_code, headers=passed)
+
+
+def create_app(pide: Pide, services: Mapping[str, str] = MappingProxyType({})) -> Flask:
+    """Return the platform as an application."""
     app = Flask("sandbox")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.add_url_rule("/Rest/RENIEC/Consultar", view_func=pide.consult, methods=["POST"])
     app.add_url_rule("/Rest/RENIEC/Actualizar", view_func=pide.rotate, methods=["POST"])
+    app.add_url_rule("/Rest/<entity>/<service>/<path:path>", view_func=Records(services).read)
     app.add_url_rule("/control", view_func=pide.control, methods=["POST"])
     app.register_error_handler(Malformed, _refuse)
     app.register_error_handler(HTTPException, _refuse_http)
@@ -197,11 +224,12 @@ FAILURES: dict[str, Callable[[], Response]] = {
 @click.command()
 @out_option
 def main(out: Path) -> None:
-    """Run RENIEC over PIDE."""
+    """Run PIDE."""
     layout, summary = read_summary(out)
     entity = Entity(OFFICIAL_DNI, ENTITY_RUC, layout.pide_password)
     service = Pide(Citizens(layout.citizens), entity, summary["control_token"])
-    serve(create_app(service), summary["pide"]["port"])
+    bases = {one["pide_service"]: one["fhir_endpoint"] for one in summary["establishments"] if one["pide_service"]}
+    serve(create_app(service, bases), summary["pide"]["port"])
 
 
 if __name__ == "__main__":

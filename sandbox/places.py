@@ -6,6 +6,9 @@ REGISTRO = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/registro"
 LOCAL_NUMBER = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/hc-"
 
 
+ON_PIDE = "00990003"
+
+
 @dataclass(frozen=True, slots=True)
 class Establishment:
     """A health establishment: RENIPRESS code, category, sector, and how its local numbers look."""
@@ -28,6 +31,11 @@ class Establishment:
     def client_id(self) -> str:
         """Return the OAuth client id of its record system."""
         return f"sihce-{self.renipress}"
+
+    @property
+    def pide_service(self) -> str | None:
+        """Return how PIDE names its FHIR base, where it is registered there: one public body of the sandbox is."""
+        return f"IPRESS-{self.renipress}/HistoriaClinica" if self.renipress == ON_PIDE else None
 
     @property
     def hl7_namespace(self) -> str:

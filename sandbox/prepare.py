@@ -150,6 +150,7 @@ def _establishment(plan: Plan, place: Establishment) -> Json:
         "region": place.region,
         "ubigeo": place.ubigeo,
         "fhir_endpoint": f"{plan.place(place)}/fhir",
+        "pide_service": place.pide_service,
         "event_endpoint": f"{plan.place(place)}/events",
         "identifier_system": place.identifier_system,
         "hl7_namespace": place.hl7_namespace,

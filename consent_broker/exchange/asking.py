@@ -13,6 +13,7 @@ import httpcore
 from consent_broker.broker import Broker
 from consent_broker.oauth.holder_tokens import Ticket
 from registry.database import now
+from registry.pide.exchange import over_pide
 from registry.retrying import retry_after
 
 MAX_RETRIES = 2
@@ -105,7 +106,8 @@ def _try(broker: Broker, ticket: Ticket, question: Question, deadline: float) ->
         ("Accept", question.accept),
         ("Accept-Encoding", "identity"),
     ]
-    address = f"{url}?{urlencode(question.parameters)}" if question.parameters else url
+    address = over_pide(broker.settings.pide_url, ticket.holder.pide_service, holder, url)
+    address = f"{address}?{urlencode(question.parameters)}" if question.parameters else address
     left = max(0.01, deadline - time.monotonic())
     steps = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), left)}
     with broker.holders.stream("GET", address, headers=headers, extensions=steps) as response:

@@ -16,7 +16,7 @@ from consent_broker.oauth.grants import Reader
 from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token, issue_tokens
 from consent_broker.oauth.rfc9396_rar import load_details
 from consent_broker.oauth.standing import PORTAL_CLIENT
-from registry.directory.service import Party, get_party, list_addresses
+from registry.directory.parties import Party, get_party, list_addresses
 from registry.fhir.systems import RENIPRESS
 from registry.locator.service import locate
 
@@ -36,6 +36,8 @@ class Holder:
     endpoint: str | None
     source_record_id: UUID
     contested: bool = False
+    pide_service: str | None = None
+    """By which service of PIDE it is asked; None: at `endpoint` itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,13 @@ def find_holders(session: Session, person_id: UUID) -> list[Holder]:
     active = [(places[one.establishment_id], one) for one in located if one.establishment_id in places]
     return [
         Holder(
-            one.establishment_id, place.renipress, place.name, place.fhir_endpoint, one.source_record_id, one.contested
+            establishment_id=one.establishment_id,
+            renipress=place.renipress,
+            name=place.name,
+            endpoint=place.fhir_endpoint,
+            source_record_id=one.source_record_id,
+            contested=one.contested,
+            pide_service=place.pide_service,
         )
         for place, one in active
     ]

@@ -25,6 +25,8 @@ class Establishment(Base):
     region: Mapped[str]
     ubigeo: Mapped[str] = mapped_column(String(6))
     fhir_endpoint: Mapped[str | None]
+    pide_service: Mapped[str | None]
+    """`ENTITY/Service`: a public body's FHIR base as a service of PIDE; None: it is asked directly."""
     event_endpoint: Mapped[str | None]
     """Where the establishment takes security events (RFC 8935); None when it takes none."""
     identifier_system: Mapped[str] = mapped_column(unique=True)

@@ -92,6 +92,9 @@ Endpoint = Annotated[str, Field(max_length=500), AfterValidator(_endpoint)]
 Scope = Annotated[str, Field(max_length=100), AfterValidator(_known_scope)]
 Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[0-9A-Fa-f]{64}$")]
 HL7Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._ -]{1,60}$")]
+PideService = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,60}/[A-Za-z0-9_-]{1,60}$")]
+PRIVATE = frozenset({"PRIVADO", "MIXTO"})
+"""Sectors that PIDE does not serve."""
 Profile = Literal["fapi2", "smart"]
 Role = Literal["analyst", "steward", "privacy-officer", "administrator"]
 
@@ -112,10 +115,18 @@ class EstablishmentItem(Item):
     region: Text
     ubigeo: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
     fhir_endpoint: Endpoint | None = None
+    pide_service: PideService | None = None
     event_endpoint: Endpoint | None = None
     identifier_system: Annotated[str, Field(max_length=300), AfterValidator(_identifier_system)]
     hl7_namespace: HL7Name | None = None
     active: bool
+
+    @model_validator(mode="after")
+    def _public(self) -> Self:
+        if self.pide_service is not None and (self.fhir_endpoint is None or self.sector.upper() in PRIVATE):
+            msg = "pide_service is for public bodies with a fhir_endpoint"
+            raise ValueError(msg)
+        return self
 
 
 class CertificateItem(Item):

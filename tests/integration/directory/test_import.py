@@ -1,5 +1,6 @@
 """Importing a directory file: idempotent, complete, audited, and a conflicting item leaves no trace."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -10,7 +11,7 @@ from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from registry.database import now
 from registry.directory.administration import Desk, suspend
-from registry.directory.loading import Report
+from registry.directory.loading import Report, parse
 from registry.directory.models import Affiliation, Establishment
 from registry.directory.service import (
     display_name,
@@ -114,6 +115,24 @@ def test_names_and_numbers_of_people_are_nowhere_in_clear(session: Session, load
 
 def test_the_database_keeps_one_establishment_a_code(session: Session, loaded: Report) -> None:
     assert session.scalar(select(func.count()).select_from(Establishment)) == 2
+
+
+@pytest.mark.parametrize(
+    ("sector", "service", "refused"),
+    [
+        ("GORE", "IPRESS-1/HistoriaClinica", False),
+        ("PRIVADO", "IPRESS-1/HistoriaClinica", True),
+        ("Mixto", "IPRESS-1/HistoriaClinica", True),
+        ("GORE", "https://elsewhere.example/", True),
+        ("GORE", "../RENIEC/Consultar", True),
+    ],
+    ids=["public", "private", "mixed", "an-address", "a-way-up"],
+)
+def test_only_a_public_body_is_asked_over_pide(sector: str, service: str, refused: bool) -> None:
+    content = directory_file()
+    content["establishments"][0] |= {"sector": sector, "pide_service": service}
+    _, faults = parse(json.dumps(content).encode())
+    assert ["pide_service" in fault for fault in faults] == [True] * refused
 
 
 def test_certificates_are_the_whole_list_of_a_record_system(import_file: Import, session: Session) -> None:
