@@ -41,6 +41,13 @@ class StrictParser(FlaskParser):
             raise InvalidInput("The JSON is nested too deeply.") from None
 
 
+def whole_number(text: str, name: str, most_digits: int = 9) -> int:
+    """A number as it travels in a header or a query: ASCII digits and nothing else. Raises InvalidInput."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= most_digits):
+        raise InvalidInput(f"{name} must be a whole number.", code="number-malformed")
+    return int(text)
+
+
 documentation = Blueprint("documentation", __name__)
 
 

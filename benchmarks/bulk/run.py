@@ -24,6 +24,7 @@ from benchmarks.online.load import NAMESPACE, read
 from benchmarks.online.run import migrate
 from deploy.services import ephemeral_postgres
 from matching.normalise import Normalised
+from matching.records import Demographics
 from matching.schema import FileRecord
 from registry.access import Caller
 from registry.app import Renhice, make_parts
@@ -48,13 +49,17 @@ def write_file(path: Path, seed: int, count: int) -> int:
     """`count` patients as NDJSON, each under a local number of its own; the file's size."""
     with path.open("wb") as file:
         for number, one in enumerate(islice(_born(seed, count), count)):
-            content = Content(SYSTEM, f"HC{number:08d}", one.demographics)
-            member = LoadedMember(new_id(), PLACE, 1, True, False, now(), content, Normalised())
-            body = own_record(member, "-")
-            made = {name: value for name, value in body.items() if name not in {"id", "meta", "link"}}
-            made["identifier"] = [one for one in body["identifier"] if not one.get("system", "").endswith("/registro")]
-            file.write(json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            file.write(line(f"HC{number:08d}", one.demographics))
     return path.stat().st_size
+
+
+def line(number: str, demographics: Demographics) -> bytes:
+    """A patient as a line of a file."""
+    member = LoadedMember(new_id(), PLACE, 1, True, False, now(), Content(SYSTEM, number, demographics), Normalised())
+    body = own_record(member, "-")
+    made = {name: value for name, value in body.items() if name not in {"id", "meta", "link"}}
+    made["identifier"] = [one for one in body["identifier"] if not one.get("system", "").endswith("/registro")]
+    return json.dumps(made, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _born(seed: int, count: int) -> Iterator[FileRecord]:
@@ -76,7 +81,7 @@ def upload(parts: Renhice, path: Path, size: int) -> UUID:
             )
         )  # fmt: skip
         session.flush()
-        digest = hashlib.file_digest(path.open("rb"), "sha256").hexdigest()
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
         made, _ = announce(session, caller, Announced(format="ndjson", size=size, sha256=digest))
     with path.open("rb") as file:
         offset = 0

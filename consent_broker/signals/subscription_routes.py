@@ -20,6 +20,7 @@ from consent_broker.signals.models import Subscription
 from consent_broker.signals.service import OFF, REQUESTED, SUBSCRIBE
 from consent_broker.signals.topics import TOPICS, canonical
 from registry.access import caller, require_scope
+from registry.api import whole_number
 from registry.app import parts
 from registry.database import new_id, now, session
 from registry.errors import InvalidInput, NotFound, Unprocessable
@@ -168,11 +169,7 @@ def _version_url(found: Subscription) -> str:
 
 def _number(name: str) -> int | None:
     text = request.args.get(name)
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdecimal() or len(text) > 9:
-        raise InvalidInput(f"{name} must be a number.", code="number-malformed")
-    return int(text)
+    return None if text is None else whole_number(text, name)
 
 
 def _url(found: Subscription) -> str:

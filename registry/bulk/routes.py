@@ -9,7 +9,7 @@ from flask.views import MethodView
 from flask_smorest import Blueprint
 
 from registry.access import caller, require_scope
-from registry.api import StrictParser
+from registry.api import StrictParser, whole_number
 from registry.app import parts
 from registry.bulk import service
 from registry.bulk.models import PROCESSING, UPLOADING, Import
@@ -62,11 +62,9 @@ class OneImport(MethodView):
         """The next part, with its place in the header Upload-Offset; 204, or 202 when the file is whole."""
         if request.mimetype not in {"application/octet-stream", "application/offset+octet-stream"}:
             raise InvalidInput("Send parts as application/octet-stream.", code="media-type")
-        offset = request.headers.get("Upload-Offset", "")
-        if not offset.isascii() or not offset.isdecimal() or len(offset) > 12:
-            raise InvalidInput("Upload-Offset must be the number of bytes sent before.", code="offset-malformed")
+        offset = whole_number(request.headers.get("Upload-Offset", ""), "Upload-Offset", most_digits=12)
         content = request.get_data(cache=False)
-        found = service.append(session(), parts().sealer, caller(), import_id, int(offset), content)
+        found = service.append(session(), parts().sealer, caller(), import_id, offset, content)
         return _answer(found, 202 if found.status == PROCESSING else 204)
 
     def delete(self, import_id: UUID) -> Response:

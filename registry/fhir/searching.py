@@ -11,6 +11,7 @@ from typing import TypeVar
 from flask import request
 from werkzeug.datastructures import MultiDict
 
+from registry.api import whole_number
 from registry.app import parts
 from registry.errors import InvalidInput
 from registry.fhir.paging import Page, open_page, seal_page
@@ -176,6 +177,4 @@ def _split(text: str) -> Iterator[str]:
 def _count(text: str | None) -> int:
     if text is None:
         return DEFAULT_COUNT
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise InvalidInput("_count must be a whole number.")
-    return min(int(text) or DEFAULT_COUNT, MOST_COUNT)
+    return min(whole_number(text, "_count") or DEFAULT_COUNT, MOST_COUNT)
