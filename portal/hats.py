@@ -64,6 +64,13 @@ ANALYST = Hat("analyst", "Analista", "/estadisticas", STAFF_ACR, (Section("Estad
 PRIVACY_OFFICER = Hat(
     "privacy-officer", "Oficial de datos personales", "/privacidad", STAFF_ACR, (Section("Emergencias", "/privacidad"),)
 )
+ESTABLISHMENT_ADMINISTRATOR = Hat(
+    "establishment-administrator",
+    "Administrador de establecimiento",
+    "/establecimiento",
+    STAFF_ACR,
+    (Section("Archivos", "/establecimiento"),),
+)
 DECIDING = replace(PATIENT, acr=DECISION_ACR)
 """A patient about to give a permission: two factors (ID Perú level 2)."""
 
@@ -76,13 +83,16 @@ ACCOUNT = Hat(
 )
 """Not a role: the account of somebody who works with the registry, whatever as."""
 
-HATS = {hat.role: hat for hat in (PATIENT, PROFESSIONAL, STEWARD, ANALYST, PRIVACY_OFFICER)}
+HATS = {
+    hat.role: hat for hat in (PATIENT, PROFESSIONAL, STEWARD, ANALYST, PRIVACY_OFFICER, ESTABLISHMENT_ADMINISTRATOR)
+}
 BY_WORD = {
     "paciente": PATIENT,
     "profesional": PROFESSIONAL,
     "gestor": STEWARD,
     "analista": ANALYST,
     "privacidad": PRIVACY_OFFICER,
+    "establecimiento": ESTABLISHMENT_ADMINISTRATOR,
 }
 """The word of a hat in `/ingresar?como=`."""
 

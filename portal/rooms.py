@@ -15,6 +15,8 @@ from portal.codes import policy as codes_policy
 from portal.desk import desk
 from portal.documents import documents
 from portal.emergency import emergency
+from portal.establishment import establishment
+from portal.establishment import policy as establishment_policy
 from portal.guard import load_session
 from portal.key_sign_in import key_sign_in
 from portal.limits import limits
@@ -65,5 +67,6 @@ def rooms() -> list[Room]:
         Room(blueprint=persons, policy=steward_policy, surface="page"),
         Room(blueprint=reresolution, policy=steward_policy, surface="page"),
         Room(blueprint=decisions, policy=steward_policy, surface="page"),
+        Room(blueprint=establishment, policy=establishment_policy, surface="page"),
         Room(blueprint=analyst, policy=analyst_policy, surface="page"),
     ]

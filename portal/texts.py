@@ -38,7 +38,8 @@ CONSENT_STATES = {
 }
 
 ROLES = {"patient": "Paciente", "professional": "Profesional", "analyst": "Analista", "steward": "Gestor de identidad",
-         "administrator": "Administrador", "privacy-officer": "Oficial de datos personales"}  # fmt: skip
+         "administrator": "Administrador", "privacy-officer": "Oficial de datos personales",
+         "establishment-administrator": "Administrador de establecimiento"}  # fmt: skip
 
 LABELS = {
     "PSY": "Salud mental",

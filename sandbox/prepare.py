@@ -137,8 +137,13 @@ def _directory(plan: Plan, keys: Json, certificates: Certificates) -> Json:
         "establishments": [_establishment(plan, place) for place in ESTABLISHMENTS],
         "record_systems": [_record_system(plan, place, keys, certificates) for place in ESTABLISHMENTS],
         "professionals": [_professional(worker) for worker in physicians],
-        "staff": [{"document": _dni(w.person), "role": role, "until": "2036-12-31"} for w, role in staff],
+        "staff": [_staff(worker, role) for worker, role in staff],
     }
+
+
+def _staff(worker: story.Worker, role: str) -> Json:
+    place = {"establishment": worker.administers} if worker.administers else {}
+    return {"document": _dni(worker.person), "role": role, "until": "2036-12-31", **place}
 
 
 def _establishment(plan: Plan, place: Establishment) -> Json:

@@ -22,6 +22,8 @@ class Worker:
     roles: tuple[str, ...]
     college_number: str = ""
     renipress: str = ""
+    administers: str = ""
+    """The establishment whose files they look after."""
 
 
 def _person(number: int, given: str, paternal: str, maternal: str, sex: str, born: date) -> Person:
@@ -59,9 +61,15 @@ WORKERS = (
     Worker(_person(6, "ANA LUCIA", "BENITES", "DEL AGUILA", "F", date(1987, 9, 9)), ("administrator",)),
     Worker(_person(7, "MARIO ERNESTO", "TITO", "PALACIOS", "M", date(1969, 3, 14)), ("privacy-officer",)),
     Worker(_person(8, "MARITZA ELENA", "SULCA", "HUARCAYA", "F", date(1984, 6, 2)), ("steward",)),
+    Worker(
+        _person(9, "ROSENDO", "CHAUCA", "MEZA", "M", date(1981, 4, 21)),
+        ("establishment-administrator",),
+        administers=ASKING.renipress,
+    ),
 )
 ANALYST = WORKERS[2]
 STEWARD, SECOND_STEWARD = WORKERS[3], WORKERS[6]
+ESTABLISHMENT_ADMINISTRATOR = WORKERS[7]
 PEOPLE = (PATIENT, *(worker.person for worker in WORKERS))
 
 

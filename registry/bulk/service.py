@@ -1,6 +1,6 @@
 """Uploading a file in parts, looking how far it is, and calling it off."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -109,7 +109,12 @@ def part_context(offset: int) -> str:
 
 def get_own(session: Session, caller: Caller, import_id: UUID, *, hold: bool = False) -> Import:
     """An import of the caller's establishment; raises NotFound, also for another's."""
-    query = select(Import).where(Import.id == import_id, Import.establishment_id == caller.establishment_id)
+    return get_import(session, [caller.establishment_id], import_id, hold=hold)
+
+
+def get_import(session: Session, places: Collection[UUID], import_id: UUID, *, hold: bool = False) -> Import:
+    """An import of one of these establishments; raises NotFound, also for another's."""
+    query = select(Import).where(Import.id == import_id, Import.establishment_id.in_(places))
     found = session.scalars(query.with_for_update() if hold else query).one_or_none()
     if found is None:
         raise NotFound("There is no such import.", code="unknown-import")
@@ -118,7 +123,12 @@ def get_own(session: Session, caller: Caller, import_id: UUID, *, hold: bool = F
 
 def list_own(session: Session, caller: Caller) -> Sequence[Import]:
     """The establishment's imports, newest first, at most 100."""
-    query = select(Import).where(Import.establishment_id == caller.establishment_id)
+    return list_imports(session, caller.establishment_id)
+
+
+def list_imports(session: Session, establishment_id: UUID) -> Sequence[Import]:
+    """An establishment's imports, newest first, at most 100."""
+    query = select(Import).where(Import.establishment_id == establishment_id)
     return session.scalars(query.order_by(Import.id.desc()).limit(100)).all()
 
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from matching.records import Document
-from registry.audit.event import Event
+from registry.audit.event import Detail, Event
 from registry.audit.service import record
 from registry.database import Base, new_id, now
 from registry.directory.canonical import dump
@@ -124,18 +125,21 @@ def register_keys(desk: Desk, client_id: str, keys: Keys) -> RecordSystem:
     return system
 
 
-def grant_role(desk: Desk, document: Document, role: str, until: datetime) -> bool:
+def grant_role(
+    desk: Desk, document: Document, role: str, until: datetime, establishment_id: UUID | None = None
+) -> bool:
     """Give a staff role until a moment, or move its end; False when it stood so already. Raises Unprocessable."""
     take_turn(desk.session)
     if until <= now():
         raise Unprocessable("The role must end in the future.", code="already-past")
-    current = _current(desk, document, role)
+    current = _current(desk, document, role, establishment_id)
     if current is not None and current.valid_until <= now():
         current.ended_at, current.end_reason = current.valid_until, "expired"
         desk.session.flush()
         current = None
     if current is None:
         current = _new_role(desk, document, role, until)
+        current.establishment_id = establishment_id
     elif current.valid_until == until:
         return False
     current.valid_until = until
@@ -143,10 +147,10 @@ def grant_role(desk: Desk, document: Document, role: str, until: datetime) -> bo
     return True
 
 
-def end_role(desk: Desk, document: Document, role: str, reason: str) -> None:
+def end_role(desk: Desk, document: Document, role: str, reason: str, establishment_id: UUID | None = None) -> None:
     """End a staff role now; raises NotFound when the person does not hold it."""
     take_turn(desk.session)
-    current = _current(desk, document, role)
+    current = _current(desk, document, role, establishment_id)
     if current is None or current.valid_until <= now():
         raise NotFound(f"That person does not hold the role {role}.", code="role-not-held")
     current.ended_at, current.end_reason = now(), reason
@@ -154,10 +158,11 @@ def end_role(desk: Desk, document: Document, role: str, reason: str) -> None:
     publish(desk.session, STANDING_LOST, str(current.id), {"staff_role_id": str(current.id)})
 
 
-def _current(desk: Desk, document: Document, role: str) -> StaffRole | None:
+def _current(desk: Desk, document: Document, role: str, establishment_id: UUID | None) -> StaffRole | None:
     query = select(StaffRole).where(
         StaffRole.document_token == document_token(desk.sealer, document),
         StaffRole.role == role,
+        StaffRole.establishment_id.is_not_distinct_from(establishment_id),
         StaffRole.ended_at.is_(None),
     )
     return desk.session.scalar(query)
@@ -185,4 +190,5 @@ def _system_event(action: str, system: RecordSystem, reason: str) -> Event:
 
 
 def _role_event(action: str, row: StaffRole, reason: str) -> Event:
-    return Event(action=action, detail={"role": row.role, "staff_role": str(row.id), "reason": reason})
+    detail: dict[str, Detail] = {"role": row.role, "staff_role": str(row.id), "reason": reason}
+    return Event(action=action, establishment_id=row.establishment_id, detail=detail)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, get_args
+from uuid import UUID
 
 import click
 from pydantic import TypeAdapter, ValidationError
@@ -16,13 +17,13 @@ from registry.directory import administration, certificates
 from registry.directory.administration import Desk, Keys
 from registry.directory.conformance import MAX_REPORT, MAX_SIGNATURE, SignedReport, latest_reports
 from registry.directory.loading import KINDS, MAX_BYTES, Report, load, parse
-from registry.directory.options import document_option, until_option
-from registry.directory.schemas import Address, CertificateItem
-from registry.directory.service import list_establishments, list_record_systems
+from registry.directory.options import document_option, establishment_option, until_option
+from registry.directory.schemas import OF_A_PLACE, Address, CertificateItem, Role
+from registry.directory.service import get_establishment, list_establishments, list_record_systems
 from registry.operating import command_parts, operator
 
 SHOWN_FAULTS = 50
-ROLES = click.Choice(["analyst", "steward", "privacy-officer", "administrator"])
+ROLES = click.Choice(get_args(Role))
 
 
 class _Address(click.ParamType[str]):
@@ -166,10 +167,11 @@ def end_certificate(sha256: str, reason: str) -> None:
 @click.argument("role", type=ROLES)
 @document_option
 @until_option
-def grant_role(role: str, document: Document, until: datetime) -> None:
+@establishment_option
+def grant_role(role: str, document: Document, until: datetime, establishment: str | None) -> None:
     """Give a person a staff role until a date."""
     with _desk() as desk:
-        changed = administration.grant_role(desk, document, role, until)
+        changed = administration.grant_role(desk, document, role, until, _place(desk, role, establishment))
     click.echo(f"The role {role} is held until {until.isoformat()}." + ("" if changed else " It stood so already."))
 
 
@@ -177,11 +179,19 @@ def grant_role(role: str, document: Document, until: datetime) -> None:
 @click.argument("role", type=ROLES)
 @document_option
 @click.option("--reason", required=True, help="Why; kept in the audit.")
-def end_role(role: str, document: Document, reason: str) -> None:
+@establishment_option
+def end_role(role: str, document: Document, reason: str, establishment: str | None) -> None:
     """End a person's staff role now."""
     with _desk() as desk:
-        administration.end_role(desk, document, role, reason)
+        administration.end_role(desk, document, role, reason, _place(desk, role, establishment))
     click.echo(f"The role {role} has ended.")
+
+
+def _place(desk: Desk, role: str, renipress: str | None) -> UUID | None:
+    """The establishment that goes with the role; raises UsageError where one is missing or is too much."""
+    if (role == OF_A_PLACE) != (renipress is not None):
+        raise click.UsageError(f"--establishment goes with the role {OF_A_PLACE}, and with no other.")
+    return get_establishment(desk.session, renipress).id if renipress else None
 
 
 @contextmanager

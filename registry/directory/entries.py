@@ -62,7 +62,8 @@ def put_professional(desk: Desk, item: ProfessionalItem) -> Put:
 
 def put_staff(desk: Desk, item: StaffItem) -> Put:
     """Grant the role until the date given; a role an operator ended is granted again."""
-    return "changed" if grant_role(desk, item.document.document(), item.role, item.until) else "same"
+    place = get_establishment(desk.session, item.establishment).id if item.establishment else None
+    return "changed" if grant_role(desk, item.document.document(), item.role, item.until, place) else "same"
 
 
 def _new_professional(desk: Desk, item: ProfessionalItem) -> Professional:

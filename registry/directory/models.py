@@ -188,7 +188,10 @@ class Representation(Base):
 
 
 class StaffRole(Base):
-    """A role of Minsa staff, granted until a date; ended rows stay as history. The document is sealed."""
+    """A role of staff, granted until a date; ended rows stay as history. The document is sealed.
+
+    An establishment's administrator holds it for that establishment, everybody else for the registry.
+    """
 
     __tablename__ = "staff_roles"
     __table_args__ = (
@@ -196,7 +199,9 @@ class StaffRole(Base):
             "ix_staff_roles_current",
             "document_token",
             "role",
+            "establishment_id",
             unique=True,
+            postgresql_nulls_not_distinct=True,
             postgresql_where=text("ended_at IS NULL"),
         ),
     )
@@ -205,6 +210,7 @@ class StaffRole(Base):
     document_token: Mapped[bytes]
     sealed: Mapped[bytes]
     role: Mapped[str]
+    establishment_id: Mapped[UUID | None] = mapped_column(ForeignKey("establishments.id"))
     granted_at: Mapped[datetime] = mapped_column(default=now)
     valid_until: Mapped[datetime]
     ended_at: Mapped[datetime | None]

@@ -48,3 +48,4 @@ document_option = click.option(
     prompt="Document (TYPE:NUMBER)",
     help="Asked for when left out, so that the number stays out of the shell's history.",
 )
+establishment_option = click.option("--establishment", help="RENIPRESS, for an establishment's administrator.")

@@ -96,7 +96,10 @@ PideService = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,60}/[A
 PRIVATE = frozenset({"PRIVADO", "MIXTO"})
 """Sectors that PIDE does not serve."""
 Profile = Literal["fapi2", "smart"]
-Role = Literal["analyst", "steward", "privacy-officer", "administrator"]
+OF_A_PLACE = "establishment-administrator"
+"""The one role that is held for an establishment."""
+
+Role = Literal["analyst", "steward", "privacy-officer", "administrator", "establishment-administrator"]
 
 
 class Item(BaseModel):
@@ -220,8 +223,16 @@ class ProfessionalItem(Item):
 
 
 class StaffItem(Item):
-    """A role of Minsa staff until a date."""
+    """A role of staff until a date; an establishment's administrator names the establishment."""
 
     document: DocumentItem
     role: Role
     until: Moment
+    establishment: Renipress | None = None
+
+    @model_validator(mode="after")
+    def _names_its_place(self) -> "StaffItem":
+        if (self.role == OF_A_PLACE) != (self.establishment is not None):
+            msg = f"establishment goes with the role {OF_A_PLACE}, and with no other"
+            raise ValueError(msg)
+        return self

@@ -19,6 +19,7 @@ from registry.directory.models import (
     RecordSystem,
     StaffRole,
 )
+from registry.directory.schemas import OF_A_PLACE
 from registry.errors import NotFound
 from registry.questions import Question
 from registry.sealing import DataKey, Sealer
@@ -195,7 +196,7 @@ def workplaces(session: Session, professional: Professional, moment: datetime) -
 
 
 def staff_roles(session: Session, sealer: Sealer, document: Document, moment: datetime) -> frozenset[str]:
-    """The Minsa roles in force of the holder of that document: analyst, steward, administrator."""
+    """The roles of staff in force of the holder of that document."""
     return _roles_of(session, document_token(sealer, document), moment)
 
 
@@ -213,6 +214,17 @@ def _roles_of(session: Session, member: bytes, moment: datetime) -> frozenset[st
         StaffRole.valid_until > moment,
     )
     return frozenset(session.scalars(query))
+
+
+def administered(session: Session, member: bytes, moment: datetime) -> list[Establishment]:
+    """The active establishments whose administrator the human with that blind token of a document is, by name."""
+    query = (
+        select(Establishment)
+        .join(StaffRole, StaffRole.establishment_id == Establishment.id)
+        .where(StaffRole.document_token == member, StaffRole.role == OF_A_PLACE, StaffRole.ended_at.is_(None))
+        .where(StaffRole.granted_at <= moment, StaffRole.valid_until > moment, Establishment.active)
+    )
+    return list(session.scalars(query.order_by(Establishment.name)))
 
 
 def staff_member_holds(session: Session, member: bytes, role: str, moment: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Asking for an export, looking how far it is, calling it off, and letting it expire."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -80,9 +80,17 @@ def _too_many(message: str, seconds: int) -> TooManyRequests:
 
 def get_own(session: Session, caller: Caller, export_id: UUID, *, hold: bool = False) -> Export:
     """An export of the caller's establishment that is not over; raises NotFound, also for another's."""
-    query = select(Export).where(Export.id == export_id, Export.establishment_id == caller.establishment_id)
+    found = get_export(session, [caller.establishment_id], export_id, hold=hold)
+    if found.status in {CANCELLED, EXPIRED}:
+        raise NotFound("There is no such export.", code="unknown-export")
+    return found
+
+
+def get_export(session: Session, places: Collection[UUID], export_id: UUID, *, hold: bool = False) -> Export:
+    """An export of one of these establishments, over or not; raises NotFound, also for another's."""
+    query = select(Export).where(Export.id == export_id, Export.establishment_id.in_(places))
     found = session.scalars(query.with_for_update() if hold else query).one_or_none()
-    if found is None or found.status in {CANCELLED, EXPIRED}:
+    if found is None:
         raise NotFound("There is no such export.", code="unknown-export")
     return found
 

@@ -10,10 +10,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from consent_broker.consents.access_requests import Asking, request_access
+from registry.bulk.processing import process
 from registry.directory.service import get_establishment, get_professional_by_registration
 from registry.statistics.tasks import rebuild_facts
 from sandbox import story
 from tests.functional.portal.test_documents import index
+from tests.functional.portal.test_transfers import patient, upload
 from tests.functional.portal.world import World, sign_in_with
 
 pytestmark = pytest.mark.browser
@@ -51,6 +53,7 @@ def signed_in(chromium: Browser, world: World) -> dict[str, JSON]:
         ("patient", story.PATIENT, "/ingresar?nivel=2&volver=/mi-historia"),
         ("professional", story.PHYSICIAN.person, "/ingresar?como=profesional"),
         ("analyst", story.ANALYST.person, "/ingresar?como=analista"),
+        ("administrator", story.ESTABLISHMENT_ADMINISTRATOR.person, "/ingresar?como=establecimiento"),
     ):
         context = chromium.new_context()
         sign_in_with(context.new_page(), world, path, person)
@@ -185,6 +188,23 @@ def test_page_of_the_analyst(chromium: Browser, world: World, signed_in: dict[st
     with at(chromium, signed_in["analyst"]) as page:
         inspect(page, f"{world.base_url}/estadisticas")
         assert page.evaluate("document.images[0].complete && document.images[0].naturalWidth > 0")
+
+
+def test_pages_of_an_establishments_administrator(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:
+    """What moves is shown in its place, and whoever is on a button stays there."""
+    lines = [patient(world, f"N-{number}") for number in range(3)]
+    key = upload(world, story.ASKING.renipress, *lines, patient(world, "N-9", birthDate="x"))
+    path = f"{world.base_url}/establecimiento/archivos/{key}"
+    with at(chromium, signed_in["administrator"]) as page:
+        inspect(page, f"{world.base_url}/establecimiento")
+        inspect(page, path)
+        page.get_by_role("button", name="Anular el envío").focus()
+        process(world.renhice, key, seconds=0, chunk=1)
+        page.locator("dd", has_text=re.compile(r"2[0-9] %")).wait_for(timeout=15_000)
+        assert page.locator(":focus").inner_text() == "Anular el envío"
+        process(world.renhice, key)
+        page.get_by_text("Líneas rechazadas: 1").wait_for(timeout=15_000)
+        inspect(page, path)
 
 
 @pytest.mark.parametrize("size", ["150", "200"])

@@ -26,6 +26,7 @@ from registry.access import Caller, Presented
 from registry.app import Renhice
 from registry.bulk.export.service import Wanted, ask
 from registry.bulk.export.writing import write
+from registry.bulk.models import Import
 from registry.database import new_id, now
 from registry.directory.documents import document_token
 from registry.directory.models import Professional, StaffRole
@@ -52,6 +53,7 @@ NAMES = {"P": ("Huamán", "Quispe", "Rosa"), "Q": ("Ccorimanya", "Tupa", "Nelly"
 DOCUMENTS = {
     "P": "40000001", "Q": "40000002", "R": "40000003", "professional A": "41000001", "professional B": "41000002",
     "analyst": "42000001", "steward": "42000002", "privacy-officer": "42000003",
+    "administrator A": "42000004",
 }  # fmt: skip
 FUTURE = timedelta(days=3)
 
@@ -115,6 +117,7 @@ def people(app: Flask, renhice: Renhice) -> People:
         for role in ("analyst", "steward", "privacy-officer"):
             token = document_token(renhice.sealer, Document(DocumentType.DNI, DOCUMENTS[role]))
             session.add(StaffRole(document_token=token, sealed=b"-", role=role, valid_until=now() + timedelta(days=9)))
+        session.add(_administrator(renhice, world.asking))
     sides = {
         "P": Side("P", world.asking, professionals["P"], "012345"),
         "Q": Side("Q", world.holding, professionals["Q"], "012346"),
@@ -192,7 +195,27 @@ def _relate(world: World, side: Side) -> None:
             "declared_id": _declared(world, session, emergency.Asking(**whose)),
         }
 
-    side.ids = world.transact(act) | {"export_id": _exported(world, side)}
+    side.ids = world.transact(act) | {
+        "export_id": _exported(world, side), "import_id": _imported(world, side),
+    }  # fmt: skip
+
+
+def _administrator(renhice: Renhice, party: Party) -> StaffRole:
+    token = document_token(renhice.sealer, Document(DocumentType.DNI, DOCUMENTS["administrator A"]))
+    return StaffRole(
+        document_token=token, sealed=b"-", role="establishment-administrator", valid_until=now() + timedelta(days=9),
+        establishment_id=party.establishment_id,
+    )  # fmt: skip
+
+
+def _imported(world: World, side: Side) -> UUID:
+    """A file of patients that is on its way."""
+    made = Import(
+        id=new_id(), establishment_id=side.party.establishment_id, client_id=side.party.client_id, format="csv",
+        size=9, sha256="0" * 64,
+    )  # fmt: skip
+    world.transact(lambda session: session.add(made))
+    return made.id
 
 
 def _exported(world: World, side: Side) -> UUID:

@@ -21,12 +21,14 @@ from tests.functional.access.conftest import BORN, CALLERS, DOCUMENTS, NAMES, UN
 TABLE = Path(__file__).parent / "expected.txt"
 HOST = "127.0.0.1"
 ORIGIN = f"http://{HOST}:8000"
+ADMINISTRATOR = "administrator A"
 HUMANS = ("nobody", "P", "Q", "professional A", "professional B", "analyst", "steward", "privacy-officer")
 SYSTEMS = ("nobody", "system A", "system B", "system C", "no scope", "grant A", "workbench")
 ANYBODY = ("nobody",)
 RELATED = {
     **dict.fromkeys(("P", "Q"), "/mi-historia"), **dict.fromkeys(("professional A", "professional B"), "/profesional"),
     **dict.fromkeys(("system A", "system B", "system C"), "/"), "grant A": "/exchange",
+    ADMINISTRATOR: "/establecimiento",
 }  # fmt: skip
 """Where what an actor may do depends on the side; elsewhere, and for the rest, one side says it."""
 
@@ -37,7 +39,8 @@ def actors_of(app: Flask, rule: Rule) -> tuple[str, ...]:
     """Whom a route can tell apart: humans by their session, systems by their token, nobody where it is public."""
     blueprint = rule.endpoint.rpartition(".")[0]
     if blueprint.startswith("portal"):
-        return HUMANS if blueprint != "portal-static" else ANYBODY
+        mine = (ADMINISTRATOR,) if blueprint == "portal-establishment" else ()
+        return (*HUMANS, *mine) if blueprint != "portal-static" else ANYBODY
     return SYSTEMS if "bearer" in app.config["POLICIES"][blueprint].__qualname__ else ANYBODY
 
 

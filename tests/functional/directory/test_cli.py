@@ -16,10 +16,13 @@ from conformance.lines import Result as Judged
 from conformance.registry.keys import make_key
 from conformance.report import Report
 from conformance.signing import sign
+from matching.records import Document, DocumentType
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from registry.cli import cli
+from registry.directory.documents import document_token
 from registry.directory.models import ConformanceReport
+from registry.directory.service import administered
 from registry.settings import Settings
 from sandbox.certificates import make_authority, make_client, save
 from tests.integration.directory.conftest import KEY, directory_file
@@ -145,6 +148,30 @@ def test_keys_are_registered_as_a_file_or_an_address_and_held_to_the_profile(
     query = select(AuditEvent).where(AuditEvent.action == "directory:record-system:keys-registered")
     with renhice.database.unit_of_work() as session:
         assert len(session.scalars(query).all()) == 2
+
+
+def test_an_establishment_has_administrators_of_its_own(
+    environment: dict[str, str], tmp_path: Path, renhice: Renhice
+) -> None:
+    run(environment, "import", write(tmp_path / "directory.json", directory_file()))
+    person = ("--document", "DNI:94900123")
+    grant = ("grant-role", "establishment-administrator", *person, "--until", "2097-01-01")
+    assert run(environment, *grant).exit_code == 2
+    assert run(environment, "grant-role", "steward", *grant[2:], "--establishment", "00990001").exit_code == 2
+    assert run(environment, *grant, "--establishment", "09999999").exit_code == 1
+    assert run(environment, *grant, "--establishment", "00990001").exit_code == 0
+    assert "It stood so already" in run(environment, *grant, "--establishment", "00990001").output
+    member = document_token(renhice.sealer, Document(DocumentType.DNI, "94900123"))
+
+    def places() -> list[str]:
+        with renhice.database.unit_of_work() as session:
+            return [one.renipress for one in administered(session, member, datetime.now(UTC))]
+
+    assert places() == ["00990001"]
+    end = ("end-role", "establishment-administrator", *person, "--reason", "se fue", "--establishment")
+    assert run(environment, *end, "00990001").exit_code == 0
+    assert run(environment, *end, "00990001").exit_code == 1
+    assert places() == []
 
 
 def report(client: str = "sihce-00990001", **changes: Any) -> Report:
