@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0046_free_tokens"
-down_revision = "0045_exports"
+revision = "0047_free_tokens"
+down_revision = "0046_pide_service"
 
 NAME = "fk_blocking_tokens_source_record_id"
 
