@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0046_establishment_staff"
-down_revision = "0045_exports"
+revision = "0048_establishment_staff"
+down_revision = "0047_free_tokens"
 
 CURRENT = {"unique": True, "postgresql_where": sa.text("ended_at IS NULL")}
 
