@@ -59,6 +59,24 @@ def test_the_documents_agree(world: World) -> None:
         assert server[name] == [*FAPI2.algorithms, *SMART.algorithms]
 
 
+def test_the_smart_document_holds_what_smart_asks_for(world: World) -> None:
+    """SMART App Launch 2.2 §9: required, conditional and recommended fields, as far as there is what they name."""
+    _, smart = documents(world)
+    assert smart.keys() >= {
+        "token_endpoint", "grant_types_supported", "capabilities", "code_challenge_methods_supported",
+        "authorization_endpoint", "scopes_supported", "response_types_supported", "management_endpoint",
+        "introspection_endpoint", "revocation_endpoint", "token_endpoint_auth_methods_supported",
+        "token_endpoint_auth_signing_alg_values_supported",
+    }  # fmt: skip
+    assert set(smart["capabilities"]) == {
+        "launch-ehr", "launch-standalone", "client-confidential-asymmetric", "context-ehr-patient",
+        "context-standalone-patient", "permission-offline", "permission-patient", "permission-v1", "permission-v2",
+    }  # fmt: skip
+    assert {"authorization_code", "client_credentials"} <= set(smart["grant_types_supported"])
+    page = world.asking.http.get(smart["management_endpoint"].removeprefix(ISSUER))
+    assert (page.status_code, page.location.partition("?")[0]) == (303, "/ingresar"), "the patient's own, after sign-in"
+
+
 def test_every_address_is_served(world: World) -> None:
     server, smart = documents(world)
     addresses = {name: value for name, value in (server | smart).items() if name.endswith(("_endpoint", "_uri"))}

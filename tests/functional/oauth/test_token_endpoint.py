@@ -26,6 +26,15 @@ def test_a_client_token_is_for_one_surface(world: World) -> None:
     assert error(mixed) == (400, "invalid_scope")
 
 
+def test_a_backend_service_gets_a_short_token_and_none_to_renew_it_with(world: World) -> None:
+    """SMART App Launch 2.2, Backend Services: 300 s, no refresh token, a scope must be asked for."""
+    app = world.app_client
+    token = app.post("/oauth/token", CREDENTIALS | {"scope": "system/Patient.rs"}).json
+    assert token.keys() == {"access_token", "token_type", "expires_in", "scope"}
+    assert (token["token_type"], token["expires_in"], token["scope"]) == ("Bearer", 300, "system/Patient.rs")
+    assert error(app.post("/oauth/token", {"grant_type": "client_credentials"})) == (400, "invalid_scope")
+
+
 def test_smart_v1_spellings_are_understood(world: World) -> None:
     assert claims_of(world.asking.client_token("system/Patient.read"))["scope"] == "system/Patient.rs"
     assert claims_of(world.asking.client_token("system/Patient.write"))["scope"] == "system/Patient.cu"
@@ -34,7 +43,8 @@ def test_smart_v1_spellings_are_understood(world: World) -> None:
 @pytest.mark.parametrize(
     "scope",
     ["", " ", "system/*.*", "system/Patient.rs system/Patient.d", "patient/AllergyIntolerance.rs", "offline_access",
-     "system/Patient.rs  access-request", "x" * 200, "sýstem", "system/Patient.rs\ttab", "system/Patient.dus"],
+     "system/Patient.rs  access-request", "x" * 200, "sýstem", "system/Patient.rs\ttab", "system/Patient.dus",
+     "system/Patient.sr", "system/Patient.", "system/Patient.reads", "system/Patient.rs?", "system/Patient.rs?name=x"],
 )  # fmt: skip
 def test_a_scope_out_of_reach_is_refused_and_never_narrowed(world: World, scope: str) -> None:
     assert error(world.asking.post("/oauth/token", CREDENTIALS | {"scope": scope})) == (400, "invalid_scope")

@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import update
@@ -13,17 +14,18 @@ from consent_broker.oauth.grants import decide_reading
 from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
 from consent_broker.oauth.models import AccessToken
 from registry.database import now
+from registry.fhir.systems import RENIPRESS
 from registry.identity.models import Membership
 from tests.functional.oauth.world import RECORDS, World, claims_of
 
 SYSTEM_READ = "system/Patient.rs"
 
 
-def holder_token(world: World) -> str:
+def holder_token(world: World, professional_id: UUID | None = None) -> str:
     """A token for the holder, made as the gateway makes it, under a fresh consent."""
     world.grant(scope=RECORDS[0])
     access = Access(
-        establishment_id=world.asking.establishment_id, professional_id=None, person_id=world.person_id,
+        establishment_id=world.asking.establishment_id, professional_id=professional_id, person_id=world.person_id,
         purpose="TREAT", client_id="sihce-a",
     )  # fmt: skip
 
@@ -60,8 +62,28 @@ def test_a_holder_token_names_the_patient_as_the_holder_knows_them(world: World)
     assert claims["aud"] == "https://b.example/fhir"
     assert claims["patient"] == claims["sub"] == str(world.record_at_holder)
     assert str(world.person_id) not in json.dumps(claims)
-    assert claims["extensions"]["ihe_iua"]["subject_organization_id"].endswith("|00000001")
-    assert claims["extensions"]["ihe_pcf"]["doc_id"]
+
+
+def test_a_holder_token_says_who_reads_why_and_under_what(world: World) -> None:
+    """IHE IUA (ITI-71) and PCF; of the human who reads, their registration and nothing else (decision 4)."""
+    token = holder_token(world, world.professional_id)
+    claims = claims_of(token)
+    who, under = claims["extensions"]["ihe_iua"], claims["extensions"]["ihe_pcf"]
+    assert who == {
+        "subject_organization": "Hospital 00000001",
+        "subject_organization_id": f"{RENIPRESS}|00000001",
+        "purpose_of_use": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}],
+        "person_id": str(world.record_at_holder),
+        "national_provider_identifier": "CMP 012345",
+    }
+    assert claims["act"] == {"sub": "CMP 012345"}
+    assert under.keys() == {"patient_id", "doc_id", "acp", "residual"}
+    assert under["patient_id"] == str(world.record_at_holder)
+    assert {UUID(one) for one in under["doc_id"]}
+    assert [one["type"] for one in under["residual"]] == ["forbid"], "what is sensitive was not permitted by name"
+    assert world.holding.introspect(token) == {"active": True, "token_type": "DPoP"} | {
+        name: value for name, value in claims.items() if name != "status"
+    }
 
 
 def test_revoking_the_consent_shows_at_once(world: World) -> None:
@@ -94,7 +116,7 @@ def test_introspection_and_revocation_ask_who_you_are(world: World) -> None:
         anonymous = world.asking.http.post(path, data={"token": "x"})
         assert (anonymous.status_code, anonymous.json["error"]) == (401, "invalid_client")
         basic = world.asking.http.post(path, data={"token": "x"}, headers={"Authorization": "Basic eDp5"})
-        assert basic.status_code == 400
+        assert (basic.status_code, basic.json["error"]) == (401, "invalid_client")
         assert world.asking.post(path, {}).json["error"] == "invalid_request"
 
 
