@@ -11,6 +11,8 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
+from pydantic import SecretStr
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from consent_broker.consents.access_requests import Asking, request_access
@@ -29,13 +31,15 @@ from registry.bulk.export.writing import write
 from registry.bulk.models import Import
 from registry.database import new_id, now
 from registry.directory.documents import document_token
-from registry.directory.models import Professional, StaffRole
+from registry.directory.models import Affiliation, Professional, StaffRole
 from registry.directory.representatives import Basis, Paper, Power
 from registry.directory.service import PROFESSIONAL_CONTEXT, PersonalData, get_establishment
 from registry.errors import Unauthenticated
 from registry.identity.service import Content, Registration, engine_of, register_source_record
+from registry.identity.stewardship import Steward
 from registry.pide.port import Names
 from registry.settings import Settings
+from tests.functional.access import objects
 from tests.functional.oauth.world import (
     Party,
     World,
@@ -53,7 +57,7 @@ NAMES = {"P": ("Huamán", "Quispe", "Rosa"), "Q": ("Ccorimanya", "Tupa", "Nelly"
 DOCUMENTS = {
     "P": "40000001", "Q": "40000002", "R": "40000003", "professional A": "41000001", "professional B": "41000002",
     "analyst": "42000001", "steward": "42000002", "privacy-officer": "42000003",
-    "administrator A": "42000004",
+    "administrator A": "42000004", "another steward": "42000005",
 }  # fmt: skip
 FUTURE = timedelta(days=3)
 
@@ -67,7 +71,7 @@ class Side:
     professional_id: UUID
     number: str
     person_id: UUID = UNKNOWN
-    ids: dict[str, UUID] = field(default_factory=dict)
+    ids: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -97,7 +101,8 @@ def authenticate(presented: Presented, audience: str) -> Caller:
 
 @pytest.fixture(scope="module")
 def app(settings: Settings) -> Iterator[Flask]:
-    application = create_app(settings, authenticate)
+    texting = {"sms_url": "https://sms.example/", "sms_token": SecretStr("x")}
+    application = create_app(settings.model_copy(update=texting), authenticate)
     yield application
     parts: Renhice = application.extensions["renhice"]
     parts.database.engine.dispose()
@@ -114,19 +119,104 @@ def people(app: Flask, renhice: Renhice) -> People:
         session.flush()
         _add_client(session, stranger)
         _add_professionals(session, renhice, world, professionals)
-        for role in ("analyst", "steward", "privacy-officer"):
-            token = document_token(renhice.sealer, Document(DocumentType.DNI, DOCUMENTS[role]))
+        for who in ("analyst", "steward", "privacy-officer", "another steward"):
+            token, role = document_token(renhice.sealer, dni(who)), who.removeprefix("another ")
             session.add(StaffRole(document_token=token, sealed=b"-", role=role, valid_until=now() + timedelta(days=9)))
         session.add(_administrator(renhice, world.asking))
     sides = {
         "P": Side("P", world.asking, professionals["P"], "012345"),
         "Q": Side("Q", world.holding, professionals["Q"], "012346"),
     }
+    elsewhere = Party("sihce-d", new_id(), "https://d.example/fhir", app.test_client())
+    with renhice.database.unit_of_work() as session:
+        _add_establishment(session, elsewhere, "00000004")
+        session.flush()
+        _add_affiliation(session, _another(session, renhice), stranger.establishment_id)
+    ward, _ = _register(world, "R", elsewhere)
     for side in sides.values():
+        _register(world, side.name, elsewhere)
+        _, other_record = _register(world, side.name, elsewhere, "another")
         _relate(world, side)
-    cookies = {actor: _sign_in(renhice, actor) for actor in DOCUMENTS if actor != "R"}
+        _enrich(world, side, ward, other_record)
+    for side in sides.values():
+        side.ids |= _of_the_steward(world) if side.name == "P" else {}
+    cookies = {actor: _sign_in(renhice, actor) for actor in DOCUMENTS if actor not in {"R", "another steward"}}
     CALLERS.update(_callers(world, stranger, sides["P"]))
     return People(world, sides, cookies, lambda: _undone(renhice))
+
+
+def dni(who: str) -> Document:
+    return Document(DocumentType.DNI, DOCUMENTS[who])
+
+
+def _another(session: Session, renhice: Renhice) -> UUID:
+    """A professional who has to do with neither side."""
+    row = Professional(
+        id=new_id(), document_token=secrets.token_bytes(16), sealed=b"-", college="CMP", number="012347",
+        able_to_practise=True,
+    )  # fmt: skip
+    known = PersonalData("DNI", "41000003", "PER", "Ana", "professional C", "")
+    row.sealed = renhice.sealer.seal(session, row.id, json.dumps(asdict(known)).encode(), PROFESSIONAL_CONTEXT)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def _enrich(world: World, side: Side, ward: UUID, other_record: UUID) -> None:
+    """The rest of what a path can name."""
+    whose: Any = {
+        "establishment_id": side.party.establishment_id, "professional_id": side.professional_id,
+        "person_id": side.person_id, "client_id": side.party.client_id,
+    }  # fmt: skip
+    terms = Terms(
+        person_id=side.person_id, establishment_id=side.party.establishment_id,
+        categories=frozenset({"problems"}), purposes=frozenset({"COC"}), ends_at=now() + FUTURE,
+    )  # fmt: skip
+    nothing: Any = {"establishment_id": None, "purposes": None, "ends_at": None}
+    limit = replace(terms, kind=Kind.OBJECTION, **nothing)
+    held = (side.party, side.ids["record_id"])
+    role = select(Affiliation.id).where(Affiliation.professional_id == side.professional_id)
+
+    def act(session: Session) -> dict[str, Any]:
+        objects.suspended(session, _colleague(session), side.ids["declared_id"]) if side.name == "P" else None
+        return {
+            **objects.rights(world, session, whose, terms, limit),
+            **objects.roads(world, session, whose, dni(side.name)),
+            **objects.systems(session, side.party, objects.document(world, session, *held)),
+            "hidden_id": objects.hidden(world, session, side.person_id, objects.document(world, session, *held)),
+            "practitioner_id": side.professional_id,
+            "role_id": session.scalars(role).one(),
+            "acting_id": objects.representation(world, session, dni(side.name), ward),
+            "contest_id": objects.claim(session, side.person_id, other_record),
+            "other_record_id": other_record,
+            "suspended_id": _colleague(session),
+        }
+
+    side.ids |= world.transact(act)
+    human = Identity(document=DOCUMENTS[side.name], name=side.name, acr=3, auth_time=now())
+    worker = f"professional {side.party.client_id[-1].upper()}"
+    staff = Identity(document=DOCUMENTS[worker], name=worker, acr=3, auth_time=now(), staff=True)
+    mine, theirs = objects.account(world.renhice, human), objects.account(world.renhice, staff)
+    side.ids |= {"session_id": mine["session_id"], "passkey_id": theirs["passkey_id"]}
+
+
+def _colleague(session: Session) -> UUID:
+    return session.scalars(select(Professional.id).where(Professional.number == "012347")).one()
+
+
+def _of_the_steward(world: World) -> dict[str, Any]:
+    def register(facts: Demographics, party: Party) -> tuple[UUID, UUID]:
+        def act(session: Session) -> tuple[UUID, UUID]:
+            place = get_establishment(session, party.establishment_id)
+            content = Content(place.identifier_system, str(new_id()), facts)
+            registration = Registration(establishment_id=place.id, client_id=party.client_id, content=content)
+            made = register_source_record(session, engine_of(world.renhice), registration)
+            return made.person_id, made.source_record_id
+
+        return world.transact(act)
+
+    handle = document_token(world.renhice.sealer, dni("another steward")).hex()
+    return objects.stewards(world, register, Steward(handle=handle))
 
 
 def _add_professionals(session: Session, renhice: Renhice, world: World, ids: dict[str, UUID]) -> None:
@@ -145,16 +235,17 @@ def _add_professionals(session: Session, renhice: Renhice, world: World, ids: di
         row.sealed = renhice.sealer.seal(session, row.id, json.dumps(asdict(known)).encode(), PROFESSIONAL_CONTEXT)
 
 
-def _register(world: World, who: str, party: Party) -> tuple[UUID, UUID]:
+def _register(world: World, who: str, party: Party, number: str = "HC") -> tuple[UUID, UUID]:
     paternal, maternal, given = NAMES[who]
     known = Demographics(
         documents=(Document(DocumentType.DNI, DOCUMENTS[who]),), paternal_surname=paternal, maternal_surname=maternal,
         given_names=given, sex="F", birth_date=BORN,
+        phone="987654321" if party.client_id == "sihce-d" else None,
     )  # fmt: skip
 
     def act(session: Session) -> tuple[UUID, UUID]:
         place = get_establishment(session, party.establishment_id)
-        content = Content(place.identifier_system, f"HC-{who}", known)
+        content = Content(place.identifier_system, f"{number}-{who}", known)
         registration = Registration(establishment_id=place.id, client_id=party.client_id, content=content)
         made = register_source_record(session, engine_of(world.renhice), registration)
         return made.person_id, made.source_record_id
@@ -181,7 +272,8 @@ def _relate(world: World, side: Side) -> None:
         powers=frozenset({Power.SEE}), paper=PAPER, until=now() + FUTURE,
     )  # fmt: skip
 
-    recorder = Recorder(role="professional", detail={}, establishment_id=side.party.establishment_id)
+    here = str(side.party.establishment_id)
+    recorder = Recorder(role="professional", detail={"establishment_id": here})
 
     def act(session: Session) -> dict[str, UUID]:
         proof = world.evidence(side.person_id)
