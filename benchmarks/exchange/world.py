@@ -5,8 +5,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import date, timedelta
 from uuid import UUID
 
 import psutil
@@ -27,11 +26,11 @@ from consent_broker.oauth.grants import Reader, decide_reading, open_grant
 from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
 from deploy.layout import Layout
 from deploy.vault import read_object
-from matching.key_scheme import key_scheme
+from matching.records import Demographics, Document, DocumentType
 from registry.app import Renhice
 from registry.database import new_id, now
 from registry.directory.models import Affiliation, Establishment, RecordSystem
-from registry.identity.models import Membership, Person, SourceRecord
+from registry.identity.service import Content, Registration, engine_of, register_source_record
 from wsgi import create_app
 
 CATEGORIES = frozenset({"allergies", "medications", "encounters"})
@@ -73,19 +72,33 @@ def running_world(holders: Sequence[Holder]) -> Iterator[World]:
         yield world
     finally:
         with world.transaction() as session:
-            mine = [one.establishment_id for one in _located(session, world.person_id)]
+            mine = [one.establishment_id for one in find_holders(session, world.person_id)]
             session.execute(update(Establishment).where(Establishment.id.in_(mine)).values(active=False))
 
 
 def _populate(app: Flask, client_id: str, holders: Sequence[Holder]) -> World:
     parts: Renhice = app.extensions["renhice"]
-    key, person = ECKey.generate_key("P-256", {"kid": secrets.token_hex(4)}), Person(id=new_id())
-    with parts.database.unit_of_work() as session:
+    key, patient = ECKey.generate_key("P-256", {"kid": secrets.token_hex(4)}), _somebody()
+    with app.app_context(), parts.database.unit_of_work() as session:
         reader = _reader(session, client_id)
-        session.add(person)
-        session.flush()
-        clients = [_add_holder(session, one, person.id, key) for one in holders]
-    return World(app, parts, app.extensions["consent-broker"], reader, person.id, clients, key)
+        added = [_add_holder(session, parts, one, patient, key) for one in holders]
+    clients, persons = zip(*added, strict=True)
+    return World(app, parts, app.extensions["consent-broker"], reader, persons[0], clients, key)
+
+
+def _somebody() -> Demographics:
+    """A person nobody else is."""
+    names = ("".join(secrets.choice("AEIOULMNRST") for _ in range(9)) for _ in range(3))
+    paternal, maternal, given = names
+    document = Document(DocumentType.DNI, str(secrets.randbelow(9 * 10**7) + 10**7))
+    return Demographics(
+        documents=(document,),
+        paternal_surname=paternal,
+        maternal_surname=maternal,
+        given_names=given,
+        sex="F",
+        birth_date=date(1980, 1, 1),
+    )
 
 
 def _reader(session: Session, client_id: str) -> Reader:
@@ -97,8 +110,11 @@ def _reader(session: Session, client_id: str) -> Reader:
     )
 
 
-def _add_holder(session: Session, holder: Holder, person_id: UUID, key: ECKey) -> str:
-    code, establishment_id, record_id = str(secrets.randbelow(10**7) + 9 * 10**7), new_id(), new_id()
+def _add_holder(
+    session: Session, parts: Renhice, holder: Holder, patient: Demographics, key: ECKey
+) -> tuple[str, UUID]:
+    """An establishment with a record of the patient; its OAuth client, and the person."""
+    code, establishment_id = str(secrets.randbelow(10**7) + 9 * 10**7), new_id()
     place = Establishment(
         id=establishment_id, renipress=code, name=f"Benchmark {code}", category="I-3", sector="PRIVADO", region="Lima",
         ubigeo="150101", fhir_endpoint=holder.endpoint, event_endpoint=holder.event_endpoint,
@@ -114,19 +130,10 @@ def _add_holder(session: Session, holder: Holder, person_id: UUID, key: ECKey) -
             scopes=["system/Patient.rs"],
         )
     )  # fmt: skip
-    session.add(
-        SourceRecord(
-            id=record_id, establishment_id=establishment_id, local_token=secrets.token_bytes(16), version=1,
-            content_token=secrets.token_bytes(16), active=True, scheme=key_scheme(),
-        )
-    )  # fmt: skip
     session.flush()
-    session.add(Membership(source_record_id=record_id, person_id=person_id))
-    return f"benchmark-{code}"
-
-
-def _located(session: Session, person_id: UUID) -> Sequence[Any]:
-    return find_holders(session, person_id)
+    content = Content(f"urn:benchmark:{code}", "1", patient)
+    registration = Registration(establishment_id=establishment_id, client_id=f"benchmark-{code}", content=content)
+    return f"benchmark-{code}", register_source_record(session, engine_of(parts), registration).person_id
 
 
 def _evidence(world: World) -> Evidence:

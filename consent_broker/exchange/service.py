@@ -17,7 +17,7 @@ from consent_broker.exchange.gateway import Answer, ask_holders
 from consent_broker.oauth.grants import decide_reading, decision_event, unable_professional
 from consent_broker.oauth.holder_tokens import Access, Holder, Ticket, find_holders, issue_tickets
 from registry.audit.event import Event
-from registry.audit.service import record
+from registry.audit.service import record_now
 from registry.database import now
 from registry.errors import Forbidden, InvalidInput
 from registry.identity.service import stands_for_itself
@@ -71,12 +71,11 @@ def open_reading(session: Session, broker: Broker, access: Access, types: Sequen
     if unknown or not types:
         raise InvalidInput(f"Records are read as {', '.join(sorted(CATEGORIES))}.", code="unknown-type")
     decision = decide_exchange(session, access, types)
-    with session.no_autoflush:  # the decision's event is written together with the tokens'
-        found = find_holders(session, access.person_id)
-        holders = [one for one in found if decision.categories_at(one.establishment_id)]
-        faults = {holder: _fault(holder) for holder in holders}
-        connected = [holder for holder in holders if faults[holder] is None]
-        tickets = issue_tickets(session, broker, access, decision, connected)
+    found = find_holders(session, access.person_id)
+    holders = [one for one in found if decision.categories_at(one.establishment_id)]
+    faults = {holder: _fault(holder) for holder in holders}
+    connected = [holder for holder in holders if faults[holder] is None]
+    tickets = issue_tickets(session, broker, access, decision, connected)
     session.commit()
     restricted = [Missing(one, None, "suppressed") for one in sorted(types) if is_restricted(decision, CATEGORIES[one])]
     return Reading(access, decision, tickets, [*restricted, *_unasked(decision, faults)])
@@ -91,9 +90,7 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
     reading = open_reading(session, broker, access, types)
     with broker.slots.hold(access.client_id):
         gathered = {ticket.holder: answers for ticket, answers in ask_holders(broker, reading.tickets)}
-    for ticket in reading.tickets:
-        record(session, read_event(reading, ticket, gathered[ticket.holder]))
-    session.flush()
+    record_now(session, *(read_event(reading, ticket, gathered[ticket.holder]) for ticket in reading.tickets))
     answers = [one for ticket in reading.tickets for one in gathered[ticket.holder]]
     return result_of(answers, reading.missing)
 
@@ -134,7 +131,7 @@ def decide_exchange(session: Session, access: Access, types: Sequence[str]) -> D
         raise Forbidden(
             "The patient's consents do not permit this.", code=decision.public_reason, hint=hint, audit=event
         )
-    record(session, event)
+    record_now(session, event)
     return decision
 
 
