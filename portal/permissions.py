@@ -21,7 +21,7 @@ from consent_broker.consents.service import (
     revoke_consent,
 )
 from consent_broker.consents.vocabulary import Status
-from portal import layout, present
+from portal import layout, present, texts
 from portal.acting import withheld_from
 from portal.errors import AlreadyDecided
 from portal.foreseen import withheld_lines
@@ -33,6 +33,7 @@ from portal.people import person_and_replaced
 from portal.views import ConsentQuestion, Permission
 from portal.wording import consent_text, revocation_text
 from registry.app import parts
+from registry.audit.service import Selection, last_under
 from registry.database import now, session
 from registry.errors import NotFound
 
@@ -54,6 +55,9 @@ def list_permissions() -> Response:
         for one in present.permissions(session(), parts().sealer, states)
     ]
     current = [permission for permission in shown if permission.state in CURRENT]
+    readings = Selection(person_ids=_my_ids(), actions=(*texts.READINGS,))
+    read_at = last_under(session(), readings, [one.id for one in current])
+    current = [replace(one, last_read_at=read_at.get(one.id)) for one in current]
     return layout.page("permissions.html", current=current, past=[one for one in shown if one.state not in CURRENT])
 
 

@@ -88,6 +88,7 @@ class Permission:
     ended_at: datetime | None = None
     labels: Sequence[str] = ()
     days: tuple[date | None, date | None] = (None, None)
+    last_read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

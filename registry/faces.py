@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, jsonify, request
 from markupsafe import escape
-from psycopg.errors import LockNotAvailable, QueryCanceled
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable, QueryCanceled, ReadOnlySqlTransaction
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
@@ -125,6 +125,9 @@ def _unknown(error: Exception) -> Any:
     if isinstance(error, OperationalError | PoolTimeoutError) or isinstance(cause, LockNotAvailable | QueryCanceled):
         _log.warning("database away", exc_info=error)
         return _show(503, "unavailable", "The service is busy or restarting; nothing was changed.", retry=True)
+    if isinstance(cause, InsufficientPrivilege | ReadOnlySqlTransaction):
+        _log.error("the database takes no writing", exc_info=error)
+        return _show(503, "unavailable", "Nothing can be recorded now, so nothing was done.", retry=True)
     if isinstance(error, DataError):
         _log.warning("a value the database can't hold", exc_info=error)
         return _show(400, "invalid-input", "A value can't be stored: it holds forbidden characters or is out of range.")

@@ -1,12 +1,12 @@
 """Recording audit events, and reading them for the person they are about (Ley 30024: the patient sees who accessed)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, literal, select, tuple_
+from sqlalchemy import ColumnElement, func, insert, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from registry.audit.event import Event
@@ -146,6 +146,14 @@ def list_doings(session: Session, doings: Doings, *, offset: int, limit: int) ->
 def find_doing(session: Session, doings: Doings, event_id: UUID) -> AuditEvent | None:
     """One of an establishment's own events; None for any other id."""
     return session.scalar(select(AuditEvent).where(AuditEvent.id == event_id, *doings.conditions()))
+
+
+def last_under(session: Session, selection: Selection, consent_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When something of the selection last happened under each of these consents; no entry where nothing did."""
+    query = select(AuditEvent.consent_id, func.max(AuditEvent.recorded_at)).where(
+        *selection.conditions(), AuditEvent.consent_id.in_(consent_ids)
+    )
+    return {key: moment for key, moment in session.execute(query.group_by(AuditEvent.consent_id)) if key}
 
 
 def professionals_of(session: Session, selection: Selection) -> set[UUID]:

@@ -13,7 +13,9 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
-from consent_broker.consents.service import list_consents, revoke_consent
+from consent_broker.consents.decision import POLICY_VERSION
+from consent_broker.consents.directives import AccessQuery
+from consent_broker.consents.service import decide_access, list_consents, revoke_consent
 from consent_broker.exchange.service import ExchangeResult, fetch
 from consent_broker.oauth.holder_tokens import Access
 from registry.audit.models import AuditEvent
@@ -304,3 +306,26 @@ def test_the_portal_is_refused_once_every_consent_is_revoked(world: World) -> No
         portal_fetch(world, ["AllergyIntolerance"])
     assert refused.value.error_code == "consent-revoked"
     assert refused.value.audit is not None
+
+
+def test_a_decision_is_in_the_log_with_its_policy_its_consents_and_why(world: World) -> None:
+    """IHE BALP AuthZconsent: whoever asks later why it flowed, or didn't, finds the function's own words."""
+    token = grant(world)
+    world.asking.get("/exchange/fhir/AllergyIntolerance", token, query_string={"patient": str(world.person_id)})
+    permitted = events(world, action="consent:access:decided", outcome="success")[0]
+    assert permitted.detail["policy"] == POLICY_VERSION
+    assert permitted.detail["consents"] == [str(permitted.consent_id)]
+    assert permitted.detail["explanation"] == [f"allergies: permitted {permitted.consent_id}"]
+    revoke_newest(world)
+    world.asking.get("/exchange/fhir/AllergyIntolerance", token, query_string={"patient": str(world.person_id)})
+    closed = world.transact(lambda session: decide_access(session, query_of(permitted)))
+    assert closed.explanation == [f"allergies: consent-revoked {permitted.consent_id}"]
+
+
+def query_of(event: AuditEvent) -> AccessQuery:
+    assert event.person_id is not None
+    assert event.establishment_id is not None
+    return AccessQuery(
+        person_id=event.person_id, establishment_id=event.establishment_id, professional_id=event.professional_id,
+        purpose=event.purpose or "", categories=frozenset({"allergies"}),
+    )  # fmt: skip

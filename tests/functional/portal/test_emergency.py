@@ -1,9 +1,14 @@
 """Break-glass in the portal: declared, read, told, disputed, judged; and every way it must not open."""
 
+from datetime import timedelta
+from uuid import UUID
+
 import pytest
 from sqlalchemy import select, update
 
 from consent_broker.emergency.models import EmergencyAccess, EmergencySuspension
+from consent_broker.emergency.review import statistics
+from consent_broker.emergency.service import dispute, end_emergency
 from consent_broker.emergency.vocabulary import REVIEW_WITHIN
 from registry.audit.models import AuditEvent
 from registry.database import now
@@ -158,6 +163,44 @@ def test_misuse_ends_it_and_suspends_until_lifted(world: World, physician: Visit
     assert physician.status == 403
     officer.press(queue, "/levantar", porque="Se revisó con su jefatura.")
     assert "Emergencia abierta" in open_emergency(world, physician).text
+
+
+def test_the_queue_begins_with_what_is_disowned_and_the_figures_count_what_is_late(
+    world: World, physician: Visitor, patient: Visitor, officer: Visitor
+) -> None:
+    """Of three at one establishment: one due and never judged, one judged in time, one the person disowns."""
+    place = world.place(story.ASKING.renipress)
+    before = figures(world, place.id)
+    cases = []
+    for _ in range(3):
+        open_emergency(world, physician)
+        cases.append(newest(world))
+        with world.renhice.database.unit_of_work() as session:
+            end_emergency(session, session.get_one(EmergencyAccess, cases[-1].id), "ended-by-professional")
+    late, judged, disowned = (case.id for case in cases)
+    assert cases[0].review_due_at is not None
+    assert cases[0].declared_at is not None
+    assert cases[0].review_due_at - cases[0].declared_at == REVIEW_WITHIN
+    with world.renhice.database.unit_of_work() as session:
+        due = update(EmergencyAccess).where(EmergencyAccess.id == late).values(review_due_at=now() - timedelta(hours=1))
+        session.execute(due)
+        dispute(session, session.get_one(EmergencyAccess, disowned))
+    page = officer.open(f"/privacidad/{judged}")
+    queue = officer.press(page, "/privacidad/", resultado="justified", nota="Así consta en la emergencia.")
+    listed = [link.rpartition("/")[2] for link in queue.links if link.startswith("/privacidad/")]
+    assert str(judged) not in listed
+    assert listed.index(str(disowned)) < listed.index(str(late))
+    after = figures(world, place.id)
+    assert tuple(b - a for a, b in zip(before, after, strict=True)) == (3, 1, 1, 0, 1)
+    assert f"{place.name} {' '.join(map(str, after))}" in queue.text
+
+
+def figures(world: World, establishment_id: UUID) -> tuple[int, ...]:
+    """Declared, disowned, justified, misuse, late."""
+    with world.renhice.database.unit_of_work() as session:
+        found = statistics(session, now() - timedelta(days=90))
+    one = next((row for row in found if row.establishment_id == establishment_id), None)
+    return (one.declared, one.disputed, one.justified, one.misuse, one.overdue) if one else (0, 0, 0, 0, 0)
 
 
 def test_only_a_privacy_officer_judges(world: World, physician: Visitor, patient: Visitor) -> None:

@@ -16,6 +16,7 @@ from consent_broker.consents.service import (
     propose_consent,
     revoke_consent,
 )
+from portal.dates import long_day
 from registry.database import now
 from registry.directory.service import get_professional_by_registration
 from sandbox import story
@@ -81,6 +82,14 @@ def test_a_limit_is_previewed_put_seen_to_hold_and_taken_back(
     again = patient.press(gone, "/reponer")
     assert "Límite puesto" in again.text
     assert "la persona lo restringe" in reads(physician, world)
+
+
+def test_each_permission_says_when_it_was_last_used(world: World, patient: Visitor, physician: Visitor) -> None:
+    assert "Última lectura Nadie leyó nada todavía" in patient.open("/mi-historia/permisos").text
+    reads(physician, world)
+    page = patient.open("/mi-historia/permisos").text
+    assert f"Última lectura {long_day(now())}" in page
+    assert "Nadie leyó" not in page
 
 
 def test_objecting_to_everything_leaves_the_more_specific_and_says_so(

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from consent_broker.consents.access_requests import Asking, request_access
 from consent_broker.consents.directives import Kind
-from consent_broker.consents.evidence import Evidence
-from consent_broker.consents.representatives import Proposal, Recorder, appoint
+from consent_broker.consents.evidence import Evidence, RepresentativeEvidence
+from consent_broker.consents.representatives import Proposal, Recorder, appoint, list_mandates
 from consent_broker.consents.service import (
     Terms,
     grant_consent,
@@ -224,6 +224,31 @@ def test_the_consent_page_tells_a_mother_nothing_of_confidential_limits(
     page = patient.open(path)
     assert "Nada de esto, por un límite suyo: Medicación." in page.text
     assert "oculta" not in page.text
+
+
+def test_whoever_is_represented_sees_all_that_was_done_and_by_whom(world: World, patient: Visitor) -> None:
+    agent = Document(DocumentType.DNI, "40718293")
+    proposal = Proposal(
+        person_id=world.person_id, document=agent, name="Julia Apaza", basis=Basis.POWER,
+        powers=frozenset({Power.SEE, Power.DECIDE}), until=now() + timedelta(days=9),
+        paper=Paper(kind="notarial-power", reference="K-1"),
+    )  # fmt: skip
+    terms = Terms(
+        person_id=world.person_id, establishment_id=None, categories=frozenset({"immunizations"}), purposes=None,
+        ends_at=None, kind=Kind.OBJECTION,
+    )  # fmt: skip
+    with world.renhice.database.unit_of_work() as session:
+        appoint(session, world.renhice.sealer, proposal, CLERK)
+        [mandate] = list_mandates(session, world.renhice.sealer, agent, 14)
+        proof = RepresentativeEvidence(
+            mandate=mandate, actor_person_id=None, acr=2, auth_time=now(), channel="portal", text="-"
+        )  # fmt: skip
+        made = record_objection(session, terms, proof)
+        revoke_consent(session, made.id, proof)
+    assert "Julia Apaza" in patient.open(REPRESENTED).text
+    done = patient.open(f"{REPRESENTED}/en-mi-nombre").text
+    assert done.count("Julia Apaza") == 2
+    assert done.index("Retiró un permiso o un límite") < done.index("Dio un permiso o puso un límite")
 
 
 @pytest.mark.parametrize("end", ["dismissed", "deceased"])
