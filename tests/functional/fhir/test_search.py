@@ -218,7 +218,9 @@ def test_pages_follow_each_other_and_tell_nothing(call: Call, kept: dict[str, Js
 @pytest.mark.parametrize(
     "query",
     [{"family": "Quispe"}, {"given": "Rosa"}, {"birthdate": "1984-07-19"}, {"gender": "female"}, {"active": "true"},
-     {"telecom": "984112233"}, {"address": "Lima"}, {}, {"identifier": f"{PERSONA}|"}],
+     {"telecom": "984112233"}, {"address": "Lima"}, {}, {"identifier": f"{PERSONA}|"},
+     {"family": "Huamán", "given": "Rosa"}, {"family": "Huamán", "birthdate": "1984"},
+     {"birthdate": "1984-07-19", "gender": "female"}, {"telecom": "984112233", "birthdate": "1984-07-19"}],
     ids=str,
 )  # fmt: skip
 def test_a_search_that_would_list_people_says_what_it_needs(call: Call, query: dict[str, str]) -> None:
