@@ -43,7 +43,10 @@ def worth(token: bytes) -> int:
 
 def _token(sealer: Sealer, key: str) -> bytes:
     blind = sealer.blind(BLOCKING_DOMAIN, key)
-    return blind[:-1] + bytes((blind[-1] | 1 if worth_of_key(key) == ENOUGH else blind[-1] & ~1,))
+    return blind if (blind[-1] & 1) == (worth_of_key(key) == ENOUGH) else blind[:-1] + _OTHER_LAST_BIT[blind[-1]]
+
+
+_OTHER_LAST_BIT = [bytes((number ^ 1,)) for number in range(256)]
 
 
 @lru_cache(maxsize=4)

@@ -18,6 +18,7 @@ from registry.identity.arrivals import Registration
 from registry.identity.batch import copying as as_
 from registry.identity.contents import from_bytes, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys
+from registry.sealing import TOKEN_BYTES
 
 
 class Written(NamedTuple):
@@ -113,8 +114,16 @@ def _write(
         record=record,
         key=as_.row(3, key, as_.text(sealed.master_key_id), as_.octets(sealed.wrapped)),
         version=as_.row(6, key, first, as_.octets(sealed.sealed), active, as_.text(said.client_id)),
-        tokens=b"".join([as_.row(3, as_.octets(token), key, scheme) for token in tokens]),
+        tokens=_token_rows(tokens, key + scheme),
     )
+
+
+def _token_rows(tokens: tuple[bytes, ...], rest: bytes) -> bytes:
+    """A row for each token, all of one length and followed by the same fields."""
+    if not tokens:
+        return b""
+    begin = as_.row(3, as_.octets(bytes(TOKEN_BYTES))[:-TOKEN_BYTES])
+    return begin + (rest + begin).join(tokens) + rest
 
 
 def _said(plaintext: bytes, *, active: bool) -> str:
