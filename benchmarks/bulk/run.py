@@ -161,6 +161,7 @@ def main() -> None:
             f"processor, second half: {1e6 * own / (share * count):.0f} us of Python and "
             f"{1e6 * server / (share * count):.0f} us of PostgreSQL a record; two idle cores: {2 / cores:,.0f}/s"
         )
+        print(f"of that: {', '.join(f'{name} {1e6 * spent / (share * count):.0f} us' for name, spent in backend.items())}")
         print(f"floor: COPY of the same rows {floor:,.0f} records/s; ratio {rate / floor:.3f}")
         print(f"processor of all children: {used.ru_utime + used.ru_stime:.0f} s")
         whole = found["records"] == count and not found["doubled"] and status == COMPLETED
