@@ -151,17 +151,18 @@ def main() -> None:
             found = check(session, count)
             decisions = session.get_one(Import, import_id).counts
         status = done(parts, import_id)[1]
-        floor = measure_floor(url, count)
         rate, share = count / wall, 1 - half
         own, server = backend["process"] + backend["helper"], backend["backend"]
         cores = (own + server) / (share * count)
-        print(f"killed at {100 * half:.0f} %; then {status}; {found}; {decisions}")
+        print(f"killed at {100 * half:.0f} %; then {status}; {found}; {decisions}", flush=True)
         print(f"wall: {rate:,.0f} records/s, both starts and the kill included ({wall:.0f} s); the goal is {GOAL:,}")
         print(
             f"processor, second half: {1e6 * own / (share * count):.0f} us of Python and "
-            f"{1e6 * server / (share * count):.0f} us of PostgreSQL a record; two idle cores: {2 / cores:,.0f}/s"
+            f"{1e6 * server / (share * count):.0f} us of PostgreSQL a record; two idle cores: {2 / cores:,.0f}/s",
+            flush=True,
         )
-        print(f"of that: {', '.join(f'{name} {1e6 * spent / (share * count):.0f} us' for name, spent in backend.items())}")
+        print(f"of that: {', '.join(f'{name} {1e6 * spent / (share * count):.0f} us' for name, spent in backend.items())}", flush=True)
+        floor = measure_floor(url, count)
         print(f"floor: COPY of the same rows {floor:,.0f} records/s; ratio {rate / floor:.3f}")
         print(f"processor of all children: {used.ru_utime + used.ru_stime:.0f} s")
         whole = found["records"] == count and not found["doubled"] and status == COMPLETED
