@@ -161,7 +161,8 @@ def main() -> None:
             f"{1e6 * server / (share * count):.0f} us of PostgreSQL a record; two idle cores: {2 / cores:,.0f}/s",
             flush=True,
         )
-        print(f"of that: {', '.join(f'{name} {1e6 * spent / (share * count):.0f} us' for name, spent in backend.items())}", flush=True)
+        parted = ", ".join(f"{name} {1e6 * spent / (share * count):.0f} us" for name, spent in backend.items())
+        print(f"of that: {parted}", flush=True)
         floor = measure_floor(url, count)
         print(f"floor: COPY of the same rows {floor:,.0f} records/s; ratio {rate / floor:.3f}")
         print(f"processor of all children: {used.ru_utime + used.ru_stime:.0f} s")
