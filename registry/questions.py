@@ -5,8 +5,7 @@ costs twice what the driver needs to ask and to read the answer. Who uses this g
 autoflush, and keeps the session's connection and transaction, its time-outs and its errors.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -31,16 +30,21 @@ class Question:
 
     def ask(self, session: Session, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows, in the session's transaction; raises the DBAPIError that SQLAlchemy would."""
-        with _cursor(session, self._sql) as cursor:
-            return cursor.execute(self._sql, self._bound(parameters)).fetchall()
+        try:
+            return _driver(session).execute(self._sql, self._bound(parameters)).fetchall()
+        except psycopg.Error as error:
+            raise self._as_known(error) from error
 
     def ask_each(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         """The one row that each of several askings answers with, in their order, on one way there and back."""
         if len(rows) == 1:
             return self.ask(session, **rows[0])
-        with _cursor(session, self._sql) as cursor:
-            cursor.executemany(self._sql, [self._bound(row) for row in rows], returning=True)
-            return [row for result in cursor.results() for row in result.fetchall()]
+        try:
+            with _driver(session).cursor() as cursor:
+                cursor.executemany(self._sql, [self._bound(row) for row in rows], returning=True)
+                return [row for result in cursor.results() for row in result.fetchall()]
+        except psycopg.Error as error:
+            raise self._as_known(error) from error
 
     def ask_one(self, session: Session, **parameters: Any) -> tuple[Any, ...] | None:
         """The row of a question that has one at most."""
@@ -53,13 +57,11 @@ class Question:
             bound[name] = process(bound[name])
         return bound
 
+    def _as_known(self, error: psycopg.Error) -> Exception:
+        return DBAPIError.instance(self._sql, None, error, psycopg.Error, dialect=_DIALECT)
 
-@contextmanager
-def _cursor(session: Session, statement: str) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
+
+def _driver(session: Session) -> psycopg.Connection[tuple[Any, ...]]:
     driver = session.connection().connection.driver_connection
     assert isinstance(driver, psycopg.Connection)  # noqa: S101  # for the type checker: the engine knows no other
-    try:
-        with driver.cursor() as cursor:
-            yield cursor
-    except psycopg.Error as error:
-        raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=_DIALECT) from error
+    return driver

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -29,6 +30,7 @@ from benchmarks.tokens.signing import Signer
 from consent_broker.broker import Broker
 from consent_broker.consents.directives import Terms
 from consent_broker.consents.evidence import Evidence
+from consent_broker.consents.models import Consent
 from consent_broker.consents.service import grant_consent, propose_consent
 from consent_broker.consents.vocabulary import scope_of
 from consent_broker.oauth.grants import Reader, decide_reading, open_grant
@@ -121,10 +123,11 @@ def _reader(session: Session, client_id: str) -> Reader:
 
 def _person(session: Session, client_id: str) -> Any:
     holding = select(RecordSystem.establishment_id).where(RecordSystem.client_id == client_id).scalar_subquery()
+    asked_before = select(Consent.id).where(Consent.person_id == Membership.person_id)
     query = (
         select(Membership.person_id)
         .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
-        .where(SourceRecord.establishment_id == holding)
+        .where(SourceRecord.establishment_id == holding, ~asked_before.exists())
     )
     return session.scalars(query.limit(1)).one()
 
@@ -134,9 +137,10 @@ def _client_of(session: Session, establishment_id: Any) -> str:
     return session.scalars(query).first() or ""
 
 
-def web_processes() -> list[psutil.Process]:
-    """gunicorn and its workers."""
-    found = [one for one in psutil.process_iter(["cmdline"]) if "wsgi:create_app()" in (one.info["cmdline"] or [])]
+def web_processes(base: str) -> list[psutil.Process]:
+    """gunicorn and its workers, of the system that is served there and of no other."""
+    bound = {"wsgi:create_app()", urlsplit(base).netloc}
+    found = [one for one in psutil.process_iter(["cmdline"]) if bound <= set(one.info["cmdline"] or [])]
     if not found:
         raise SystemExit("Nothing is running. Start it first: ./renhice up --detach")
     return found
@@ -200,12 +204,14 @@ def main() -> None:
     nonce = nonce_of(token_url, ours, refresh)
     tokens = measure(
         "ours: refresh, consent decided, audited", token_url, options,
-        [ours.request(token_url, nonce, **refresh) for _ in range(options.count)], web_processes(),
+        [ours.request(token_url, nonce, **refresh) for _ in range(options.count)], web_processes(base),
     )  # fmt: skip
     looked_up = [
         holder.request(introspection_url, None, proved=False, token=prepared.holder_token) for _ in range(options.count)
     ]
-    answers = measure("ours: introspection, consent decided", introspection_url, options, looked_up, web_processes())
+    answers = measure(
+        "ours: introspection, consent decided", introspection_url, options, looked_up, web_processes(base)
+    )
     measure_peer(keys[prepared.asking], options, tokens, answers)
 
 
@@ -236,6 +242,7 @@ def measure_peer(key: dict[str, Any], options: argparse.Namespace, tokens: Outco
 
 def show_head() -> None:
     """The head of the table."""
+    print(f"load average {', '.join(f'{one:.1f}' for one in psutil.getloadavg())} on {psutil.cpu_count()} cores")
     print(f"{'what':<44}{'req/s':>8}{'p50 ms':>9}{'p99 ms':>9}{'app CPU ms':>12}  answers")
 
 

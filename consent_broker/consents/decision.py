@@ -31,6 +31,7 @@ class Reason(StrEnum):
     NO_CONSENT = "no-consent"
 
 
+_ORDINARY_FIRST = sorted(ALL_LABELS, key=lambda label: (label in SENSITIVE, label))
 _TELLING = [Reason.DECEASED, Reason.OBJECTION, Reason.REVOKED, Reason.EXPIRED, Reason.NOT_YET, Reason.NO_CONSENT]
 
 
@@ -181,8 +182,7 @@ def _is_about(directive: Directive, category: str) -> bool:
 
 def _reached(directives: Sequence[Directive], category: str, source: UUID | None) -> Iterator[Directive]:
     """The permissions under which something of the category flows from that holder, the ordinary first."""
-    labels = sorted(ALL_LABELS, key=lambda label: (label in SENSITIVE, label))
-    atoms = product(labels, [date.min, *cuts(directives)])
+    atoms = product(_ORDINARY_FIRST, [date.min, *cuts(directives)])
     found = (prevailing(directives, category, label, day, source) for label, day in atoms)
     return (one for one in found if one is not None)
 

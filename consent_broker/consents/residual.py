@@ -31,9 +31,10 @@ class Restriction:
 def residual(decision: Decision, source: UUID) -> tuple[Restriction, ...]:
     """What that holder must withhold of the categories the decision permits of it."""
     categories = decision.categories_at(source)
+    segments, groups = _segments(decision), _told_apart(decision)
     grouped: defaultdict[tuple[frozenset[str], Period], set[str]] = defaultdict(set)
     for category in categories:
-        for period, labels in _forbidden(decision, category, source).items():
+        for period, labels in _forbidden(decision, category, source, segments, groups).items():
             grouped[labels, period].add(category)
     rules = [Restriction(frozenset(these), labels, period) for (labels, period), these in grouped.items()]
     return tuple(sorted([*rules, *_items(decision, categories, source)], key=_order))
@@ -44,11 +45,12 @@ def as_claim(rules: Iterable[Restriction], categories: frozenset[str]) -> list[d
     return [_claim(rule, categories) for rule in rules]
 
 
-def _forbidden(decision: Decision, category: str, source: UUID) -> dict[Period, frozenset[str]]:
-    """For each longest run of days: the labels that do not flow on any of them."""
-    segments = _segments(decision)
+def _forbidden(
+    decision: Decision, category: str, source: UUID, segments: Sequence[Period], groups: Iterable[set[str]]
+) -> dict[Period, frozenset[str]]:
+    """For each longest run of days: the labels, group by group, that do not flow on any of them."""
     found: defaultdict[Period, set[str]] = defaultdict(set)
-    for alike in _told_apart(decision):
+    for alike in groups:
         label = min(alike)
         closed = [one for one in segments if not prevailing(decision.directives, category, label, one[0], source)]
         for run in _joined(closed):
@@ -56,12 +58,12 @@ def _forbidden(decision: Decision, category: str, source: UUID) -> dict[Period, 
     return {period: frozenset(labels) for period, labels in found.items()}
 
 
-def _told_apart(decision: Decision) -> Iterable[set[str]]:
+def _told_apart(decision: Decision) -> list[set[str]]:
     """The labels in groups within which no directive tells them apart."""
     groups: defaultdict[tuple[bool, ...], set[str]] = defaultdict(set)
     for label in ALL_LABELS:
         groups[tuple(one.covers_label(label) for one in decision.directives)].add(label)
-    return groups.values()
+    return list(groups.values())
 
 
 def _segments(decision: Decision) -> list[Period]:

@@ -42,7 +42,6 @@ class ParsedRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no ty
 
     def __init__(self, request: Request, parameters: dict[str, str]) -> None:
         self.method = request.method
-        self.uri = request.base_url
         self.path = request.path
         self.address = request.remote_addr or ""
         self.headers = request.headers

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from joserfc import jws, jwt
+from joserfc import jwt
 from joserfc.errors import JoseError
+from joserfc.jwk import Key
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
@@ -126,18 +127,22 @@ def read_token(broker: Broker, token: str) -> dict[str, Any]:
     if len(token) > MAX_TOKEN or not _COMPACT.fullmatch(token):
         raise InvalidToken("not a compact JWT")
     try:
-        header = jws.extract_compact(token.encode()).headers()
-        if header.get("typ") != TYPE or header.get("alg") != ALGORITHM or header.keys() - _HEADER:
-            raise InvalidToken("not an access token of ours")
-        key = broker.keys.find(str(header.get("kid")))
-        if key is None:
-            raise InvalidToken("unknown key")
-        claims = jwt.decode(token, key, algorithms=[ALGORITHM]).claims
+        claims = jwt.decode(token, lambda signed: _key_of(broker, signed.headers()), algorithms=[ALGORITHM]).claims
     except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise InvalidToken(type(error).__name__) from None
     if claims.get("iss") != broker.issuer:
         raise InvalidToken("another issuer")
     return claims
+
+
+def _key_of(broker: Broker, header: Mapping[str, Any]) -> Key:
+    """The key of ours that a token with such a header is verified with; raises InvalidToken."""
+    if header.get("typ") != TYPE or header.get("alg") != ALGORITHM or header.keys() - _HEADER:
+        raise InvalidToken("not an access token of ours")
+    key = broker.keys.find(str(header.get("kid")))
+    if key is None:
+        raise InvalidToken("unknown key")
+    return key
 
 
 def bound_key(claims: Mapping[str, Any]) -> str | None:

@@ -1,6 +1,7 @@
 """The token endpoint: strict parameters, exact scopes, codes and refresh tokens that are used once."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,6 +147,8 @@ def test_a_refresh_never_widens(world: World) -> None:
 def test_a_refresh_token_of_another_client_is_unknown(world: World) -> None:
     token = world.grant(scope=f"{RECORDS[0]} offline_access")["refresh_token"]
     assert error(world.holding.refresh(token)) == (400, "invalid_grant")
+    with_its_key = replace(world.holding, prover=world.asking.prover)
+    assert error(with_its_key.refresh(token)) == (400, "invalid_grant")
     assert world.asking.refresh(token).status_code == 200
 
 

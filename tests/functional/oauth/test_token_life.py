@@ -14,6 +14,7 @@ from consent_broker.oauth.grants import decide_reading
 from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
 from consent_broker.oauth.models import AccessToken
 from registry.database import now
+from registry.directory.models import Affiliation, Professional
 from registry.fhir.systems import RENIPRESS
 from registry.identity.models import Membership
 from tests.functional.oauth.world import RECORDS, World, claims_of
@@ -98,6 +99,22 @@ def test_revoking_the_consent_shows_at_once(world: World) -> None:
 )
 def test_garbage_is_inactive_with_200(world: World, garbage: str) -> None:
     assert world.holding.introspect(garbage) == {"active": False}
+
+
+def test_a_professional_who_may_no_longer_act_there_ends_the_token(world: World) -> None:
+    token = holder_token(world, world.professional_id)
+    professional = update(Professional).where(Professional.id == world.professional_id)
+    affiliation = update(Affiliation).where(Affiliation.professional_id == world.professional_id)
+    for lost, regained in (
+        (professional.values(able_to_practise=False), professional.values(able_to_practise=True)),
+        (affiliation.values(valid_until=now()), affiliation.values(valid_until=None)),
+    ):
+        assert world.holding.introspect(token)["active"]
+        world.transact(lambda session, lost=lost: session.execute(lost))
+        try:
+            assert world.holding.introspect(token) == {"active": False}
+        finally:
+            world.transact(lambda session, regained=regained: session.execute(regained))
 
 
 def test_a_record_that_turns_out_to_be_somebody_elses_is_no_longer_served(world: World) -> None:
