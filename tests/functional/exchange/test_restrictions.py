@@ -14,6 +14,7 @@ from consent_broker.consents.service import Terms, list_consents, record_objecti
 from registry.fhir.systems import SOURCE_RECORD
 from tests.functional.exchange.holder import FhirServer, bundle
 from tests.functional.exchange.test_gateway import events
+from tests.functional.oauth.test_rar import details, granted
 from tests.functional.oauth.world import World, claims_of
 
 PSY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}
@@ -185,3 +186,13 @@ def test_what_nobody_asked_a_careless_holder_for_is_dropped_and_in_the_log(world
     assert names(answer) == ["hers"]
     assert "unasked" not in answer.text
     assert last_reading(world)["unasked"] == 2
+
+
+def test_a_careless_holder_does_not_widen_what_was_asked_exactly(world: World, holder: FhirServer) -> None:
+    """The days and categories of `authorization_details` (RFC 9396) hold at the gateway by themselves."""
+    holder.go_careless()
+    asked = details(categories=["allergies"], data_period={"start": "2020-01-01"}, establishments=["00000002"])
+    access = str(granted(world, asked)["access_token"])
+    assert names(read(world, access)) == ["plain"]
+    assert read(world, access, "Encounter").status_code == 403
+    assert last_reading(world)["withheld"] == len(HELD) - 1
