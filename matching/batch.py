@@ -1,7 +1,7 @@
 """Linking a whole file at once: blocks, pairs, and persons that stay consistent as they grow."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matching.cluster import Member, consistency, verified_conflict
 from matching.model import Model
 from matching.score import weigh
-from matching.table import Floats, Ints, Keys, Table, tabulate, weigh_pairs
+from matching.table import Floats, Ints, Keys, Table, weigh_pairs
 
 LARGEST_BLOCK = 400
 PAIRS_AT_ONCE = 500_000
@@ -127,10 +127,3 @@ class Linker:
         self.groups.pop(second, None)
         for index in joined:
             self.person[index] = first
-
-
-def link_batch(model: Model, members: Sequence[Member]) -> list[int]:
-    """Block, weigh and link; a label for every record, the smallest index of its person."""
-    table = tabulate(member.normalised for member in members)
-    verified = [index for index, member in enumerate(members) if member.verified]
-    return Linker(model, table, verified).link(block(table))

@@ -11,8 +11,9 @@ of them would be compared with the nineteen others in vain.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ PROVINCE_SHARE = 0.1
 DISTRICT_SHARE = 0.03
 UNLISTED_SHARE = 3e-5
 SHARE_OF_FIRST = 0.15
+REMEMBERED = 65_536
 
 
 def _code_shares(ranks: Mapping[str, int], code: Callable[[str], str]) -> dict[str, float]:
@@ -169,7 +171,7 @@ def _all_given_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
     """One surname with all given names, and the province where common."""
     if len(record.given_codes) < 2:
         return
-    names = sorted(set(record.given_codes))
+    names = tuple(sorted(set(record.given_codes)))
     for surname in spelt.surnames:
         bearers = _bearers((surname,), names)
         if bearers < BEARERS:
@@ -195,7 +197,8 @@ def _kind(kind: str, sharers: float) -> str:
     return kind if sharers < ALONE else kind + COMMON
 
 
-def _bearers(surnames: Iterable[str], given: Iterable[str]) -> float:
+@lru_cache(maxsize=REMEMBERED)
+def _bearers(surnames: tuple[str, ...], given: tuple[str, ...]) -> float:
     """Expected number of people in the country with these names."""
     expected = float(POPULATION)
     for code in surnames:
@@ -205,6 +208,7 @@ def _bearers(surnames: Iterable[str], given: Iterable[str]) -> float:
     return expected
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _either_order(birth: date) -> str:
     """The date with day and month in ascending order, so that both orders of writing meet."""
     low, high = sorted((birth.day, birth.month))

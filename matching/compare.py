@@ -4,9 +4,10 @@ Each comparison is symmetric. An agreement on a name also returns the value agre
 by its frequency; `MISSING` carries no weight.
 """
 
+from collections import namedtuple
 from collections.abc import Callable
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rapidfuzz.distance import DamerauLevenshtein
 
@@ -30,6 +31,18 @@ class Aspect(NamedTuple):
     fields: tuple[str, ...]
     reads: tuple[str, ...]
     outcomes: Callable[[Normalised, Normalised], tuple[Outcome, ...]]
+
+    shown: Callable[[tuple[Any, ...]], Normalised]
+    """What says of a record only what this aspect reads: the attributes of `reads`, from their values."""
+
+
+def _aspect(
+    fields: tuple[str, ...],
+    reads: tuple[str, ...],
+    outcomes: Callable[[Normalised, Normalised], tuple[Outcome, ...]],
+) -> Aspect:
+    named: Any = namedtuple  # a batch makes a million of these: whole records would take it longer
+    return Aspect(fields, reads, outcomes, named("Shown", reads)._make)
 
 
 class Comparison(NamedTuple):
@@ -186,17 +199,17 @@ def compare_sex(a: Normalised, b: Normalised) -> str:
 
 
 def _plain(*fields: str, reads: tuple[str, ...], level: Callable[[Normalised, Normalised], str]) -> Aspect:
-    return Aspect(fields, reads, lambda a, b: ((level(a, b), NOTHING),))
+    return _aspect(fields, reads, lambda a, b: ((level(a, b), NOTHING),))
 
 
 ASPECTS: tuple[Aspect, ...] = (
     _plain("document", reads=("documents",), level=compare_documents),
-    Aspect(
+    _aspect(
         ("paternal", "maternal", "surname_order"),
         ("paternal", "paternal_code", "maternal", "maternal_code", "married"),
         compare_surnames,
     ),
-    Aspect(("given",), ("given", "given_codes"), lambda a, b: (compare_given(a, b),)),
+    _aspect(("given",), ("given", "given_codes"), lambda a, b: (compare_given(a, b),)),
     _plain("sex", reads=("sex",), level=compare_sex),
     _plain("birth", reads=("birth_date", "partial_birth"), level=compare_birth),
     _plain("place", reads=("ubigeo",), level=compare_place),

@@ -35,12 +35,11 @@ def surname_level(one: str, one_code: str, other: str, other_code: str) -> str:
 
 def _slip_level(one: str, one_code: str, other: str, other_code: str, known: Mapping[str, int]) -> str:
     """typo, near or different: a slip by letter or by sound; in a short word only when that makes no known name."""
-    both_known = one in known and other in known
     if near_words(one, other) or near_words(one_code, other_code):
-        return NEAR if both_known else TYPO
-    short = 3 <= min(len(one), len(other)) <= 4
-    slip = short and not both_known and DamerauLevenshtein.distance(one, other, score_cutoff=1) <= 1
-    return TYPO if slip else DIFFERENT
+        return NEAR if one in known and other in known else TYPO
+    if not 3 <= min(len(one), len(other)) <= 4 or (one in known and other in known):
+        return DIFFERENT
+    return TYPO if DamerauLevenshtein.distance(one, other, score_cutoff=1) <= 1 else DIFFERENT
 
 
 def near_words(one: str, other: str) -> bool:
@@ -167,6 +166,8 @@ def _compare_words(a: Words, b: Words) -> Outcome:
 
 def _untied(words: Words, others: Agreed) -> Words:
     """The words, one that runs on from one of the other's words (EMERSONDIEGO, EMERSON) parted there."""
+    if not any(word.startswith(others) for word in words.given):
+        return words
     parted: list[str] = []
     for word in words.given:
         head = next((other for other in others if _run_on(other, word)), "")
@@ -204,7 +205,7 @@ def _best_pairs(a: Words, b: Words) -> list[tuple[str, str]]:
     left: set[int] = set()
     right: set[int] = set()
     pairs: list[tuple[str, str]] = []
-    for rank, one, other, i, j in found:
+    for rank, one, other, i, j in sorted(found):
         if i not in left and j not in right:
             left.add(i)
             right.add(j)

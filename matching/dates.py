@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 DateOrder = Literal["dmy", "mdy"]
@@ -16,6 +17,7 @@ MONTH_NUMBERS |= {"JAN": "1", "APR": "4", "AUG": "8", "SET": "9", "DEC": "12"}
 LATEST_SHORT_YEAR = 26
 
 
+@lru_cache(maxsize=65_536)
 def parse_date(text: str, order: DateOrder = "dmy") -> date | None:
     """A date written year first, or day first (`mdy`: month first), with any separators or none, months in words too.
 

@@ -21,7 +21,7 @@ def dni_check_characters(number: str) -> str:
 def normalise_documents(documents: Iterable[Document]) -> tuple[Document, ...]:
     """Distinct usable documents in a fixed order."""
     kept = {written for document in documents if (written := normalise_document(document)) is not None}
-    return tuple(sorted(kept, key=lambda d: (d.type, d.country, d.number)))
+    return tuple(kept) if len(kept) < 2 else tuple(sorted(kept, key=lambda d: (d.type, d.country, d.number)))
 
 
 def normalise_document(document: Document | None) -> Document | None:
@@ -52,7 +52,7 @@ def _is_placeholder(number: str) -> bool:
     return (
         not 5 <= len(number) <= MAX_NUMBER
         or len(set(number)) == 1
-        or not any(c.isdigit() for c in number)
+        or number.isalpha()
         or number in PLACEHOLDERS
         or len(number.strip("0")) < 3
     )

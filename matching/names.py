@@ -74,10 +74,8 @@ class Names:
 def parse_names(record: Demographics) -> Names:
     """Names of a record in their normalised parts; a placeholder counts as missing."""
     may_be_wife = record.sex != "M"
-    paternal, husband_1 = _own_and_husband(record.paternal_surname, may_be_wife, keep_leading=True)
-    maternal, husband_2 = _own_and_husband(record.maternal_surname, may_be_wife, keep_leading=False)
-    married = _husbands(record.married_surname) or husband_1 or husband_2
-    first, second = _settle_surnames(_groups(paternal), _groups(maternal))
+    first, second, married = _surnames(record.paternal_surname, record.maternal_surname, may_be_wife)
+    married = _husbands(record.married_surname) or married
     raw = fold(record.given_names or "")
     if NEWBORN.match(raw):
         return Names(first, second, married, (), newborn=True, birth_order=_birth_order(raw))
@@ -89,6 +87,14 @@ def parse_names(record: Demographics) -> Names:
     if NEWBORN.match(" ".join(given)):
         return Names(first, second, married, (), newborn=True, birth_order=_birth_order(raw))
     return Names(first, second, married, () if "".join(given) in PLACEHOLDERS else given)
+
+
+@lru_cache(maxsize=65_536)
+def _surnames(paternal: str | None, maternal: str | None, may_be_wife: bool) -> tuple[str, str, str]:
+    """The two surnames and a husband's, from the two fields."""
+    own, husband_1 = _own_and_husband(paternal, may_be_wife, keep_leading=True)
+    other, husband_2 = _own_and_husband(maternal, may_be_wife, keep_leading=False)
+    return *_settle_surnames(_groups(own), _groups(other)), husband_1 or husband_2
 
 
 @lru_cache(maxsize=65_536)

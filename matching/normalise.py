@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -108,7 +109,7 @@ def normalise(record: Demographics) -> Normalised:
         given=names.given,
         paternal_code=phonetic(names.paternal),
         maternal_code=phonetic(names.maternal),
-        given_codes=tuple(phonetic_given(word) for word in names.given),
+        given_codes=tuple([phonetic_given(word) for word in names.given]),
         newborn=names.newborn,
         sex=record.sex,
         birth_date=birth_date,
@@ -125,6 +126,7 @@ def _birth_date(value: date | None) -> date | None:
     return None if value is None or value.year < EARLIEST_BIRTH_YEAR else value
 
 
+@lru_cache(maxsize=8_192)
 def _ubigeo(value: str | None) -> str:
     digits = NOT_DIGIT.sub("", value or "")
     if len(digits) not in {2, 4, 6} or digits[:2] == "00":
@@ -135,11 +137,16 @@ def _ubigeo(value: str | None) -> str:
 
 
 def _address(value: str | None) -> frozenset[str]:
-    words = (ADDRESS_WORDS.get(word, word) for word in fold(value or "").split())
-    kept = frozenset(word for word in words if word not in ADDRESS_NOISE)
+    if not value:
+        return frozenset()
+    words = [ADDRESS_WORDS.get(word, word) for word in fold(value).split()]
+    kept = frozenset(words) - ADDRESS_NOISE
     return kept if len("".join(kept)) > 3 else frozenset()
 
 
 def _phone(value: str | None) -> str:
-    digits = PHONE_PREFIXES.sub("", NOT_DIGIT.sub("", value or "")).lstrip("0")
+    if not value:
+        return ""
+    digits = PHONE_PREFIXES.sub("", value if value.isascii() and value.isdigit() else NOT_DIGIT.sub("", value))
+    digits = digits.lstrip("0")
     return digits if 6 <= len(digits) <= 12 and len(set(digits)) > 2 else ""

@@ -5,6 +5,7 @@ The schema is part of the model's document (`schema`), so that a model and the f
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, BinaryIO, cast, get_args
 
 from matching.dates import DateOrder, parse_date
@@ -51,7 +52,7 @@ class SchemaError(ValueError):
     """A schema that does not say what a schema must say."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileSchema:
     """Which columns make up each field, and how this population writes.
 
@@ -102,7 +103,8 @@ class FileSchema:
 
     def demographics(self, row: Row) -> Demographics:
         """What a row says of a person; what can't be understood is missing, never an error."""
-        cell = {name: self._meant(row, name) for name in FIELDS}
+        texts = {name: self._cell(row, name) for name in FIELDS}
+        cell = {name: self._meant(text) if text else "" for name, text in texts.items()}
         if self._is_placeholder(f"{cell['given_names']} {cell['paternal_surname']}"):
             cell["given_names"] = cell["paternal_surname"] = ""
         order = cell["multiple_birth_order"]
@@ -125,16 +127,25 @@ class FileSchema:
         chosen = [columns for name, columns in self.columns.items() if name in fields]
         return frozenset(column for columns in chosen for column in columns if not column.startswith(LITERAL))
 
-    def _cell(self, row: Row, name: str) -> str:
-        parts = [
-            column[1:] if column.startswith(LITERAL) else row.cells.get(column, "")
-            for column in self.columns.get(name, ())
-        ]
-        return parts[0] if len(parts) == 1 else " ".join(filter(None, parts))
+    @cached_property
+    def _single(self) -> Mapping[str, str]:
+        """Fields that are one column as it is."""
+        return {
+            name: columns[0]
+            for name, columns in self.columns.items()
+            if len(columns) == 1 and not columns[0].startswith(LITERAL)
+        }
 
-    def _meant(self, row: Row, name: str) -> str:
-        """A cell, or nothing where it holds a placeholder."""
-        text = self._cell(row, name)
+    def _cell(self, row: Row, name: str) -> str:
+        single = self._single.get(name)
+        if single is not None:
+            return row.cells.get(single, "")
+        columns = self.columns.get(name, ())
+        parts = [column[1:] if column.startswith(LITERAL) else row.cells.get(column, "") for column in columns]
+        return " ".join(filter(None, parts))
+
+    def _meant(self, text: str) -> str:
+        """A cell's text, or nothing where it is a placeholder."""
         return "" if self._is_placeholder(text) else text.replace(ESCAPED_NEWLINE, " ")
 
     def _is_placeholder(self, text: str) -> bool:
@@ -189,10 +200,10 @@ def read_records(
     source: BinaryIO, schema: FileSchema = DEFAULT_SCHEMA, reading: Reading | None = None
 ) -> Iterator[FileRecord]:
     """Source records of a CSV. Raises `FileError`, also when no column says anything about a person."""
-    reading = Reading() if reading is None else reading
+    reading, telling = Reading() if reading is None else reading, schema.telling
     for row in read_table(source, schema.required, reading):
-        if schema.telling.isdisjoint(reading.columns):
-            known = ", ".join(sorted(schema.telling))
+        if telling.isdisjoint(reading.columns):
+            known = ", ".join(sorted(telling))
             raise FileError(f"no column says anything about a person; there may be: {known}")
         establishment, local_id = schema.identifiers(row)
         yield FileRecord(row.line, establishment, local_id, schema.demographics(row))

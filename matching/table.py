@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,8 @@ from matching.score import UNRELATED, agreed_bits
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int8]
-READERS = tuple(attrgetter(*aspect.reads) for aspect in ASPECTS)
+Value = tuple[Any, ...]
+"""What an aspect reads of a record: the attributes named in its `reads`."""
 LEVEL_NUMBERS = tuple(
     {MISSING: 0} | {level: number for number, level in enumerate(LEVELS[field], start=1)} for field in FIELDS
 )
@@ -32,10 +34,10 @@ FIRST_FIELD = tuple(FIELDS.index(aspect.fields[0]) for aspect in ASPECTS)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One aspect of all records: `values[numbers[i]]` is what record i says of it, and nothing else."""
+    """One aspect of all records: `values[numbers[i]]` is what record i says of it."""
 
     numbers: Ints
-    values: Sequence[Normalised]
+    values: Sequence[Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,9 @@ class Table:
 
     def record(self, index: int) -> Normalised:
         """A record with all that is compared of it."""
-        parts = {}
+        parts: dict[str, Any] = {}
         for aspect, column in zip(ASPECTS, self.columns, strict=True):
-            value = column.values[column.numbers[index]]
-            parts.update({name: getattr(value, name) for name in aspect.reads})
+            parts.update(zip(aspect.reads, column.values[column.numbers[index]], strict=True))
         return Normalised(**parts)
 
 
@@ -76,35 +77,39 @@ class Patterns:
     names: Floats
 
 
+def _reader(names: tuple[str, ...]) -> Callable[[Normalised], Value]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    read = attrgetter(*names)
+    return lambda record: (read(record),)
+
+
+READERS = tuple(_reader(aspect.reads) for aspect in ASPECTS)
 KeyMaker = Callable[[Normalised], Collection[str]]
 
 
 def tabulate(records: Iterable[Normalised], keys_of: KeyMaker = blocking_keys) -> Table:
     """Records as columns, in their order."""
     numbers = [array("q") for _ in ASPECTS]
-    known: list[dict[object, int]] = [{} for _ in ASPECTS]
-    values: list[list[Normalised]] = [[] for _ in ASPECTS]
+    known: list[dict[Value, int]] = [{} for _ in ASPECTS]
+    columns = list(zip(READERS, known, numbers, strict=True))
     sizes = array("q")
     keys: list[str] = []
     for record in records:
-        for column, read in enumerate(READERS):
-            value = read(record)
-            number = known[column].setdefault(value, len(values[column]))
-            if number == len(values[column]):
-                values[column].append(_bare(column, record))
-            numbers[column].append(number)
+        for read, places, column in columns:
+            column.append(places.setdefault(read(record), len(places)))
         found = keys_of(record)
         sizes.append(len(found))
         keys += found
-    columns = tuple(Column(_ints(n), v) for n, v in zip(numbers, values, strict=True))
-    return Table(len(sizes), columns, _hashed(_ints(sizes), keys))
+    found_columns = tuple(Column(_ints(n), list(places)) for n, places in zip(numbers, known, strict=True))
+    return Table(len(sizes), found_columns, _hashed(_ints(sizes), keys))
 
 
 def join_tables(parts: Sequence[Table]) -> Table:
     """Tables of consecutive records as one: a value that several know is known once."""
     if not parts:
         return tabulate(())
-    columns = tuple(_joined([part.columns[at] for part in parts], read) for at, read in enumerate(READERS))
+    columns = tuple(_joined([part.columns[at] for part in parts]) for at in range(len(ASPECTS)))
     starts = np.cumsum([0, *(part.size for part in parts)])
     names = tuple(sorted({name for part in parts for name in part.keys.names}))
     keys = [part.keys for part in parts]
@@ -120,19 +125,13 @@ def join_tables(parts: Sequence[Table]) -> Table:
     )
 
 
-def _joined(parts: Sequence[Column], read: Callable[[Normalised], object]) -> Column:
-    known: dict[object, int] = {}
-    values: list[Normalised] = []
-    numbers: list[Ints] = []
-    for part in parts:
-        places = [known.setdefault(read(value), len(known)) for value in part.values]
-        values += [value for value, place in zip(part.values, places, strict=True) if place >= len(values)]
-        numbers.append(np.array(places, dtype=np.int64)[part.numbers])
-    return Column(np.concatenate(numbers), values)
-
-
-def _bare(column: int, record: Normalised) -> Normalised:
-    return Normalised(**{name: getattr(record, name) for name in ASPECTS[column].reads})
+def _joined(parts: Sequence[Column]) -> Column:
+    known: dict[Value, int] = {}
+    numbers = [
+        np.array([known.setdefault(value, len(known)) for value in part.values], dtype=np.int64)[part.numbers]
+        for part in parts
+    ]
+    return Column(np.concatenate(numbers), list(known))
 
 
 def _ints(numbers: "array[int]") -> Ints:
@@ -157,14 +156,18 @@ def compare_pairs(model: Model, table: Table, one: Ints, other: Ints) -> Pattern
     return Patterns(levels, names)
 
 
-def compare_values(model: Model, at: int, values: Sequence[Normalised], one: Ints, other: Ints) -> Patterns:
+def compare_values(model: Model, at: int, values: Sequence[Value], one: Ints, other: Ints) -> Patterns:
     """Compare pairs of values of the aspect at `at`, given as two arrays of places in `values`; its fields only."""
     aspect, first = ASPECTS[at], FIRST_FIELD[at]
     codes, distinct = pd.factorize(np.minimum(one, other) * len(values) + np.maximum(one, other))
+    lows, highs = np.divmod(distinct, max(len(values), 1))
+    telling = np.array([any(value) for value in values], dtype=np.bool_)
+    rows = np.flatnonzero(telling[lows] & telling[highs])
+    shown = list(map(aspect.shown, values))
     found = np.zeros((len(distinct), len(aspect.fields)), dtype=np.int8)
     bits = np.zeros(len(distinct))
-    for row, (low, high) in enumerate(zip(*np.divmod(distinct, max(len(values), 1)), strict=True)):
-        for place, (level, agreed) in enumerate(aspect.outcomes(values[low], values[high])):
+    for row, low, high in zip(rows.tolist(), lows[rows].tolist(), highs[rows].tolist(), strict=True):
+        for place, (level, agreed) in enumerate(aspect.outcomes(shown[low], shown[high])):
             found[row, place] = LEVEL_NUMBERS[first + place][level]
             if agreed:
                 bits[row] += agreed_bits(model, first + place, level, agreed)

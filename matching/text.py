@@ -1,6 +1,7 @@
 """Folding of dirty text to plain capitals: accents, Ñ, mojibake, digits typed for letters."""
 
 import re
+import string
 import unicodedata
 from functools import lru_cache
 
@@ -12,12 +13,15 @@ APOSTROPHES = re.compile(r"['’`´ʼ]")
 NOT_WORD = re.compile(r"[^A-Z0-9 ]+")
 SPACES = re.compile(r"\s+")
 MAX_LENGTH = 200
+PLAIN: dict[int, int | str | None] = dict.fromkeys(range(128), " ")
+PLAIN |= str.maketrans(string.ascii_letters + string.digits, string.ascii_uppercase * 2 + string.digits, "'`")
+"""What becomes of an ASCII character, apart from the signs that may stand for a lost letter."""
 
 
 def fold(text: str) -> str:
     """Capitals A-Z, digits and single spaces; Ñ becomes N, as half of the sources write it."""
-    if text.isascii() and text.isalnum():
-        return text[:MAX_LENGTH].upper()
+    if text.isascii() and "?" not in text and "#" not in text:
+        return " ".join(text[:MAX_LENGTH].translate(PLAIN).split())
     plain = _strip_accents(_mend(text[:MAX_LENGTH])).upper()
     plain = LOST_LETTER.sub("N", plain)
     plain = NOT_WORD.sub(" ", APOSTROPHES.sub("", plain))
@@ -27,7 +31,10 @@ def fold(text: str) -> str:
 @lru_cache(maxsize=65_536)
 def fold_name(text: str) -> str:
     """Fold a name: `fold`, and a 0 or 1 typed inside a word becomes O or I; other digits go."""
-    plain = DIGIT_IN_WORD.sub(lambda digit: "OI"[int(digit.group())], fold(text))
+    plain = fold(text)
+    if plain.replace(" ", "").isalpha():
+        return plain
+    plain = DIGIT_IN_WORD.sub(lambda digit: "OI"[int(digit.group())], plain)
     return SPACES.sub(" ", DIGITS.sub(" ", plain)).strip()
 
 

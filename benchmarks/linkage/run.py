@@ -11,9 +11,11 @@ import time
 from pathlib import Path
 
 from benchmarks.linkage.report import show
-from matching.batch import Linker, Pairs, block
+from matching.batch import Linker, Pairs
 from matching.cluster import Member
+from matching.collecting import uncollected
 from matching.evaluate import evaluate, pairs_completeness
+from matching.executors.duckdb import block
 from matching.model import Model
 from matching.normalise import normalise
 from matching.schema import read_records
@@ -71,16 +73,18 @@ def main() -> None:
     parser.add_argument("--train", type=Path)
     options = parser.parse_args()
     model, clock = Model.load(options.model), Clock()
-    members = load(options.data)
+    with uncollected():
+        members = load(options.data)
+        clock.lap(f"normalised {len(members)} records")
+        table = tabulate(member.normalised for member in members)
     model = model.for_population(len(members) / RECORDS_PER_PERSON)
-    clock.lap(f"normalised {len(members)} records")
-    table = tabulate(member.normalised for member in members)
     pairs = block(table)
     clock.lap(f"blocked: {len(pairs)} pairs, skipped {dict(pairs.skipped)}")
     if options.train:
         model = learn(model, table, pairs, options.train)
         clock.lap(f"trained {model.version} {model.hash[:8]}")
-    labels = Linker(model, table).link(pairs)
+    with uncollected():
+        labels = Linker(model, table).link(pairs)
     clock.lap("weighed and linked")
     truth = load_truth(options.data)
     print(f"total {clock.total():.1f} s, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

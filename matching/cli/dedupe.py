@@ -11,6 +11,7 @@ from matching.cli.options import out_option, reading_options
 from matching.cli.output import check_output, write_csv
 from matching.cli.reading import Files, Identities, Records
 from matching.cli.telling import Teller
+from matching.collecting import uncollected
 from matching.executors import duckdb
 from matching.intake import model_for
 from matching.model import Model
@@ -70,7 +71,7 @@ def link(model: Model, records: Records, teller: Teller) -> list[int]:
     with teller.stage("finding pairs that share a key"):
         pairs = duckdb.block(records.table)
     teller.warn_skipped(pairs.skipped)
-    with teller.stage(f"weighing {len(pairs):,} pairs and growing persons"):
+    with uncollected(), teller.stage(f"weighing {len(pairs):,} pairs and growing persons"):
         return Linker(model, records.table).link(pairs)
 
 

@@ -16,6 +16,7 @@ import click
 
 from matching.cli.output import STANDARD
 from matching.cli.telling import Advance, Teller
+from matching.collecting import uncollected
 from matching.files import BadRowError, FileError, Reading, Row, read_table
 from matching.intake import Intake
 from matching.model import Model
@@ -64,7 +65,7 @@ class Files:
         """All rows, handed to `take`. Raises `ClickException` naming the file and the line of what can't be read."""
         readings: list[Reading] = []
         identities = Identities()
-        with self.teller.stage(f"reading {', '.join(self.paths)}", _size(self.paths)) as advance:
+        with uncollected(), self.teller.stage(f"reading {', '.join(self.paths)}", _size(self.paths)) as advance:
             taken = take(self._noted(readings, identities, advance))
         for path, reading in zip(self.paths, readings, strict=True):
             _tell(self.teller, path, reading, self.schema)
@@ -112,10 +113,10 @@ def _size(paths: Sequence[str]) -> int | None:
 def _rows(path: str, schema: FileSchema, reading: Reading, advance: Advance) -> Iterator[Row]:
     with opened(path) as source:
         measured = source.tell if source.seekable() else None
-        done = 0
+        done, telling = 0, schema.telling
         for number, row in enumerate(read_table(source, schema.required, reading)):
-            if schema.telling.isdisjoint(reading.columns):
-                raise FileError(f"no column says anything about a person: {', '.join(sorted(schema.telling))}")
+            if telling.isdisjoint(reading.columns):
+                raise FileError(f"no column says anything about a person: {', '.join(sorted(telling))}")
             if measured and number % CHUNK == 0:
                 done, before = measured(), done
                 advance(done - before)
@@ -137,7 +138,7 @@ def _tables_elsewhere(model: Model, chunks: Iterable[list[Row]], jobs: int) -> I
     waiting: deque[Future[Table]] = deque()
     try:
         for chunk in chunks:
-            waiting.append(pool.submit(_make_table, chunk))
+            waiting.append(pool.submit(_make_table, *_packed(chunk)))
             if len(waiting) > 2 * jobs:
                 yield waiting.popleft().result()
         while waiting:
@@ -162,8 +163,15 @@ def _start(document: Mapping[str, Any]) -> None:
     _Worker.intake = Intake(Model.from_document(document))
 
 
-def _make_table(rows: list[Row]) -> Table:
-    return _Worker.intake.table(rows)
+def _packed(rows: list[Row]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """Rows as their columns and their cells, which travel faster than the rows."""
+    return [tuple(row.cells) for row in rows], [tuple(row.cells.values()) for row in rows]
+
+
+def _make_table(columns: list[tuple[str, ...]], cells: list[tuple[str, ...]]) -> Table:
+    rows = (Row(number, dict(zip(*row, strict=True))) for number, row in enumerate(zip(columns, cells, strict=True)))
+    with uncollected():
+        return _Worker.intake.table(rows)
 
 
 def _tell(teller: Teller, path: str, reading: Reading, schema: FileSchema) -> None:

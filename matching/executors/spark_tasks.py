@@ -12,7 +12,7 @@ from matching.executors.values import COLUMNS, read, record_of, written
 from matching.files import Row
 from matching.intake import Intake
 from matching.model import Model
-from matching.table import Patterns, compare_values, tabulate
+from matching.table import READERS, Patterns, compare_values, tabulate
 
 
 def prepare(document: str, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -32,7 +32,8 @@ def compare(document: str, at: int, one: pd.Series, other: pd.Series) -> Pattern
     """Compare pairs of written values of the aspect at `at`."""
     codes, distinct = pd.factorize(pd.concat([one, other], ignore_index=True))
     numbers = codes.astype(np.int64)
-    return compare_values(_model(document), at, list(map(read, distinct)), numbers[: len(one)], numbers[len(one) :])
+    values = [READERS[at](read(value)) for value in distinct]
+    return compare_values(_model(document), at, values, numbers[: len(one)], numbers[len(one) :])
 
 
 def grow(document: str, records: pd.DataFrame, edges: pd.DataFrame) -> pd.DataFrame:

@@ -1,14 +1,22 @@
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 import pytest
 
-from matching.batch import Linker, Pairs, block, link_batch
+from matching.batch import Linker, Pairs, block
 from matching.cluster import Member
 from matching.model import Model
 from matching.score import weigh
 from matching.table import tabulate
 from tests.unit.matching.conftest import MakeRecord
+
+
+def link_batch(model: Model, members: Sequence[Member]) -> list[int]:
+    """A label for every record, the smallest index of its person."""
+    table = tabulate(member.normalised for member in members)
+    verified = [index for index, member in enumerate(members) if member.verified]
+    return Linker(model, table, verified).link(block(table))
 
 
 def test_variants_of_a_person_become_one(model: Model, person: MakeRecord) -> None:

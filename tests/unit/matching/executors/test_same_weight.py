@@ -5,12 +5,12 @@ import numpy as np
 from matching import batch
 from matching.compare import ASPECTS
 from matching.executors import duckdb
-from matching.executors.splink_duckdb import weigh_with_splink
 from matching.executors.values import record_of, written
 from matching.intake import Intake
 from matching.levels import FIELDS
 from matching.table import compare_pairs, weigh_pairs
 from tests.unit.matching.executors.sample import Sample
+from tests.unit.matching.executors.splink_duckdb import weigh_with_splink
 
 TOLERANCE = 1e-9
 
