@@ -35,6 +35,9 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.text)
 
+    def get_data(self) -> bytes:
+        return self.text.encode()
+
 
 class Browser:
     """What of Flask's test client a `Party` uses, over HTTP."""
