@@ -26,10 +26,14 @@ NAMES = ("GUARD_ISSUER", "GUARD_AUDIENCE", "GUARD_CLIENT_ID", "GUARD_KEY_FILE", 
 
 SECONDS = 10
 MAX_BYTES = 32 * 1024 * 1024
+FHIR_JSON = "application/fhir+json"
 
 
 class Forwarding:
-    """Passes permitted requests on to `upstream`, with the grant in headers; nothing else of the request goes along."""
+    """Passes permitted requests on to `upstream`, with the grant in headers; nothing else of the request goes along.
+
+    Without a grant only the CapabilityStatement passes: what lies outside the guard's prefix is nothing to forward.
+    """
 
     def __init__(self, upstream: str, prefix: str, http: httpx.Client | None = None) -> None:
         self._upstream, self._prefix = upstream.rstrip("/"), prefix
@@ -37,11 +41,15 @@ class Forwarding:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         try:
-            status, content_type, body = self._ask(environ)
+            status, content_type, body = self._ask(environ) if self._may_pass(environ) else _UNKNOWN
         except httpx.HTTPError:
-            status, content_type, body = HTTPStatus.BAD_GATEWAY, "application/fhir+json", _UNREACHABLE
+            status, content_type, body = HTTPStatus.BAD_GATEWAY, FHIR_JSON, _UNREACHABLE
         start_response(f"{status} {_phrase(status)}", [("Content-Type", content_type), ("Cache-Control", "no-store")])
         return [body]
+
+    def _may_pass(self, environ: "WSGIEnvironment") -> bool:
+        public = environ["REQUEST_METHOD"] == "GET" and environ.get("PATH_INFO") == f"{self._prefix}/metadata"
+        return public or "renhice.grant" in environ
 
     def _ask(self, environ: "WSGIEnvironment") -> tuple[int, str, bytes]:
         """Query and form are written anew, so that the server reads in them what the guard read."""
@@ -56,12 +64,13 @@ class Forwarding:
                 body += chunk
                 if len(body) > MAX_BYTES:
                     raise httpx.ReadError("too large")
-            return answer.status_code, answer.headers.get("Content-Type", "application/fhir+json"), bytes(body)
+            return answer.status_code, answer.headers.get("Content-Type", FHIR_JSON), bytes(body)
 
 
 def _headers(environ: "WSGIEnvironment") -> dict[str, str]:
     grant: Grant | None = environ.get("renhice.grant")  # none for the CapabilityStatement, which anybody may read
-    said = {"Accept": environ.get("HTTP_ACCEPT", "application/fhir+json")}
+    accept = environ.get("HTTP_ACCEPT", FHIR_JSON)
+    said = {"Accept": accept if accept.isascii() else FHIR_JSON}
     if environ["REQUEST_METHOD"] == "POST":
         said["Content-Type"] = FORM_TYPE
     if grant is not None:
@@ -78,10 +87,13 @@ def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Unknown"
 
 
-_UNREACHABLE = json.dumps({
-    "resourceType": "OperationOutcome",
-    "issue": [{"severity": "error", "code": "transient", "diagnostics": "The record system does not answer"}],
-}).encode()  # fmt: skip
+def _outcome(code: str, diagnostics: str) -> bytes:
+    issue = {"severity": "error", "code": code, "diagnostics": diagnostics}
+    return json.dumps({"resourceType": "OperationOutcome", "issue": [issue]}).encode()
+
+
+_UNREACHABLE = _outcome("transient", "The record system does not answer")
+_UNKNOWN = (int(HTTPStatus.NOT_FOUND), FHIR_JSON, _outcome("not-found", "Nothing is served here"))
 
 
 def application(environment: Mapping[str, str] = os.environ, http: httpx.Client | None = None) -> "WSGIApplication":

@@ -5,11 +5,13 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 
 import httpx
@@ -105,6 +107,18 @@ def test_nobody_passes_without_a_token_or_under_a_header_of_their_own(upstream: 
     assert upstream.requests == []
     assert httpx.get(f"{proxied}/metadata", headers=forged).status_code == 200
     assert "X-Renhice-Patient" not in upstream.requests[0].headers
+
+
+def test_nothing_outside_the_base_passes(upstream: FhirServer, proxied: str) -> None:
+    for method, path in product(("GET", "PUT"), ("/AllergyIntolerance/1", "/fhirs", "/x/../fhir/AllergyIntolerance/1")):
+        with socket.create_connection(("127.0.0.1", port_of(proxied)), timeout=5) as raw:
+            raw.sendall(f"{method} {path} HTTP/1.0\r\nHost: fhir\r\n\r\n".encode())
+            assert (raw.recv(12), upstream.requests) == (b"HTTP/1.1 404", []), path
+
+
+def test_an_accept_header_of_other_letters_is_not_passed_on(upstream: FhirServer, proxied: str) -> None:
+    answer = httpx.get(f"{proxied}/metadata", headers={"Accept": "text/ñ".encode()})
+    assert (answer.status_code, upstream.requests[0].headers["Accept"]) == (200, "application/fhir+json")
 
 
 @pytest.mark.parametrize("sent", ["", "[]", "<html>"], ids=["empty", "a-list", "html"])

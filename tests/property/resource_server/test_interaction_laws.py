@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,3 +31,8 @@ def test_every_patient_named_is_checked(parameters: list[tuple[str, str]]) -> No
     assert sorted(answer.patients) == sorted(named)
     if any("mine" not in value for value in named):
         assert not names_only(answer.patients, "mine")
+
+
+@pytest.mark.parametrize("path", ["/Encounter/.", "/Encounter/..", "/Encounter/../"])
+def test_what_means_another_place_in_an_address_is_no_id(path: str) -> None:
+    assert isinstance(read_interaction("GET", path, ""), Refusal)
