@@ -105,7 +105,7 @@ class BlockingToken(Base):
     """A blind blocking key of the newest version of a source record, made under the rules of `scheme`.
 
     No foreign key: a record has a score of them, is written with them and never deleted, and looking it up for each
-    was a third of what the database did for a registration.
+    was a quarter of what the database did for an import.
     """
 
     __tablename__ = "blocking_tokens"
