@@ -10,6 +10,7 @@ import httpcore
 import httpx
 from flask import Flask, current_app
 
+from consent_broker.deadlines import Bounded
 from consent_broker.guarded_fetch import GuardedFetcher
 from consent_broker.oauth.rfc7517_client_keys import ClientKeys
 from consent_broker.oauth.rfc7517_keys import SigningKeys, ensure_signing_key
@@ -98,6 +99,7 @@ def install_broker(app: Flask, settings: Settings, sealer: Sealer) -> Broker:
         max_connections=64,
         max_keepalive_connections=64,
         keepalive_expiry=KEPT_SECONDS,
+        network_backend=Bounded(),
     )
     http = httpx.Client(timeout=httpx.Timeout(seconds), limits=limits, follow_redirects=False, trust_env=False)
     loopback = settings.environment != "production"

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import httpcore
 
 from consent_broker.broker import Broker
+from consent_broker.deadlines import until
 from consent_broker.oauth.holder_tokens import Ticket
 from registry.database import now
 from registry.pide.exchange import over_pide
@@ -84,8 +85,9 @@ def ask(broker: Broker, ticket: Ticket, question: Question, halted: Event) -> by
 
 def _attempt(broker: Broker, ticket: Ticket, question: Question, deadline: float) -> bytes:
     try:
-        body = _try(broker, ticket, question, deadline)
-        body = _try(broker, ticket, question, deadline) if body is None else body
+        with until(deadline):
+            body = _try(broker, ticket, question, deadline)
+            body = _try(broker, ticket, question, deadline) if body is None else body
     except httpcore.TimeoutException:
         raise HolderError(Fault.TIMEOUT) from None
     except (httpcore.NetworkError, httpcore.RemoteProtocolError):

@@ -15,6 +15,7 @@ from consent_broker.exchange.asking import Fault, HolderError, Question, ask
 from consent_broker.oauth.holder_tokens import Holder, Ticket
 from consent_broker.resource_server.residual import flows
 from registry.fhir.systems import SOURCE_RECORD
+from registry.fhir.wire import is_sound
 from registry.telemetry import logger
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -75,7 +76,7 @@ def _ask(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -> A
         return Answer(holder, resource_type, fault=error.fault)
     broker.breakers.report(endpoint, success=True)
     released = [one for one in found.resources if flows(one, ticket.residual)]
-    fault = Fault.TOO_LARGE if found.cut else None
+    fault = Fault.TOO_LARGE if found.cut else Fault.UNREADABLE if found.unsound else None
     answer = Answer(holder, resource_type, released, fault, len(found.resources) - len(released), found.unasked)
     _tell(answer)
     return answer
@@ -122,10 +123,14 @@ class _Found:
     resources: Sequence[dict[str, Any]]
     cut: bool
     unasked: int
+    unsound: bool
 
 
 def _resources(bundle: Any, resource_type: str, ticket: Ticket) -> _Found:
-    """The resources that were asked for, whether there were more, and how many there are of what was not."""
+    """The resources that were asked for, whether there were more, how many there are of what was not asked for.
+
+    One that could not be shown or sent on is left out, so that it takes no other with it.
+    """
     entries = bundle.get("entry", []) if isinstance(bundle, dict) else None
     if not isinstance(entries, list) or bundle.get("resourceType") != "Bundle":
         raise HolderError(Fault.UNREADABLE)
@@ -134,7 +139,9 @@ def _resources(bundle: Any, resource_type: str, ticket: Ticket) -> _Found:
     wanted = [one for one in records if one.get("resourceType") == resource_type and not _is_anothers(one, ticket)]
     links = bundle.get("link") or []
     more = isinstance(links, list) and any(isinstance(link, dict) and link.get("relation") == "next" for link in links)
-    return _Found(wanted[:MAX_RESOURCES], more or len(wanted) > MAX_RESOURCES, len(records) - len(wanted))
+    cut = more or len(wanted) > MAX_RESOURCES
+    sound = [one for one in wanted[:MAX_RESOURCES] if is_sound(one)]
+    return _Found(sound, cut, len(records) - len(wanted), unsound=len(sound) < min(len(wanted), MAX_RESOURCES))
 
 
 def _is_anothers(resource: dict[str, Any], ticket: Ticket) -> bool:

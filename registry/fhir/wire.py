@@ -1,6 +1,7 @@
 """What travels: JSON of bounded size, depth and text, and the errors that name an element and never quote it."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from registry.errors import InvalidInput
 Json = dict[str, Any]
 MAX_RESOURCE_BYTES = 65_536
 MAX_DEPTH = 16
+MAX_FOREIGN_DEPTH = 32
 MAX_TEXT = 20_000
 MAX_PATH = 200
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -86,6 +88,17 @@ def _check_text(value: str, path: str) -> None:
         fail(path, f"is longer than {MAX_TEXT} characters")
     if not is_text(value):
         fail(path, "holds a character that no text may hold")
+
+
+def is_sound(value: Any, depth: int = MAX_FOREIGN_DEPTH) -> bool:
+    """Whether JSON that somebody else made can be shown and sent on as JSON or XML: its depth, numbers and text."""
+    if isinstance(value, str):
+        return is_text(value)
+    if isinstance(value, dict):
+        return depth > 0 and all(is_text(key) and is_sound(item, depth - 1) for key, item in value.items())
+    if isinstance(value, list):
+        return depth > 0 and all(is_sound(item, depth - 1) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def is_text(value: str) -> bool:

@@ -4,7 +4,7 @@ import gzip
 import json
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -158,6 +158,25 @@ MISBEHAVIOUR: dict[str, tuple[Callable[[Request], Response], str]] = {
 }
 
 
+UNSOUND = {
+    "half a character": r'"code": {"text": "\ud800"}',
+    "a control character": r'"code": {"text": "\u000b"}',
+    "a number beyond all": '"code": 1e999',
+    "no number": '"code": NaN',
+    "nested too deep": '"code": ' + '{"text": ' * 700 + '""' + "}" * 700,
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_what_could_not_be_shown_takes_nothing_else_with_it(world: World, holder: FhirServer, name: str) -> None:
+    holder.go_careless()
+    bad = allergy(2) | {"code": "BAD"}
+    holder.answer = says(json.dumps(bundle(allergy(1), bad)).replace('"code": "BAD"', UNSOUND[name]))
+    answer = read(world, grant(world))
+    read_ids = [one["resource"]["id"] for one in answer.json["entry"] if one["search"]["mode"] == "match"]
+    assert (read_ids, issues(answer)) == (["1"], ["structure"])
+
+
 @pytest.mark.parametrize("name", MISBEHAVIOUR)
 def test_a_misbehaving_holder_is_named_and_harms_nobody(world: World, holder: FhirServer, name: str) -> None:
     holder.go_careless()
@@ -172,6 +191,22 @@ def test_a_misbehaving_holder_is_named_and_harms_nobody(world: World, holder: Fh
 
 def test_a_slow_drip_ends_at_the_deadline(world: World, holder: FhirServer) -> None:
     holder.answer = lambda _request: Response(drip())
+    token, started = grant(world), time.monotonic()
+    assert issues(read(world, token)) == ["timeout"]
+    assert time.monotonic() - started < 8
+
+
+def test_a_head_that_drips_ends_at_the_deadline(world: World, holder: FhirServer) -> None:
+    def dripping(request: Request) -> Response:
+        raw = request.environ["werkzeug.socket"]
+        raw.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        with suppress(OSError):
+            for byte in drip():
+                raw.sendall(byte)
+        raise ConnectionAbortedError
+
+    holder.go_careless()
+    holder.answer = dripping
     token, started = grant(world), time.monotonic()
     assert issues(read(world, token)) == ["timeout"]
     assert time.monotonic() - started < 8
