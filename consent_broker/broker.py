@@ -1,10 +1,11 @@
 """What the rooms of the broker share in one process, and where a request finds it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
+from uuid import UUID
 
 import httpcore
 import httpx
@@ -25,6 +26,9 @@ from registry.sealing import Sealer
 from registry.settings import Settings
 
 EXTENSION = "consent-broker"
+_ALL = ""
+"""No client's id: what all hold together."""
+
 KEPT_SECONDS = 30.0
 """How long an idle connection to a holder is kept, unless the holder closes it before."""
 
@@ -32,30 +36,33 @@ KEPT_SECONDS = 30.0
 class ExchangeSlots:
     """The fetches of a process: fewer than its threads, so that holders who introspect meanwhile are answered.
 
-    One client has half of them at most, rounded up, so that none keeps the others out; the portal counts as one.
+    One client has half of them at most, rounded up, so that none keeps the others out; the portal counts as one, and
+    there a reader has half of its share: a page that its reader takes slowly, or never, keeps its place meanwhile.
     """
 
     def __init__(self, total: int) -> None:
         self.total, self.share = total, (total + 1) // 2
-        self._lock, self._taken = Lock(), Counter[str | None]()
+        self._lock, self._taken = Lock(), Counter[str | UUID | None]()
 
     @contextmanager
-    def hold(self, client_id: str | None) -> Iterator[None]:
-        """Hold one; raises Unavailable at once when all, or the client's share, are taken."""
+    def hold(self, client_id: str | None, reader: UUID | None = None) -> Iterator[None]:
+        """Hold one; raises Unavailable at once when all, or the client's share, or the reader's of it, are taken."""
+        limits: dict[str | UUID | None, int] = {_ALL: self.total, client_id: self.share}
+        if reader is not None:
+            limits[reader] = (self.share + 1) // 2
         with self._lock:
-            if self._taken.total() >= self.total or self._taken[client_id] >= self.share:
+            if any(self._taken[name] >= most for name, most in limits.items()):
                 raise Unavailable("Too many records are being fetched now.", hint="Try again in a few seconds.")
-            self._taken[client_id] += 1
+            self._taken.update(limits.keys())
         try:
             yield
         finally:
-            self._release(client_id)
+            self._release(limits)
 
-    def _release(self, client_id: str | None) -> None:
+    def _release(self, names: Iterable[str | UUID | None]) -> None:
         with self._lock:
-            self._taken[client_id] -= 1
-            if not self._taken[client_id]:
-                del self._taken[client_id]
+            self._taken.subtract(names)
+            self._taken = +self._taken  # forgets whoever holds none
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Arrivals:
     def __init__(self, database: Database, broker: Broker, reading: Reading) -> None:
         self._database, self._broker, self._reading = database, broker, reading
         self._place = ExitStack()
-        self._place.enter_context(broker.slots.hold(reading.access.client_id))
+        self._place.enter_context(broker.slots.hold(reading.access.client_id, reading.access.professional_id))
         self._arriving = self._arrive()
 
     def __iter__(self) -> Iterator[Arrival]:

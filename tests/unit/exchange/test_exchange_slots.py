@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Barrier
+from uuid import uuid4
 
 import pytest
 
@@ -50,3 +51,17 @@ def test_of_many_at_once_no_more_than_the_share_get_in() -> None:
 
     with ThreadPoolExecutor(many) as pool:
         assert sum(pool.map(try_one, range(many))) == slots.share
+
+
+def test_one_reader_of_the_portal_leaves_places_for_the_others() -> None:
+    slots, slow, other = ExchangeSlots(6), uuid4(), uuid4()
+    with ExitStack() as held:
+        held.enter_context(slots.hold(None, slow))
+        held.enter_context(slots.hold(None, slow))
+        with pytest.raises(Unavailable), slots.hold(None, slow):
+            pytest.fail("a third page of one reader")
+        held.enter_context(slots.hold(None, other))
+        with pytest.raises(Unavailable), slots.hold(None, other):
+            pytest.fail("beyond the portal's share")
+    with slots.hold(None, slow):
+        pass
