@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
@@ -19,8 +19,10 @@ from consent_broker.oauth.clients import EMERGENCY
 from consent_broker.oauth.models import AccessToken
 from registry.audit.models import AuditEvent
 from registry.database import now
+from registry.directory.models import Establishment
 from registry.identity.models import Membership
 from registry.locator.documents import NewDocument, Submission, submit
+from tests.functional.exchange.conftest import free_port, served
 from tests.functional.exchange.holder import FhirServer, allergy, bundle
 from tests.functional.exchange.test_gateway import grant, revoke_newest
 from tests.functional.oauth.world import World, claims_of
@@ -117,6 +119,21 @@ def test_a_document_is_found_and_fetched_from_its_holder(world: World, holder: F
     query = select(AuditEvent).where(AuditEvent.action == "exchange:document:read").order_by(AuditEvent.id.desc())
     event = world.transact(lambda session: session.scalars(query).first())
     assert (event.outcome, event.detail["document"], event.token_id) == ("success", document, claims["jti"])
+
+
+def test_after_a_move_the_former_address_is_asked_for_nothing(world: World, holder: FhirServer) -> None:
+    document, token, moved = index(world), grant(world), FhirServer()
+    moved.go_careless()
+    moved.answer = deliver
+    port = free_port()
+    mine = update(Establishment).where(Establishment.id == world.holding.establishment_id)
+    world.transact(lambda session: session.execute(mine.values(fhir_endpoint=f"http://127.0.0.1:{port}/fhir")))
+    try:
+        with served(moved, port):
+            assert retrieve(world, token, document).data == PDF
+    finally:
+        world.transact(lambda session: session.execute(mine.values(fhir_endpoint=world.holding.endpoint)))
+    assert (len(moved.requests), holder.requests) == (1, [])
 
 
 @pytest.mark.parametrize(
