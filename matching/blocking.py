@@ -27,6 +27,7 @@ BEARERS = 60
 ALONE = 10
 DAYS_OF_BIRTH = 25_000
 BIRTHDAYS = 366
+YEARS_OF_BIRTH = 80
 PROVINCE_SHARE = 0.1
 DISTRICT_SHARE = 0.03
 UNLISTED_SHARE = 3e-5
@@ -153,7 +154,10 @@ def _pair_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
 
 
 def _single_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
-    """One surname, for when the other is missing or wrong: with a given name, and district or birthday where common."""
+    """One surname, for when the other is missing or wrong: with a given name, and where common with more.
+
+    The district, the birthday, or the year of birth, which a wrong day and the first of January leave standing.
+    """
     for surname, name in product(spelt.surnames, spelt.given):
         bearers = _bearers((surname,), (name,))
         if bearers < BEARERS:
@@ -162,9 +166,13 @@ def _single_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
             continue
         if len(record.ubigeo) == 6 and bearers * DISTRICT_SHARE < BEARERS:
             yield f"sgu:{surname}:{name}:{record.ubigeo}"
-        if record.birth_date is not None and not record.partial_birth:
-            day = _either_order(record.birth_date)[4:]
-            yield f"{_kind('sgd', bearers / BIRTHDAYS)}:{surname}:{name}:{day}"
+        if record.birth_date is None:
+            continue
+        born = _either_order(record.birth_date)
+        if bearers / YEARS_OF_BIRTH < ALONE:
+            yield f"sgy:{surname}:{name}:{born[:4]}"
+        if not record.partial_birth:
+            yield f"{_kind('sgd', bearers / BIRTHDAYS)}:{surname}:{name}:{born[4:]}"
 
 
 def _all_given_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:

@@ -1,4 +1,5 @@
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -93,3 +94,24 @@ def test_what_many_share_is_not_enough_alone(surname: str, given: str, compared:
     found = {key.partition(":")[0].removesuffix(COMMON): worth(key) for key in blocking_keys(normalise(named))}
     assert {kind: found.get(kind) for kind in compared} == compared
     assert worth("doc:41238567") == ENOUGH
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"document": "77436106", "maternal_surname": None}, {"document": "77346106", "birth_date": date(2005, 1, 1)}),
+        ({"maternal_surname": None}, {"birth_date": date(2005, 1, 1)}),
+        ({"maternal_surname": "Duran", "birth_date": date(2005, 7, 12)}, {"paternal_surname": "Orteea"}),
+    ],
+    ids=["number-slipped", "no-number", "day-slipped"],
+)
+def test_a_name_and_the_year_of_birth_are_enough(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """One surname missing or wrong, and a birth date of which the year is right: these weigh as much as a link."""
+
+    def keys(changes: dict[str, Any]) -> frozenset[str]:
+        facts = {"paternal_surname": "Ortega", "maternal_surname": "Durand", "given_names": "Elva"} | changes
+        number = facts.pop("document", "")
+        documents = (Document(DocumentType.DNI, number),) if number else ()
+        return blocking_keys(normalise(Demographics(**{"birth_date": date(2005, 7, 21)} | facts, documents=documents)))
+
+    assert sum(map(worth, keys(one) & keys(other))) >= ENOUGH
