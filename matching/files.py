@@ -11,6 +11,7 @@ from itertools import chain
 from typing import BinaryIO
 
 MOST_CHARACTERS = 400
+LONGEST_ROW = 1 << 20
 DELIMITERS = ",;\t|"
 BYTE_ORDER_MARK = "\ufeff"
 NOT_TEXT = {
@@ -74,10 +75,11 @@ class Reading:
 def read_table(source: BinaryIO, required: Iterable[str], reading: Reading) -> Iterator[Row]:
     """Rows of a CSV with a header. UTF-8 or, line by line, Windows-1252; comma, semicolon, tab or bar; any line ending.
 
-    Raises `FileError` for what is no text, a column missing or there twice, and a quotation mark never closed; and
-    `BadRowError` for a bad row unless `reading.skip_bad_rows`.
+    Raises `FileError` for what is no text, a column missing or there twice, a quotation mark never closed, and a row of
+    more than a mebibyte; and `BadRowError` for a bad row unless `reading.skip_bad_rows`.
     """
-    lines = _decoded(_probed(source), reading)
+    taken = _Lines(source)
+    lines = _decoded(_probed(taken), reading)
     before, header = _header(lines)
     reading.delimiter = max(DELIMITERS, key=header.count)
     rows = csv.reader(chain([header], lines), delimiter=reading.delimiter, strict=True)
@@ -86,7 +88,7 @@ def read_table(source: BinaryIO, required: Iterable[str], reading: Reading) -> I
     except csv.Error as error:
         raise FileError(f"line {before + 1}: the header can't be read: {error}") from error
     while True:
-        line = before + rows.line_num + 1
+        line, taken.left = before + rows.line_num + 1, LONGEST_ROW
         try:
             cells = next(rows)
             why = _fault(cells, reading.columns)
@@ -107,9 +109,27 @@ def canonical(column: str) -> str:
     return column.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def _probed(source: BinaryIO) -> Iterator[bytes]:
-    """Lines of the source, after a look at the first."""
-    lines = iter(source)
+class _Lines:
+    """Lines of a file. Of one row no more are taken than `left` bytes: all of a row is in memory until it ends."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source, self.left = source, LONGEST_ROW
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> bytes:
+        line = self._source.readline(self.left + 1)
+        self.left -= len(line)
+        if self.left < 0:
+            raise FileError(f"a row is longer than {LONGEST_ROW} bytes")
+        if not line:
+            raise StopIteration
+        return line
+
+
+def _probed(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines, after a look at the first."""
     first = next(lines, b"")
     found = next((what for mark, what in NOT_TEXT.items() if first.startswith(mark)), "")
     if found or b"\0" in first:

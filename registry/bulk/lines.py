@@ -9,6 +9,7 @@ from uuid import UUID
 from matching.files import Reading
 from matching.records import Demographics
 from matching.schema import DEFAULT_SCHEMA, FileSchema, read_records
+from registry.calendar import read_instant
 from registry.errors import DomainError
 from registry.fhir.patient_feed import MAX_NUMBER
 from registry.fhir.patient_reading import local_numbers, to_deceased, to_demographics
@@ -93,11 +94,10 @@ def _said_at(patient: Json, source: Source) -> datetime:
     said = (patient.get("meta") or {}).get("lastUpdated")
     if not isinstance(said, str):
         return source.sent_at
-    try:
-        moment = datetime.fromisoformat(said)
-    except ValueError:
+    moment = read_instant(said)
+    if moment is None:
         fail("Patient.meta.lastUpdated", "is not an instant")
-    return min(moment, source.sent_at) if moment.tzinfo else source.sent_at
+    return min(moment, source.sent_at)
 
 
 def read_rows(file: BinaryIO, source: Source, done: int, schema: FileSchema = DEFAULT_SCHEMA) -> Iterator[Line]:

@@ -1,7 +1,7 @@
 """When a message was said (HL7 v2.5 §2.A.77, TS): EVN-2, when it was recorded, else MSH-7; pure but for the clock."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from registry.calendar import LIMA
 from registry.database import now
@@ -40,14 +40,15 @@ def said_at(message: Message) -> datetime:
 def _latest(text: str, place: str) -> datetime:
     found = _MOMENT.fullmatch(text)
     moment = _read(found) if found else None
-    if found is None or moment is None:
+    if moment is None:
         raise Fault("A moment is written YYYY[MM[DD[HH[MM[SS[.S]]]]]][+ZZZZ].", number=DATA_TYPE, place=place)
-    return min(moment + _span(found), now())
+    return min(moment, now())
 
 
 def _read(found: re.Match[str]) -> datetime | None:
+    """The latest it may be, in UTC; None beyond the calendar's ends."""
     try:
-        return _moment(found)
+        return (_moment(found) + _span(found)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

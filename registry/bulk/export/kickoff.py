@@ -6,6 +6,7 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 
 from registry.bulk.export.service import Wanted
+from registry.calendar import read_instant
 from registry.errors import InvalidInput
 from registry.fhir.formats import read_resource
 from registry.fhir.parameters import TEXT_VALUES
@@ -86,10 +87,7 @@ def _elements(wanted: list[str]) -> str | None:
 def _instant(texts: list[str]) -> datetime | None:
     if not texts:
         return None
-    try:
-        moment = datetime.fromisoformat(texts[0].replace(" ", "+"))
-    except ValueError:
-        moment = None
-    if len(texts) > 1 or moment is None or moment.tzinfo is None:
+    moment = read_instant(texts[0].replace(" ", "+"))
+    if len(texts) > 1 or moment is None:
         raise InvalidInput("_since is one instant with its time zone.", code="instant-malformed")
     return moment

@@ -81,7 +81,7 @@ def _too_many(message: str, seconds: int) -> TooManyRequests:
 def get_own(session: Session, caller: Caller, export_id: UUID, *, hold: bool = False) -> Export:
     """An export of the caller's establishment that is not over; raises NotFound, also for another's."""
     found = get_export(session, [caller.establishment_id], export_id, hold=hold)
-    if found.status in {CANCELLED, EXPIRED}:
+    if found.status in {CANCELLED, EXPIRED} or (found.status == COMPLETED and expires_at(found) < now()):
         raise NotFound("There is no such export.", code="unknown-export")
     return found
 

@@ -212,6 +212,7 @@ def test_one_that_is_a_day_old_is_gone(world: World, ended: str) -> None:
     assert call(world.asking, "GET", ended).status_code == 200
     old = update(Export).where(Export.id == key_of(ended)).values(changed_at=now() - KEPT - timedelta(minutes=1))
     world.transact(lambda session: session.execute(old))
+    assert call(world.asking, "GET", f"{ended}/0.ndjson").status_code == 404
     world.transact(purge_exports)
 
 
@@ -261,13 +262,16 @@ def test_an_establishment_has_few_at_once(world: World) -> None:
         ("?_outputFormat=text/csv", "unsupported-format"),
         ("?_since=ayer", "instant-malformed"),
         ("?_since=2026-01-01T00:00:00", "instant-malformed"),
+        ("?_since=0001-01-01T00:00:00%2B14:00", "instant-malformed"),
+        ("?_since=9999-12-31T23:59:59-05:00", "instant-malformed"),
         ("?_since=2026-01-01T00:00:00Z&_since=2026-01-02T00:00:00Z", "instant-malformed"),
         ("?_typeFilter=Patient%3Fname%3DRosa", "unsupported-parameter"),
         ("?_elements=na-me", "invalid-input"),
         (f"?_type={'x' * 600}", "invalid-input"),
     ],
-    ids=["type", "another-type", "format", "no-instant", "no-zone", "twice", "filter", "elements", "long"],
-)
+    ids=["type", "another-type", "format", "no-instant", "no-zone", "too-early", "too-late", "twice", "filter",
+         "elements", "long"],
+)  # fmt: skip
 def test_what_is_not_offered_is_refused(world: World, query: str, code: str) -> None:
     refused = kick_off(world.asking, query)
     assert (refused.status_code, refused.json["issue"][0]["details"]["coding"][0]["code"]) == (400, code)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from registry.bulk import processing
 from registry.bulk.models import Import, ImportPart
 from registry.bulk.processing import process, take_due
-from registry.bulk.service import UPLOAD_LASTS, purge_uploads
+from registry.bulk.service import MOST_PART_BYTES, UPLOAD_LASTS, purge_uploads
 from registry.identity.models import SourceRecord, SourceRecordVersion
 from registry.sealing import DataKey
 from tests.functional.oauth.world import Party, World
@@ -64,6 +64,14 @@ def upload(party: Party, content: bytes, form: str = "ndjson") -> str:
     whole = send(party, path, half, content[half:])
     assert whole.status_code == 202, whole.text
     assert whole.headers["Content-Location"].endswith(path)
+    return path
+
+
+def upload_large(party: Party, content: bytes, form: str) -> str:
+    """Send a file in parts of the largest size; where it is."""
+    path = f"{PATH}/{announce(party, content, form).json['id']}"
+    for offset in range(0, len(content), MOST_PART_BYTES):
+        assert send(party, path, offset, content[offset : offset + MOST_PART_BYTES]).status_code in {202, 204}
     return path
 
 
@@ -213,6 +221,23 @@ def test_a_late_file_does_not_take_back_what_came_since(world: World, number: st
         path = upload(world.asking, ndjson(content))
         assert run(world, path)
     assert call(world.asking, "GET", path).json["import"]["counts"] == {"stale": 1, "refused": 0}
+
+
+def test_a_moment_that_could_not_be_read_back_is_refused(world: World, number: str) -> None:
+    early = patient(number, 0, meta={"lastUpdated": "0001-01-01T00:00:00+14:00"})
+    path = upload(world.asking, ndjson(early, early, patient(number, 1)))
+    assert run(world, path)
+    report = [json.loads(line) for line in call(world.asking, "GET", f"{path}/refused").text.splitlines()]
+    assert [(one["line"], one["expression"]) for one in report] == [(at, "Patient.meta.lastUpdated") for at in (1, 2)]
+
+
+def test_a_row_without_end_is_no_table(world: World, number: str) -> None:
+    head = b"establishment,local_id,paternal_surname\n"
+    for endless in (b"x" * (3 << 20), b'"\n",' * (1 << 18)):
+        path = upload_large(world.asking, head + f"00000001,{number},Mamani\n".encode() + endless + b"\n", "csv")
+        assert run(world, path, chunk=1)
+        done = call(world.asking, "GET", path).json["import"]
+        assert (done["error"], sum(done["counts"].values())) == ("not-a-table", 1)
 
 
 def test_one_called_off_stops(world: World, number: str) -> None:

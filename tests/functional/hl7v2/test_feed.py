@@ -204,8 +204,13 @@ def test_a_message_that_comes_late_replaces_nothing(engine: Engine, kept: Kept) 
     assert said("20260301133000", "19910705") == "1991-07-05"
     assert said("20260301", "19910706") == "1991-07-06"
     assert said("20260302", "19910707") == "1991-07-07"
-    refused = engine.send("ADT^A08^ADT_A01", "EVN||20261301", pid("L-9", "HOSP-A"), PV1)
+
+
+@pytest.mark.parametrize("moment", ["20261301", "9999", "99991231", "00010101000000+1400", "20260303+9999", "ayer"])
+def test_a_moment_that_is_none_is_refused(engine: Engine, moment: str) -> None:
+    refused = engine.send("ADT^A08^ADT_A01", f"EVN||{moment}", pid("L-8", "HOSP-A"), PV1)
     assert [refused[path] for path in ("MSA-1", "ERR-2-1", "ERR-2-3", "ERR-3-1")] == ["AE", "EVN", "2", "102"]
+    assert engine.send("ADT^A08^ADT_A01", "EVN||20260303+1400", pid("L-8", "HOSP-A"), PV1)["MSA-1"] == "AA"
 
 
 def test_character_sets_and_escapes(engine: Engine, kept: Kept) -> None:
