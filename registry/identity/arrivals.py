@@ -12,7 +12,7 @@ from matching.cluster import Member
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
 from matching.records import DocumentType
-from registry.database import new_id
+from registry.database import new_id, now
 from registry.identity.candidates import serialise
 from registry.identity.contents import Content, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys
@@ -137,8 +137,8 @@ def look_again(session: Session, arrival: Arrival) -> Arrival:
 
 def confirm(session: Session, arrival: Arrival) -> None:
     """Keep that the same was said again later: what was said in between is older from now on."""
-    said_at = arrival.registration.said_at
-    if arrival.known is not None and said_at is not None and said_at > arrival.known.said_at:
+    said_at = arrival.registration.said_at or now()
+    if arrival.known is not None and said_at > arrival.known.said_at:
         session.execute(CONFIRM, {"record_id": arrival.record_id, "moment": said_at})
 
 

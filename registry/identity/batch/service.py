@@ -17,13 +17,15 @@ from registry.identity.candidates import SWITCHING, lock_persons
 from registry.identity.engine import Engine
 from registry.identity.models import Membership, SourceRecord
 from registry.identity.placement import place
-from registry.identity.registration import Outcome, register_source_record
+from registry.identity.registration import STALE, Outcome, register_source_record
 from registry.telemetry import REGISTRATIONS
 
 ALONE = text("SELECT pg_advisory_xact_lock(:key)")
-STALE = "stale"
-"""The decision about what says less recent things than what is kept: nothing changes."""
-
+CONFIRM = text("""
+UPDATE source_records SET said_at = again.said_at
+FROM unnest(CAST(:records AS uuid[]), CAST(:moments AS timestamptz[])) AS again (id, said_at)
+WHERE source_records.id = again.id
+""")
 
 Key = tuple[UUID, bytes]
 """An establishment and the token of a local number of it."""
@@ -51,6 +53,7 @@ def register_prepared(
     """
     session.execute(ALONE, {"key": SWITCHING})
     kept, seen = _find_kept(session, chunk), set[Key]()
+    again: dict[UUID, datetime] = {}
     accounts = Rows(engine, now())
     outcomes: dict[int, Outcome | DomainError] = {}
     run: dict[int, Prepared] = {}
@@ -67,6 +70,7 @@ def register_prepared(
             continue
         if key in seen:
             flush()
+            _confirm(session, again)
             kept |= _find_kept(session, [one])
         seen.add(key)
         quick = _leaves_as_it_is(engine, one, kept[key])
@@ -74,10 +78,13 @@ def register_prepared(
             flush()
             outcomes[at] = _register_known(session, engine, one)
             continue
+        if quick.decision != STALE and one.said_at is not None and one.said_at > kept[key].said_at:
+            again[quick.source_record_id] = one.said_at
         accounts.account(one, quick.source_record_id, quick.person_id, quick.decision, quick.version)
         REGISTRATIONS.labels(quick.decision).inc()
         outcomes[at] = quick
     flush()
+    _confirm(session, again)
     accounts.write(session)
     return [outcomes[at] for at in range(len(chunk))]
 
@@ -118,6 +125,13 @@ def _leaves_as_it_is(engine: Engine, one: Prepared, kept: Kept) -> Outcome | Non
         return kept.outcome
     said_at = one.said_at
     return replace(kept.outcome, decision=STALE) if said_at is not None and said_at < kept.said_at else None
+
+
+def _confirm(session: Session, again: dict[UUID, datetime]) -> None:
+    """Keep that the same was said again later, as `arrivals.confirm` does."""
+    if again:
+        session.execute(CONFIRM, {"records": list(again), "moments": list(again.values())})
+        again.clear()
 
 
 def _register_known(session: Session, engine: Engine, one: Prepared) -> Outcome | DomainError:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from benchmarks.linkage.generate import records
 from benchmarks.online.load import SYSTEM, establishment, read
 from registry.audit.models import AuditEvent
-from registry.database import new_id
+from registry.database import new_id, now
 from registry.identity.batch.neighbours import Memory
 from registry.identity.batch.preparing import prepare
 from registry.identity.batch.service import register_prepared
@@ -148,3 +148,22 @@ def test_an_older_word_does_not_replace_a_newer_one(session: Session, engine: En
     assert [(one.decision, one.version) for one in outcomes] == [("new", 1), ("stale", 1), ("keep", 2)]
     unchanged = batch(10)(session, engine, [newest, newer])
     assert [(one.decision, one.version) for one in unchanged] == [("unchanged", 2), ("stale", 2)]
+
+
+def test_what_is_said_again_later_is_newer_than_what_was_said_between(session: Session, engine: Engine) -> None:
+    at = [datetime(2026, 3, day, tzinfo=UTC) for day in (1, 2, 3)]
+    first, between, again = (
+        Registration(establishment_id=UUID(int=8), client_id="s", content=Content(SYSTEM, "1", facts), said_at=moment)
+        for facts, moment in ((ROSA, at[0]), (PEDRO, at[1]), (ROSA, at[2]))
+    )
+    for place, register in (8, online), (9, batch(1)), (10, batch(3)):
+        file = [replace(one, establishment_id=UUID(int=place)) for one in (first, again, between)]
+        assert [one.decision for one in register(session, engine, file)][1:] == ["unchanged", "stale"], place
+
+
+def test_what_is_said_again_now_is_newer_than_what_was_said_before_now(session: Session, engine: Engine) -> None:
+    place = UUID(int=11)
+    first = Registration(establishment_id=place, client_id="s", content=Content(SYSTEM, "1", ROSA))
+    online(session, engine, [first])
+    late = replace(first, content=Content(SYSTEM, "1", PEDRO), said_at=now())
+    assert [one.decision for one in online(session, engine, [first, late])] == ["unchanged", "stale"]
