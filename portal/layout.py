@@ -71,6 +71,7 @@ def arriving(template: str, pieces: Iterable[str], /, **context: Any) -> Respons
     response = page(template, **context)
     head, tail = response.get_data(as_text=True).split(_HERE)
     response.response = chain([head], pieces, [tail])
+    response.headers.remove("Content-Length")  # of the frame alone: what arrives beyond it would be cut off
     response.headers["X-Accel-Buffering"] = "no"
     return response
 

@@ -68,6 +68,9 @@ def test_a_declared_emergency_opens_the_basic_information_at_once(world: World, 
     assert {"Alergias", "Medicación", "Diagnósticos"} <= set(page.text.split())
     assert "Atenciones" not in page.text
     assert story.holding_history()[0]["code"]["text"] in page.text
+    answered = physician.heard[-1]
+    assert answered.text.rstrip().endswith("</html>")
+    assert "Content-Length" not in answered.headers
     told = actions(world)
     assert told.index("emergency:access:opened") < told.index("oauth:token:issued") < len(told)
 
