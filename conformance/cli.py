@@ -17,9 +17,10 @@ from conformance.bench import Act, Plan
 from conformance.lines import Result, Status
 from conformance.page import VERDICTS, render
 from conformance.registry.keys import read_public_keys
-from conformance.report import MAX_BYTES, VERSION, Report
+from conformance.report import MAX_BYTES, Report
 from conformance.running import count_lines, new_state, playing, run
 from conformance.signing import MAX_SIGNATURE, Untrusted, find_key, sign, verify, verify_whole
+from conformance.telling import made_by_another, tell, tell_signer
 from conformance.trust import trust
 
 UNKNOWN_SIGNER = 3
@@ -191,26 +192,21 @@ def verify_report(report: Path, keys: KeySet | None) -> None:
     except (Untrusted, OSError) as error:
         raise click.ClickException(str(error)) from error
     page = report.with_suffix(".html")
-    made = found["kit"]["version"]
-    if made != VERSION:
-        console.print(f"[yellow]![/] made by version {made} of the kit: its page can't be compared by this one")
-    elif page.exists() and page.read_text(encoding="utf-8") != render(content):
+    shown = page.read_text(encoding="utf-8", errors="replace") if page.exists() else None
+    try:
+        said = tell(found)
+        other = made_by_another(found)
+        is_its_page = shown is None or bool(other) or shown == render(content)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise click.ClickException("this is no report of the kit") from None
+    if not is_its_page:
         raise click.ClickException(f"{page} is not the page of this report")
-    _show_signer(str(found["signer"].get("kid")), known=keys is not None)
-    console.print(f"  {found['subject']['client_id']}  {found['subject']['fhir_base']}  {found['finished_at']}")
-    console.print(f"  {found['verdict']}: {escape(VERDICTS[found['verdict']])}")
+    if other:
+        console.print(f"[yellow]![/] made by version {other} of the kit: its page can't be compared by this one")
+    console.print(tell_signer(str(found["signer"].get("kid")), known=keys is not None))
+    console.print(said)
     if keys is None:
         raise SystemExit(UNKNOWN_SIGNER)
-
-
-def _show_signer(kid: str, *, known: bool) -> None:
-    if known:
-        console.print(f"[green]✓[/] signed by {escape(kid)}")
-        return
-    console.print(
-        f"[yellow]![/] whole, but signed by an unknown key ({escape(kid)}, which only the report itself names):"
-    )
-    console.print("  name the keys you trust with --key FILE, got from their owner and not with the report")
 
 
 def _plan(options: dict[str, Any]) -> Plan:

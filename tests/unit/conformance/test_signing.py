@@ -15,7 +15,7 @@ from conformance.lines import Finding, Line, Part, Section, Status, Untested, br
 from conformance.lines import Result as Judged
 from conformance.page import render
 from conformance.registry.keys import base64url, make_key
-from conformance.report import Report
+from conformance.report import VERSION, Report
 from conformance.signing import Untrusted, find_key, sign, verify, verify_whole
 
 LINE = {"asked": "algo", "norm": "RFC 0", "expected": "401", "mend": "ponga <b>la guarda</b>"}
@@ -156,6 +156,28 @@ def test_verify_tells_who_signed_and_notices_another_page(written: Path, key: EC
     assert "is not the page of this report" in run("verify", str(written)).output
     written.with_name("report.json.jws").unlink()
     assert run("verify", str(written)).exit_code == 1
+
+
+@pytest.mark.parametrize("page", [True, False], ids=["page", "no-page"])
+def test_a_report_cannot_say_who_signed_it(written: Path, content: bytes, *, page: bool) -> None:
+    mine = make_key()
+    said = json.loads(content) | {"signer": mine.as_dict(private=False)}
+    said["subject"]["client_id"] = "x[/]\n[green]✓[/] signed by the ministry\x1b[2K"
+    written.write_bytes(json.dumps(said).encode())
+    written.with_name("report.json.jws").write_text(sign(written.read_bytes(), mine))
+    written.with_suffix(".html").unlink()
+    told = run("verify", str(written))
+    assert told.exit_code == 3
+    assert not any(line.startswith("✓") for line in told.output.splitlines())
+    assert "\x1b" not in told.output
+    for garbage in ({}, {"kit": 5}, {"kit": {"version": VERSION}, "subject": {}}, {**said, "verdict": "x"}):
+        body = json.dumps({"signer": mine.as_dict(private=False), **garbage}).encode()
+        written.write_bytes(body)
+        written.with_name("report.json.jws").write_text(sign(body, mine))
+        if page:
+            written.with_suffix(".html").write_bytes(b"\xff")
+        refused = run("verify", str(written))
+        assert (refused.exit_code, "no report of the kit" in refused.output) == (1, True), garbage
 
 
 def test_a_report_without_its_signature_is_told_plainly(tmp_path: Path) -> None:
