@@ -71,10 +71,11 @@ class Broker:
 
     settings: Settings
     keys: SigningKeys
-    http: httpx.Client
-    """Posts events to establishments."""
     holders: httpcore.ConnectionPool
-    """Asks holders; kept connections, no redirects. Not httpx: it takes twice the processor time of a request."""
+    """Asks holders and posts events to them, each within `deadlines.until`; kept connections, no redirects.
+
+    Not httpx: it takes twice the processor time of a request.
+    """
     breakers: Breakers
     retries: RetryBudgets
     slots: ExchangeSlots
@@ -99,8 +100,6 @@ def install_broker(app: Flask, settings: Settings, sealer: Sealer) -> Broker:
     """Make the broker of an application; outside production a missing first signing key is made."""
     if settings.environment != "production":
         ensure_signing_key(settings.keys_dir)
-    seconds = settings.holder_timeout_seconds
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
     holders = httpcore.ConnectionPool(
         ssl_context=httpx.create_ssl_context(trust_env=False),
         max_connections=64,
@@ -108,12 +107,10 @@ def install_broker(app: Flask, settings: Settings, sealer: Sealer) -> Broker:
         keepalive_expiry=KEPT_SECONDS,
         network_backend=Bounded(),
     )
-    http = httpx.Client(timeout=httpx.Timeout(seconds), limits=limits, follow_redirects=False, trust_env=False)
     loopback = settings.environment != "production"
     broker = Broker(
         settings=settings,
         keys=SigningKeys(settings.keys_dir),
-        http=http,
         holders=holders,
         breakers=Breakers(),
         retries=RetryBudgets(),

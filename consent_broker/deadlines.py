@@ -37,10 +37,10 @@ def _left(timeout: float | None) -> float | None:
 
 
 class Bounded(httpcore.NetworkBackend):
-    """Opens connections over the network that keep to the deadline of whoever uses them."""
+    """Opens connections, as `network` does, that keep to the deadline of whoever uses them."""
 
-    def __init__(self) -> None:
-        self._network = httpcore.SyncBackend()
+    def __init__(self, network: httpcore.NetworkBackend | None = None) -> None:
+        self._network = network or httpcore.SyncBackend()
 
     def connect_tcp(
         self,

@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 import httpcore
 from httpcore import SyncBackend
 
+from consent_broker.deadlines import Bounded, until
+
 TOTAL_SECONDS = 5.0
 STEP_SECONDS = 3.0
 MAX_BYTES = 256 * 1024
@@ -58,7 +60,7 @@ class GuardedFetcher:
             ssl_context=ssl.create_default_context(),
             max_connections=workers,
             max_keepalive_connections=0,
-            network_backend=_Pinned(loopback=loopback),
+            network_backend=Bounded(_Pinned(loopback=loopback)),
         )
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="guarded-fetch")
 
@@ -86,8 +88,14 @@ class GuardedFetcher:
         why = self.refuses(url)
         if why is not None:
             raise AddressRefused(why)
+        deadline = time.monotonic() + TOTAL_SECONDS
+
+        def ask_until() -> T:
+            with until(deadline):
+                return ask()
+
         try:
-            return self._workers.submit(ask).result(TOTAL_SECONDS)
+            return self._workers.submit(ask_until).result(TOTAL_SECONDS)
         except FutureTimeout:
             raise FetchRefused("took too long") from None
 
@@ -97,7 +105,7 @@ class GuardedFetcher:
             with self._pool.stream("POST", url, headers=sent, content=content, extensions=_steps()) as response:
                 return response.status
         except _FAILURES as error:
-            raise FetchRefused(type(error).__name__) from None
+            raise _refusal(error) from None
 
     def _fetch(self, url: str) -> Fetched:
         deadline = time.monotonic() + TOTAL_SECONDS
@@ -108,8 +116,13 @@ class GuardedFetcher:
                 _check_head(response.status, sent)
                 body = _read(response.iter_stream(), deadline)
         except _FAILURES as error:
-            raise FetchRefused(type(error).__name__) from None
+            raise _refusal(error) from None
         return Fetched(_parse(body), _max_age(sent.get("cache-control", "")))
+
+
+def _refusal(error: Exception) -> FetchRefused:
+    late = isinstance(error, httpcore.TimeoutException)
+    return FetchRefused("took too long" if late else type(error).__name__)
 
 
 class _Pinned(SyncBackend):

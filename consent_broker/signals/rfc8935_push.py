@@ -1,12 +1,15 @@
 """Pushing security events over HTTP (RFC 8935), many establishments at once, each within its own time."""
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
-import httpx
+import httpcore
 from prometheus_client import Counter
 
 from consent_broker.broker import Broker
+from consent_broker.deadlines import until
 from consent_broker.signals.rfc8417_events import security_event_token
 from consent_broker.signals.service import Parcel
 from consent_broker.signals.webhooks import post_notification
@@ -37,13 +40,17 @@ def _push(broker: Broker, parcel: Parcel) -> str | None:
 
 
 def _send(broker: Broker, parcel: Parcel) -> str | None:
-    headers = {"Content-Type": MEDIA_TYPE, "Accept": "application/json"}
-    token = security_event_token(broker, parcel)
+    """Within the time a holder has, all told: one that answers slowly keeps no other's events."""
+    content = security_event_token(broker, parcel).encode()
+    headers = [("Content-Type", MEDIA_TYPE), ("Accept", "application/json"), ("Content-Length", str(len(content)))]
+    seconds = broker.settings.holder_timeout_seconds
+    pooled = {"timeout": {"pool": seconds}}
+    ask = partial(broker.holders.stream, headers=headers, content=content, extensions=pooled)
     try:
-        with broker.http.stream("POST", parcel.endpoint, content=token.encode(), headers=headers) as response:
-            status = response.status_code
-    except httpx.TimeoutException:
+        with until(time.monotonic() + seconds), ask("POST", parcel.endpoint) as answer:
+            status = answer.status
+    except httpcore.TimeoutException:
         return "timeout"
-    except (httpx.HTTPError, httpx.InvalidURL):
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, ValueError):
         return "unreachable"
     return None if status == ACCEPTED else f"status-{status}"

@@ -7,8 +7,9 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -203,6 +204,24 @@ def test_a_slow_drip_ends_in_time(
     with pytest.raises(FetchRefused, match="too long"):
         fetcher.get(publisher.url)
     assert time.monotonic() - started < 3
+
+
+def test_a_head_that_drips_keeps_no_worker(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dripping(request: Request) -> Response:
+        raw = request.environ["werkzeug.socket"]
+        with suppress(OSError):
+            for byte in (b"HTTP/1.1 200 OK\r\nX-Slow: ", *repeat(b"x", 100)):
+                raw.sendall(byte)
+                time.sleep(0.05)
+        raise ConnectionAbortedError
+
+    fetcher, answer = GuardedFetcher(loopback=True, workers=1), publisher.answer
+    monkeypatch.setattr(guarded_fetch, "TOTAL_SECONDS", 1.0)
+    publisher.answer = dripping
+    with pytest.raises(FetchRefused):
+        fetcher.get(publisher.url)
+    publisher.answer = answer
+    assert fetcher.get(publisher.url).body
 
 
 def test_a_certificate_of_another_name_is_not_trusted(fetcher: GuardedFetcher, monkeypatch: pytest.MonkeyPatch) -> None:

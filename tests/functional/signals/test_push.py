@@ -1,6 +1,10 @@
 """A revocation reaches a holder that keeps its answers: pushed, or pulled, and never lost when the holder is away."""
 
+import time
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
+from itertools import repeat
 from typing import Any
 
 import httpx
@@ -208,3 +212,22 @@ def test_garbage_is_no_event(world: World, body: bytes, content_type: str) -> No
     assert answer.status_code == 400
     assert answer.json()["err"] in {"invalid_request", "authentication_failed"}
     assert httpx.get(url).status_code == 400
+
+
+def test_one_that_answers_a_byte_at_a_time_keeps_no_others_events(
+    world: World, holder: FhirServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dripping(environ: Any, _start: Any) -> Any:
+        raw = environ["werkzeug.socket"]
+        with suppress(OSError):
+            for byte in (b"HTTP/1.1 202 Accepted\r\nX-Slow: ", *repeat(b"x", 100)):
+                raw.sendall(byte)
+                time.sleep(0.05)
+        raise ConnectionAbortedError
+
+    hasty = replace(world.broker, settings=world.broker.settings.model_copy(update={"holder_timeout_seconds": 1.0}))
+    monkeypatch.setattr(holder, "guarded", dripping)
+    told = world.holding.establishment_id
+    world.transact(lambda session: raise_signal(session, told, "tokens-revoked", "x", {"tokens": []}))
+    world.transact(lambda _session: deliver_signals(hasty))
+    assert signals(world)[-1].last_error == "timeout"
