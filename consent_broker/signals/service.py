@@ -130,7 +130,7 @@ def _follow(session: Session, subscription_id: UUID, error: str | None, *, shook
     if error is None and shook:
         change(session, this & (Subscription.status == REQUESTED), status=ACTIVE, last_error=None)
     elif error is not None and attempts >= MAX_ATTEMPTS:
-        change(session, this & (Subscription.status != OFF), status=ERROR, last_error=error)
+        change(session, this & Subscription.status.not_in([OFF, ERROR]), status=ERROR, last_error=error)
 
 
 def change(session: Session, which: ColumnElement[bool], **values: Any) -> None:

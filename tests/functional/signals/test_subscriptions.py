@@ -223,6 +223,21 @@ def test_what_does_not_arrive_is_retried_given_up_in_sight_and_sent_again_on_req
     assert call(world.holding, "GET", path).json["status"] == "active"
 
 
+def test_a_dead_address_makes_one_version_however_much_is_given_up(world: World, receiver: Receiver) -> None:
+    subscription = subscribe(world, world.holding, "merge", receiver)
+    receiver.status = 503
+    for _ in range(3):
+        happen(world, MERGED)
+    world.transact(outbox.relay)
+    last = update(Signal).where(Signal.delivered_at.is_(None)).values(attempts=MAX_ATTEMPTS - 1)
+    world.transact(lambda session: session.execute(last))
+    deliver(world)
+    given_up = select(Signal.id).where(Signal.delivered_at.is_(None), Signal.attempts == MAX_ATTEMPTS)
+    assert len(world.transact(lambda session: session.scalars(given_up).all())) > 1
+    versions = call(world.holding, "GET", f"{PATH}/{subscription}/_history").json["entry"]
+    assert [one["resource"]["status"] for one in versions] == ["error", "active", "requested"]
+
+
 def test_an_operator_sends_it_again_too(world: World, receiver: Receiver) -> None:
     subscription = subscribe(world, world.holding, "merge", receiver)
     happen(world, MERGED)
