@@ -9,6 +9,7 @@ from select import POLLIN, poll
 from typing import Any, cast
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import DateTime, Engine, MetaData, Table, create_engine, event, func, select, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -52,6 +53,13 @@ def now() -> datetime:
 def table_of(model: type[Base]) -> Table:
     """The table of a model, for statements on the busiest paths: rows cost a third of what objects do."""
     return cast("Table", model.__table__)
+
+
+def driver_of(session: Session) -> psycopg.Connection[tuple[Any, ...]]:
+    """The driver's own connection in the session's transaction."""
+    driver = session.connection().connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101  # for the type checker: the engine knows no other
+    return driver
 
 
 def make_engine(settings: Settings) -> Engine:

@@ -1,8 +1,11 @@
 """Statements of the busiest paths: written as any other, compiled once, and put to the driver themselves.
 
 What SQLAlchemy does for a statement each time (finding what it compiled, describing the columns, wrapping the rows)
-costs twice what the driver needs to ask and to read the answer. Who uses this gives up objects, lazy loading and
-autoflush, and keeps the session's connection and transaction, its time-outs and its errors.
+costs twice what the driver needs to ask and to read the answer. Who uses this gives up objects and lazy loading, and
+keeps the session's connection, transaction and autoflush, its time-outs and its errors.
+
+Use it for what issuing a token, introspecting one, a call with one or a reading at the gateway asks each time, where
+rows will do, and for nothing else (`tests/functional/oauth/test_statements.py` names those calls).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +15,8 @@ import psycopg
 from sqlalchemy import BindParameter, ClauseElement, Dialect, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+
+from registry.database import driver_of
 
 _DIALECT: Dialect = make_url("postgresql+psycopg://").get_dialect()(paramstyle="pyformat")  # type: ignore[call-arg]
 _DIALECT.dbapi = psycopg  # type: ignore[assignment]  # as `create_engine` does: binary values are wrapped by it
@@ -62,6 +67,6 @@ class Question:
 
 
 def _driver(session: Session) -> psycopg.Connection[tuple[Any, ...]]:
-    driver = session.connection().connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101  # for the type checker: the engine knows no other
-    return driver
+    """The driver's connection, to which all is written that the session's objects say."""
+    session.flush()
+    return driver_of(session)

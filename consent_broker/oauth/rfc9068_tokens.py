@@ -88,7 +88,6 @@ def issue_tokens(session: Session, broker: Broker, specs: Sequence[TokenSpec]) -
     issued_at = now().replace(microsecond=0)
     rows = [_row(broker, spec, issued_at) for spec in specs]
     record_now(session, *(_event(spec, row["id"]) for spec, row in zip(specs, rows, strict=True)))
-    session.flush()
     kept = _RECORD.ask_each(session, rows)
     return [_sign(broker, spec, row, int(index)) for spec, row, (index,) in zip(specs, rows, kept, strict=True)]
 

@@ -4,24 +4,28 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 from sqlalchemy.orm import Session
 
 from registry.directory.models import Establishment, Professional
 from registry.errors import NotFound
+from registry.questions import Question
 
-PARTY = (
+_PARTY = Question(
     select(Establishment.name, Establishment.renipress, Professional.college, Professional.number)
+    .select_from(Establishment)
     .outerjoin(Professional, Professional.id == bindparam("professional_id"))
     .where(Establishment.id == bindparam("establishment_id"))
 )
-ADDRESSES = select(
-    Establishment.id,
-    Establishment.renipress,
-    Establishment.name,
-    Establishment.fhir_endpoint,
-    Establishment.pide_service,
-).where(Establishment.id.in_(bindparam("ids", expanding=True)), Establishment.active)
+_ADDRESSES = Question(
+    select(
+        Establishment.id,
+        Establishment.renipress,
+        Establishment.name,
+        Establishment.fhir_endpoint,
+        Establishment.pide_service,
+    ).where(Establishment.id == any_(bindparam("ids", type_=ARRAY(Uuid))), Establishment.active)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,13 @@ class Address:
 
 def get_party(session: Session, establishment_id: UUID, professional_id: UUID | None) -> Party:
     """Who acts, as others may know it; raises NotFound for an unknown establishment."""
-    who = {"establishment_id": establishment_id, "professional_id": professional_id}
-    found = session.execute(PARTY, who).one_or_none()
+    found = _PARTY.ask_one(session, establishment_id=establishment_id, professional_id=professional_id)
     if found is None:
         raise NotFound("There is no such establishment in the directory.", code="unknown-establishment")
-    return Party(found.name, found.renipress, f"{found.college} {found.number}" if found.college else None)
+    name, renipress, college, number = found
+    return Party(name, renipress, f"{college} {number}" if college else None)
 
 
 def list_addresses(session: Session, ids: Collection[UUID]) -> dict[UUID, Address]:
     """Of those establishments the active ones: what they are called, and where their records are asked for."""
-    return {row.id: Address(*row[1:]) for row in session.execute(ADDRESSES, {"ids": list(ids)})}
+    return {key: Address(*row) for key, *row in _ADDRESSES.ask(session, ids=list(ids))}

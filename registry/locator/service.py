@@ -20,6 +20,7 @@ from registry.identity.models import (
 from registry.identity.placement import DOCUMENT_CONFLICT
 from registry.identity.rulings import SAME
 from registry.locator.hiding import hidden_links
+from registry.questions import Question
 
 REFUTED = exists().where(
     Verification.source_record_id == SourceRecord.id,
@@ -44,7 +45,7 @@ IN_CONFLICT = ~SourceRecord.verified & exists().where(
 )
 
 DOUBTFUL = and_(REFUTED, ~FOUND_TO_BELONG) | IN_CONFLICT | CONTESTED
-HOLDERS = (
+_HOLDERS = Question(
     select(SourceRecord.establishment_id, SourceRecord.id, SourceRecord.received_at, DOUBTFUL)
     .join(Membership, Membership.source_record_id == SourceRecord.id)
     .where(Membership.person_id == bindparam("person_id"), SourceRecord.active)
@@ -83,7 +84,7 @@ class Holder:
 
 def locate(session: Session, person_id: UUID) -> list[Holder]:
     """The active source records of a current person, by establishment; empty for an unknown person."""
-    return [Holder(*row) for row in session.execute(HOLDERS, {"person_id": person_id})]
+    return [Holder(*row) for row in _HOLDERS.ask(session, person_id=person_id)]
 
 
 def locate_for(session: Session, person_id: UUID, establishment_id: UUID) -> list[Holder]:

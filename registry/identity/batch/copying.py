@@ -15,6 +15,8 @@ import psycopg
 from psycopg.postgres import types
 from sqlalchemy.orm import Session
 
+from registry.database import driver_of
+
 Cursor = psycopg.Cursor[Any]
 HEADER, TRAILER = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
@@ -85,11 +87,7 @@ def json_text(value: bytes) -> bytes:
 
 def cursor_of(session: Session) -> Cursor:
     """A cursor of the driver's in the session's transaction."""
-    driver = session.connection().connection.driver_connection
-    if not isinstance(driver, psycopg.Connection):
-        msg = "rows are copied over psycopg"
-        raise TypeError(msg)
-    return driver.cursor()
+    return driver_of(session).cursor()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from registry.app import Renhice
 from registry.audit.event import Event
 from registry.audit.models import AuditEvent
-from registry.audit.service import record_now
+from registry.audit.service import record, record_now
 from registry.database import table_of
 from registry.questions import Question
 
@@ -29,6 +29,14 @@ def test_what_is_written_is_of_the_session_s_transaction_and_read_as_it_was(renh
         assert FOUND.ask_one(session, action=action) == ({"scopes": ["a", "ñ"], "count": 1}, "success")
         session.rollback()
         assert FOUND.ask_one(session, action=action) is None
+
+
+def test_what_objects_say_and_is_not_written_yet_is_found(renhice: Renhice) -> None:
+    action = f"test:question:{uuid4()}"
+    with renhice.database.unit_of_work() as session:
+        record(session, Event(action=action, detail={"count": 2}))
+        assert FOUND.ask(session, action=action) == [({"count": 2}, "success")]
+        session.rollback()
 
 
 @pytest.mark.parametrize(
