@@ -205,7 +205,7 @@ def _best_pairs(a: Words, b: Words) -> list[tuple[str, str]]:
     left: set[int] = set()
     right: set[int] = set()
     pairs: list[tuple[str, str]] = []
-    for rank, one, other, i, j in sorted(found):
+    for rank, one, other, i, j in found:
         if i not in left and j not in right:
             left.add(i)
             right.add(j)

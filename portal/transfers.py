@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from registry.bulk.export.models import Export
+from registry.bulk.export import models as exports
 from registry.bulk.models import PROCESSING, UPLOADING, Import, ImportRefusal
 
 STATES = {
@@ -93,11 +93,10 @@ def of_import(found: Import) -> Transfer:
     )
 
 
-def of_export(found: Export) -> Transfer:
+def of_export(found: exports.Export) -> Transfer:
     """An export of one's own records."""
     state, tone = STATES[found.status]
-    under_way = found.status == PROCESSING
-    percent = 100 * found.seen // found.total if found.total else 0
+    under_way = found.status == exports.PROCESSING
     return Transfer(
         id=found.id,
         kind="Cambios desde una fecha" if found.since else "Todos los registros",
@@ -106,10 +105,10 @@ def of_export(found: Export) -> Transfer:
         since=found.created_at,
         changed=found.changed_at,
         done=found.written,
-        percent=percent if under_way else None,
+        percent=found.percent if under_way else None,
         error=_error(found.error),
         waiting=under_way,
-        deletable=found.status in {"processing", "completed"},
+        deletable=found.status in {exports.PROCESSING, exports.COMPLETED},
     )
 
 

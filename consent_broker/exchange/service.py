@@ -1,6 +1,6 @@
 """Fetching a person's records from whoever holds them: decide, audit, mint, ask, audit what came.
 
-`fetch` gives the whole answer; `arriving.arrivals` each holder's as it comes.
+`fetch` gives the whole answer; `arriving.Arrivals` each holder's as it comes.
 """
 
 from collections.abc import Mapping, Sequence

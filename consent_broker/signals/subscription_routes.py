@@ -27,7 +27,7 @@ from registry.errors import InvalidInput, NotFound, Unprocessable
 from registry.fhir.answers import answer, answer_read, answer_stored
 from registry.fhir.formats import read_resource
 from registry.fhir.history import history_bundle
-from registry.fhir.patient_feed import Preconditions
+from registry.fhir.preconditions import Preconditions
 from registry.fhir.resources import Operation, Resource, SearchParameter, fhir_blueprint
 from registry.fhir.searching import read_search, searchset, searchset_of
 from registry.fhir.validation import validate

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from matching.records import Document
@@ -207,13 +207,17 @@ def works_here(session: Session, member: bytes, moment: datetime) -> bool:
 
 
 def _roles_of(session: Session, member: bytes, moment: datetime) -> frozenset[str]:
-    query = select(StaffRole.role).where(
+    return frozenset(session.scalars(select(StaffRole.role).where(_held(member, moment))))
+
+
+def _held(member: bytes, moment: datetime) -> ColumnElement[bool]:
+    """Of a statement about roles of staff: those in force of the human with that blind token of a document."""
+    return and_(
         StaffRole.document_token == member,
         StaffRole.ended_at.is_(None),
         StaffRole.granted_at <= moment,
         StaffRole.valid_until > moment,
     )
-    return frozenset(session.scalars(query))
 
 
 def administered(session: Session, member: bytes, moment: datetime) -> list[Establishment]:
@@ -221,22 +225,14 @@ def administered(session: Session, member: bytes, moment: datetime) -> list[Esta
     query = (
         select(Establishment)
         .join(StaffRole, StaffRole.establishment_id == Establishment.id)
-        .where(StaffRole.document_token == member, StaffRole.role == OF_A_PLACE, StaffRole.ended_at.is_(None))
-        .where(StaffRole.granted_at <= moment, StaffRole.valid_until > moment, Establishment.active)
+        .where(_held(member, moment), StaffRole.role == OF_A_PLACE, Establishment.active)
     )
     return list(session.scalars(query.order_by(Establishment.name)))
 
 
 def staff_member_holds(session: Session, member: bytes, role: str, moment: datetime) -> bool:
     """Whether a human, known by the blind token of their document, holds a staff role at that moment."""
-    query = select(StaffRole.id).where(
-        StaffRole.document_token == member,
-        StaffRole.role == role,
-        StaffRole.ended_at.is_(None),
-        StaffRole.granted_at <= moment,
-        StaffRole.valid_until > moment,
-    )
-    return session.scalar(query) is not None
+    return session.scalar(select(StaffRole.id).where(_held(member, moment), StaffRole.role == role)) is not None
 
 
 def personal_data(session: Session, sealer: Sealer, professional: Professional) -> PersonalData:

@@ -1,8 +1,7 @@
 """The patient identity feed: conditional update by the establishment's own number (IHE PIXm ITI-104)."""
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -14,6 +13,7 @@ from registry.errors import Conflict, InvalidInput
 from registry.fhir.patient_answers import get_own, unknown
 from registry.fhir.patient_links import replacement_of
 from registry.fhir.patient_reading import local_numbers, to_deceased, to_demographics
+from registry.fhir.preconditions import ANY_VERSION, Preconditions
 from registry.fhir.systems import is_document_system
 from registry.fhir.validation import validate
 from registry.fhir.wire import Json, fail, is_text
@@ -32,7 +32,6 @@ from registry.identity.service import (
 
 MAX_NUMBER = 64
 REVISED = "identity:record:received"
-_ENTITY_TAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 
 class AlreadyThere(Conflict):
@@ -44,30 +43,6 @@ class AlreadyThere(Conflict):
     def __init__(self) -> None:
         hint = "Revise it with PUT /fhir/Patient?identifier=, or send If-None-Exist."
         super().__init__("Your establishment has a record of that local number.", hint=hint)
-
-
-@dataclass(frozen=True, slots=True)
-class Preconditions:
-    """If-Match and If-None-Match as they were sent."""
-
-    if_match: str | None
-    if_none_match: str | None
-
-    def expected_version(self) -> int | None:
-        """The version the caller wants to replace, 0 for none, None for any; raises InvalidInput."""
-        if self.if_none_match is not None:
-            if self.if_none_match.strip() != "*":
-                raise InvalidInput("If-None-Match must be *.")
-            return 0
-        if self.if_match is None:
-            return None
-        found = _ENTITY_TAG.fullmatch(self.if_match.strip())
-        if found is None:
-            raise InvalidInput('If-Match must be the ETag of a version, such as W/"2".')
-        return int(found[1])
-
-
-ANY_VERSION = Preconditions(None, None)
 
 
 def parse_identifier(query: str | None, own_system: str) -> str:

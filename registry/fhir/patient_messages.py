@@ -18,14 +18,9 @@ from registry.database import session
 from registry.directory.service import get_establishment
 from registry.errors import Unprocessable
 from registry.fhir.patient_answers import get_own, unknown
-from registry.fhir.patient_feed import (
-    ANY_VERSION,
-    REVISED,
-    feed_number,
-    remove_by_id,
-    remove_by_identifier,
-)
+from registry.fhir.patient_feed import REVISED, feed_number, remove_by_id, remove_by_identifier
 from registry.fhir.patient_reading import local_numbers
+from registry.fhir.preconditions import ANY_VERSION
 from registry.fhir.validation import validate
 from registry.fhir.wire import Json, fail
 from registry.identity.service import Engine, Outcome, engine_of
@@ -116,7 +111,7 @@ def _take(engine: Engine, caller: Caller, system: str, entry: Json, path: str) -
         patient = patient | {"identifier": [*patient.get("identifier", []), {"system": system, "value": numbers[0]}]}
     if len(numbers) != 1:
         _no_number(path, system)
-    return feed_number(engine, caller, numbers[0], patient, ANY_VERSION)
+    return feed_number(engine, caller, numbers[0], patient)
 
 
 def _number_of(caller: Caller, record_id: UUID) -> str:

@@ -14,7 +14,6 @@ from registry.fhir.history import history_bundle
 from registry.fhir.parameters import read_match, read_pix, read_pix_query
 from registry.fhir.patient_answers import READ_RECORD, get_own, read_history, read_patient, unknown
 from registry.fhir.patient_feed import (
-    Preconditions,
     create,
     feed_by_id,
     feed_by_identifier,
@@ -26,6 +25,7 @@ from registry.fhir.patient_operations import cross_reference, locate_patient, ma
 from registry.fhir.patient_parameters import PARAMETERS
 from registry.fhir.patient_search import search_patients
 from registry.fhir.patient_writing import PROFILE, own_record
+from registry.fhir.preconditions import Preconditions
 from registry.fhir.resources import Operation, Resource, fhir_blueprint
 from registry.fhir.searching import read_search
 from registry.fhir.systems import BASE

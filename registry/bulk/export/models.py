@@ -39,6 +39,11 @@ class Export(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     changed_at: Mapped[datetime] = mapped_column(default=now)
 
+    @property
+    def percent(self) -> int:
+        """How far it is."""
+        return 100 * self.seen // self.total if self.total else 0
+
 
 class ExportPart(Base):
     """Some lines of NDJSON, compressed and sealed under the export's own data key."""

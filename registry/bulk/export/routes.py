@@ -53,7 +53,7 @@ def get_status(export_id: UUID) -> Response:
     """202 with X-Progress while it is under way, then the manifest; 404 once it was deleted or expired."""
     found = service.get_own(session(), caller(), export_id)
     if found.status == PROCESSING:
-        return answer(None, 202, {"X-Progress": _progress(found), "Retry-After": str(POLL_SECONDS)})
+        return answer(None, 202, {"X-Progress": f"{found.percent} %", "Retry-After": str(POLL_SECONDS)})
     if found.status == FAILED:
         raise ExportFailed("The export failed.", hint="Ask for another one; if that fails too, tell us.")
     response = jsonify(_manifest(found))
@@ -84,10 +84,6 @@ def get_file(export_id: UUID, number: int) -> Response:
     if packed:
         response.headers["Content-Encoding"] = "gzip"
     return response
-
-
-def _progress(found: Export) -> str:
-    return f"{100 * found.seen // found.total} %" if found.total else "0 %"
 
 
 def _manifest(found: Export) -> dict[str, Any]:
