@@ -2,7 +2,7 @@
 rows written that do not depend on whose record it turns out to be.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -19,6 +19,20 @@ from registry.identity.batch import copying as as_
 from registry.identity.contents import from_bytes, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys
 from registry.sealing import TOKEN_BYTES
+
+OWN: Mapping[str, Sequence[str]] = {
+    "source_records": (
+        "id", "establishment_id", "local_token", "version", "content_token", "scheme", "active", "verified",
+        "deceased_reported", "deceased_confirmed", "said_at", "next_check_at", "created_at", "received_at",
+    ),
+    "data_keys": ("owner_id", "master_key_id", "wrapped"),
+    "source_record_versions": ("source_record_id", "version", "sealed", "active", "client_id", "received_at"),
+    "blocking_tokens": ("token", "source_record_id", "scheme"),
+}  # fmt: skip
+"""The columns written of what a record says, whosever it is, in the order in which rows may refer to each other.
+
+A moment at the end of a row is put there by whoever registers it.
+"""
 
 
 class Written(NamedTuple):

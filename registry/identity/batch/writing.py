@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from registry.database import new_id
 from registry.identity.batch import copying as as_
-from registry.identity.batch.preparing import Prepared
+from registry.identity.batch.preparing import OWN, Prepared
 from registry.identity.engine import Engine
 from registry.identity.events import EventKind
 from registry.identity.membership import ENGINE, contributions_of
@@ -21,16 +21,6 @@ from registry.identity.placement import Placement
 from registry.identity.registration import LINKED, RECEIVED
 from registry.telemetry import current_request_id
 
-OWN: Mapping[str, Sequence[str]] = {
-    "source_records": (
-        "id", "establishment_id", "local_token", "version", "content_token", "scheme", "active", "verified",
-        "deceased_reported", "deceased_confirmed", "said_at", "next_check_at", "created_at", "received_at",
-    ),
-    "data_keys": ("owner_id", "master_key_id", "wrapped"),
-    "source_record_versions": ("source_record_id", "version", "sealed", "active", "client_id", "received_at"),
-    "blocking_tokens": ("token", "source_record_id", "scheme"),
-}  # fmt: skip
-"""The columns written of what a record says, whosever it is, in the order in which rows may refer to each other."""
 PLACED: Mapping[str, Sequence[str]] = {
     "persons": ("id", "status", "revision", "created_at"),
     "memberships": ("source_record_id", "person_id", "since"),
