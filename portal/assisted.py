@@ -31,7 +31,8 @@ from portal.hats import PROFESSIONAL_ACR
 from portal.narrowing import narrowed, read_days, typed_in
 from portal.practice import me, my_workplaces, note
 from portal.practice import policy as professional_policy
-from portal.views import ConsentQuestion, ToConfirm
+from portal.professional_views import ToConfirm
+from portal.views import ConsentQuestion
 from portal.wording import assisted_text
 from registry.app import parts
 from registry.audit.service import record

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from portal.dates import long_day
-from portal.views import RecordLine
+from portal.professional_views import RecordLine
 from registry.calendar import LIMA
 
 Resource = Mapping[str, Any]

@@ -14,8 +14,8 @@ from consent_broker.desk.sms_codes import answer_code, find_sent, send_code
 from portal import layout, people, present, texts
 from portal.guard import signed_in
 from portal.practice import me, note
+from portal.professional_views import AccessRequestStatus
 from portal.qr import qr_code
-from portal.views import AccessRequestStatus
 from registry.app import parts
 from registry.audit.service import record
 from registry.database import now, session

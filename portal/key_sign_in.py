@@ -9,7 +9,8 @@ from portal.errors import RoleMissing
 from portal.guard import FRESH, safe_return
 from portal.hats import BY_WORD, PATIENT_ACR, hats_of
 from portal.leaving import send_away
-from portal.passkeys import Proved, Wanted, offer_to_sign_in, prove
+from portal.passkey_challenges import Wanted
+from portal.passkeys import Proved, offer_to_sign_in, prove
 from portal.people import hats_for
 from portal.session import member_of, new_secret, well_formed
 from registry.app import parts

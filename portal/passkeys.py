@@ -22,11 +22,7 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
-from webauthn.helpers import (
-    parse_authentication_credential_json,
-    parse_client_data_json,
-    parse_registration_credential_json,
-)
+from webauthn.helpers import parse_authentication_credential_json, parse_registration_credential_json
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
@@ -37,17 +33,9 @@ from webauthn.helpers.structs import (
 )
 
 from portal.errors import PasskeyRefused
-from portal.models import Passkey, PasskeyChallenge
-from portal.session import (
-    Identity,
-    end_opened_by,
-    from_bytes,
-    hash_of,
-    member_of,
-    new_secret,
-    subject_of,
-    to_bytes,
-)
+from portal.models import Passkey
+from portal.passkey_challenges import Wanted, put_challenge, take_challenge
+from portal.session import Identity, end_opened_by, from_bytes, member_of, subject_of, to_bytes
 from registry.app import Renhice
 from registry.audit.event import Event
 from registry.database import new_id, now
@@ -56,21 +44,11 @@ from registry.sealing import DataKey, Sealer
 COPIED_ACR = 2
 """The most a passkey proves that its provider may keep on several devices."""
 
-ANSWER_TIME = timedelta(minutes=5)
 MAX_ANSWER = 8_192
 MOST = 10
 NAME_LENGTH = 40
 _CONTEXT = "passkeys.identity"
 _SITE = "RENHICE"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a passkey is asked for: how surely it must prove, where its owner goes then, and whose it must be."""
-
-    acr: int
-    return_to: str
-    subject: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +75,7 @@ def list_passkeys(session: Session, owner: bytes) -> Sequence[Passkey]:
 def offer_to_add(session: Session, parts: Renhice, identity: Identity, holder: str) -> str:
     """The options of a new passkey, as JSON; the browser whose secret is `holder` may answer them once."""
     owner = owner_of(parts.sealer, identity)
-    challenge = _put(session, holder, Wanted(acr=identity.acr, return_to="", subject=owner), adding=True)
+    challenge = put_challenge(session, holder, Wanted(acr=identity.acr, return_to="", subject=owner), adding=True)
     options = generate_registration_options(
         rp_id=parts.settings.host,
         rp_name=_SITE,
@@ -116,7 +94,7 @@ def add_passkey(session: Session, parts: Renhice, identity: Identity, holder: st
     """Keep the passkey an authenticator made for that browser; raises PasskeyRefused. Commits: a challenge is spent."""
     with _refusing("answer to a new passkey"):
         credential = parse_registration_credential_json(_bounded(answer))
-        challenge, asked = _take(session, holder, credential.response.client_data_json, adding=True)
+        challenge, asked = take_challenge(session, holder, credential.response.client_data_json, adding=True)
         verified = verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
@@ -149,7 +127,7 @@ def add_passkey(session: Session, parts: Renhice, identity: Identity, holder: st
 
 def offer_to_sign_in(session: Session, parts: Renhice, holder: str, wanted: Wanted) -> str:
     """The options of a proof, as JSON; of any passkey, or of one of `wanted.subject`."""
-    challenge = _put(session, holder, wanted, adding=False)
+    challenge = put_challenge(session, holder, wanted, adding=False)
     options = generate_authentication_options(
         rp_id=parts.settings.host,
         challenge=challenge.encode(),
@@ -167,7 +145,7 @@ def prove(session: Session, parts: Renhice, holder: str, answer: str) -> Proved:
     """
     with _refusing("answer of a passkey"):
         credential = parse_authentication_credential_json(_bounded(answer))
-        challenge, wanted = _take(session, holder, credential.response.client_data_json, adding=False)
+        challenge, wanted = take_challenge(session, holder, credential.response.client_data_json, adding=False)
         passkey = session.scalar(select(Passkey).where(Passkey.credential_id == credential.raw_id))
         if passkey is None or passkey.blocked_at is not None:
             raise PasskeyRefused("no such passkey")
@@ -225,46 +203,6 @@ def remove_all(session: Session, member: bytes) -> int:
     ids = session.scalars(gone, execution_options={"synchronize_session": False}).all()
     session.execute(delete(DataKey).where(DataKey.owner_id.in_(ids)))
     return len(ids)
-
-
-def _put(session: Session, holder: str, wanted: Wanted, *, adding: bool) -> str:
-    challenge = new_secret()
-    session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at < now()))
-    session.add(
-        PasskeyChallenge(
-            challenge_hash=hash_of(challenge),
-            holder_hash=hash_of(holder),
-            adding=adding,
-            subject=wanted.subject,
-            acr=wanted.acr,
-            return_to=wanted.return_to,
-            expires_at=now() + ANSWER_TIME,
-        )
-    )
-    return challenge
-
-
-def _take(session: Session, holder: str, client_data: bytes, *, adding: bool) -> tuple[bytes, Wanted]:
-    """The challenge answered, if it was put to that browser for that end and nobody answered it: one statement."""
-    said = parse_client_data_json(client_data)
-    if said.cross_origin:
-        raise PasskeyRefused("answered within another site's page")
-    challenge = said.challenge.decode("ascii", "replace")
-    taken = (
-        delete(PasskeyChallenge)
-        .where(
-            PasskeyChallenge.challenge_hash == hash_of(challenge),
-            PasskeyChallenge.holder_hash == hash_of(holder),
-            PasskeyChallenge.adding.is_(adding),
-            PasskeyChallenge.expires_at > now(),
-        )
-        .returning(PasskeyChallenge.acr, PasskeyChallenge.return_to, PasskeyChallenge.subject)
-    )
-    found = session.execute(taken, execution_options={"synchronize_session": False}).one_or_none()
-    session.commit()
-    if found is None:
-        raise PasskeyRefused("no such challenge was put to this browser")
-    return challenge.encode(), Wanted(acr=found.acr, return_to=found.return_to, subject=found.subject)
 
 
 def _count(session: Session, passkey_id: UUID, counted: int, moment: datetime) -> bool:

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from matching.records import Demographics, Document, DocumentType
 from portal.dates import age
+from portal.professional_views import Banner, Candidate
 from portal.session import Identity
-from portal.views import Banner, Candidate, Holder
+from portal.views import Holder
 from registry.app import Renhice
 from registry.calendar import LIMA
 from registry.database import now

@@ -18,7 +18,7 @@ from portal.arriving import records_page
 from portal.desk import request_status, show_code
 from portal.forms import Search, read_request, read_search
 from portal.practice import event_of, me, my_workplaces, note
-from portal.views import AccessRequestStatus, Candidate
+from portal.professional_views import AccessRequestStatus, Candidate
 from registry.app import parts
 from registry.calendar import LIMA
 from registry.database import now, session

@@ -7,7 +7,7 @@ from consent_broker.consents.vocabulary import FHIR_TYPES
 from consent_broker.exchange.service import Missing, Record
 from consent_broker.exchange.summary.service import alerts_in
 from portal import clinical, texts
-from portal.views import Section
+from portal.professional_views import Section
 
 
 def sections_of(records: Sequence[Record], categories: Collection[str]) -> list[Section]:
