@@ -162,12 +162,16 @@ def _another(session: Session, renhice: Renhice) -> UUID:
     return row.id
 
 
-def _enrich(world: World, side: Side, ward: UUID, other_record: UUID) -> None:
-    """The rest of what a path can name."""
-    whose: Any = {
+def _whose(side: Side) -> dict[str, Any]:
+    return {
         "establishment_id": side.party.establishment_id, "professional_id": side.professional_id,
         "person_id": side.person_id, "client_id": side.party.client_id,
     }  # fmt: skip
+
+
+def _enrich(world: World, side: Side, ward: UUID, other_record: UUID) -> None:
+    """The rest of what a path can name."""
+    whose = _whose(side)
     terms = Terms(
         person_id=side.person_id, establishment_id=side.party.establishment_id,
         categories=frozenset({"problems"}), purposes=frozenset({"COC"}), ends_at=now() + FUTURE,
@@ -256,10 +260,7 @@ def _register(world: World, who: str, party: Party, number: str = "HC") -> tuple
 def _relate(world: World, side: Side) -> None:
     """One of each thing a path can name."""
     side.person_id, record_id = _register(world, side.name, side.party)
-    whose: Any = {
-        "establishment_id": side.party.establishment_id, "professional_id": side.professional_id,
-        "person_id": side.person_id, "client_id": side.party.client_id,
-    }  # fmt: skip
+    whose = _whose(side)
     terms = Terms(
         person_id=side.person_id, establishment_id=side.party.establishment_id,
         categories=frozenset({"medications"}), purposes=frozenset({"TREAT"}), ends_at=now() + FUTURE,
