@@ -12,6 +12,8 @@ from sqlalchemy import select
 
 from deploy.exporting import export_file
 from deploy.importing import import_file
+from registry.bulk import routes as import_routes
+from registry.bulk.export import routes as export_routes
 from registry.bulk.export import writing
 from registry.bulk.export.models import Export
 from registry.bulk.processing import process, take_due
@@ -40,7 +42,9 @@ def working(world: World) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("working")
-def test_a_file_is_sent_registered_and_reported(world: World, tmp_path: Path) -> None:
+def test_a_file_is_sent_registered_and_reported(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for routes in (import_routes, export_routes):
+        monkeypatch.setattr(routes, "POLL_SECONDS", 0)
     system = "urn:hc:00000001"
     lines = [
         json.dumps({"resourceType": "Patient", "identifier": [{"system": system, "value": f"CLI-{number}"}]})
