@@ -14,16 +14,15 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
+from benchmarks import permitting
 from benchmarks.exchange.holders import Holder
 from consent_broker.broker import Broker
-from consent_broker.consents.directives import Terms
-from consent_broker.consents.evidence import Evidence
-from consent_broker.consents.service import grant_consent, propose_consent, revoke_consent
+from consent_broker.consents.service import revoke_consent
 from consent_broker.consents.vocabulary import scope_of
 from consent_broker.oauth.clients import Requester, find_client
 from consent_broker.oauth.grant_tokens import issue_grant_tokens
-from consent_broker.oauth.grants import Reader, decide_reading, open_grant
-from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
+from consent_broker.oauth.grants import Reader, decide_reading
+from consent_broker.oauth.holder_tokens import find_holders, issue_ticket
 from deploy.layout import Layout
 from deploy.vault import read_object
 from matching.records import Demographics, Document, DocumentType
@@ -136,10 +135,6 @@ def _add_holder(
     return f"benchmark-{code}", register_source_record(session, engine_of(parts), registration).person_id
 
 
-def _evidence(world: World) -> Evidence:
-    return Evidence(actor_person_id=world.person_id, acr=2, auth_time=now(), channel="benchmark", text="benchmark")
-
-
 @dataclass(frozen=True, slots=True)
 class Permitted:
     """A consent in force, and what was given under it: a token for the gateway and one for the first holder."""
@@ -151,47 +146,22 @@ class Permitted:
 
 def permit(world: World, jkt: str) -> Permitted:
     """What the patient's answer leads to, through the product's own services."""
+    scopes = frozenset(map(scope_of, CATEGORIES))
     with world.transaction() as session:
-        evidence, reader = _evidence(world), world.reader
-        terms = Terms(
-            person_id=world.person_id,
-            establishment_id=reader.establishment_id,
-            professional_id=reader.professional_id,
-            categories=CATEGORIES,
-            purposes=frozenset({reader.purpose}),
-            ends_at=now() + timedelta(hours=4),
-        )
-        consent = grant_consent(session, propose_consent(session, terms, evidence.as_record()), evidence)
-        reader = Reader(
-            establishment_id=reader.establishment_id,
-            professional_id=reader.professional_id,
-            purpose=reader.purpose,
-            client_id=reader.client_id,
-            consent_id=consent.id,
-        )
-        scopes = frozenset(map(scope_of, CATEGORIES))
-        grant = open_grant(session, reader, world.person_id, scopes, now() + timedelta(hours=4))
-        client = find_client(session, reader.client_id or "", now())
+        given = permitting.permit(session, world.reader, world.person_id, CATEGORIES, scopes)
+        client = find_client(session, given.reader.client_id or "", now())
         if client is None:
             raise SystemExit("The sandbox's record system is not served.")
-        tokens = issue_grant_tokens(session, world.broker, Requester(client, jkt), grant, scopes)
-        access = Access(
-            establishment_id=reader.establishment_id,
-            professional_id=reader.professional_id,
-            person_id=world.person_id,
-            purpose=reader.purpose,
-            client_id=reader.client_id,
-            grant_id=grant.id,
-            consent_id=consent.id,
-        )
-        decision = decide_reading(session, reader, world.person_id, CATEGORIES)
-        ticket = issue_ticket(session, world.broker, access, decision, find_holders(session, world.person_id)[0])
-        return Permitted(consent.id, str(tokens["access_token"]), ticket.token.value)
+        tokens = issue_grant_tokens(session, world.broker, Requester(client, jkt), given.grant, scopes)
+        decision = decide_reading(session, given.reader, world.person_id, CATEGORIES)
+        holder = find_holders(session, world.person_id)[0]
+        ticket = issue_ticket(session, world.broker, given.access, decision, holder)
+        return Permitted(given.grant.consent_id, str(tokens["access_token"]), ticket.token.value)
 
 
 def revoke(session: Session, world: World, consent_id: UUID) -> None:
     """The patient takes it back."""
-    revoke_consent(session, consent_id, _evidence(world))
+    revoke_consent(session, consent_id, permitting.evidence_of(world.person_id))
 
 
 def server_processes(world: World) -> list[psutil.Process]:

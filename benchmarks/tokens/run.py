@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,22 +24,19 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from benchmarks.permitting import permit
 from benchmarks.tokens.load import Outcome, drive
 from benchmarks.tokens.signing import Signer
 from consent_broker.broker import Broker
-from consent_broker.consents.directives import Terms
-from consent_broker.consents.evidence import Evidence
 from consent_broker.consents.models import Consent
-from consent_broker.consents.service import grant_consent, propose_consent
 from consent_broker.consents.vocabulary import scope_of
-from consent_broker.oauth.grants import Reader, decide_reading, open_grant
-from consent_broker.oauth.holder_tokens import Access, find_holders, issue_ticket
+from consent_broker.oauth.grants import Reader, decide_reading
+from consent_broker.oauth.holder_tokens import find_holders, issue_ticket
 from consent_broker.oauth.models import RefreshToken
 from consent_broker.oauth.opaque import digest, new_secret
 from deploy.layout import Layout
 from deploy.vault import read_object
 from registry.app import Renhice
-from registry.database import now
 from registry.directory.models import Affiliation, RecordSystem
 from registry.identity.models import Membership, SourceRecord
 from wsgi import create_app
@@ -69,25 +65,9 @@ def prepare(app: Flask, summary: dict[str, Any], jkt: str) -> Prepared:
     with app.app_context(), parts.database.unit_of_work() as session:
         reader = _reader(session, clients[asking])
         person_id = _person(session, clients[holding])
-        evidence = Evidence(actor_person_id=person_id, acr=2, auth_time=now(), channel="benchmark", text="benchmark")
-        terms = Terms(
-            person_id=person_id,
-            establishment_id=reader.establishment_id,
-            professional_id=reader.professional_id,
-            categories=CATEGORIES,
-            purposes=frozenset({reader.purpose}),
-            ends_at=now() + timedelta(hours=4),
-        )
-        consent = grant_consent(session, propose_consent(session, terms, evidence.as_record()), evidence)
-        reader = Reader(
-            establishment_id=reader.establishment_id,
-            professional_id=reader.professional_id,
-            purpose=reader.purpose,
-            client_id=reader.client_id,
-            consent_id=consent.id,
-        )
         scopes = {*map(scope_of, CATEGORIES), "offline_access"}
-        grant = open_grant(session, reader, person_id, scopes, now() + timedelta(hours=4))
+        given = permit(session, reader, person_id, CATEGORIES, scopes)
+        grant = given.grant
         secret = new_secret()
         session.add(
             RefreshToken(
@@ -95,18 +75,9 @@ def prepare(app: Flask, summary: dict[str, Any], jkt: str) -> Prepared:
                 expires_at=grant.expires_at,
             )
         )  # fmt: skip
-        access = Access(
-            establishment_id=grant.establishment_id,
-            professional_id=grant.professional_id,
-            person_id=person_id,
-            purpose=grant.purpose,
-            client_id=grant.client_id,
-            grant_id=grant.id,
-            consent_id=consent.id,
-        )
-        decision = decide_reading(session, reader, person_id, CATEGORIES)
+        decision = decide_reading(session, given.reader, person_id, CATEGORIES)
         holder = next(one for one in find_holders(session, person_id) if one.endpoint)
-        ticket = issue_ticket(session, broker, access, decision, holder)
+        ticket = issue_ticket(session, broker, given.access, decision, holder)
         held_by = _client_of(session, holder.establishment_id)
     return Prepared(secret, ticket.token.value, clients[asking], held_by)
 

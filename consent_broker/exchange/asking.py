@@ -1,4 +1,4 @@
-"""One question to one holder: proved, within its time and size, and asked again only as its budget allows."""
+"""One request to one holder: proved, within its time and size, and asked again only as its budget allows."""
 
 import random
 import time
@@ -53,7 +53,7 @@ class _Passing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class HolderRequest:
     """What is asked of a holder: an address, parameters, the media type wanted, and the most bytes to take."""
 
     url: str
@@ -62,7 +62,7 @@ class Question:
     limit: int
 
 
-def ask(broker: Broker, ticket: Ticket, question: Question, halted: Event) -> bytes:
+def ask(broker: Broker, ticket: Ticket, request: HolderRequest, halted: Event) -> bytes:
     """The body of a holder's answer (200); raises HolderError. Nothing is begun once `halted` is set.
 
     A GET may be repeated: after a failure that passes (no connection, 502, 503, 504) it is, twice at most, within the
@@ -73,7 +73,7 @@ def ask(broker: Broker, ticket: Ticket, question: Question, halted: Event) -> by
     broker.retries.note_request(endpoint)
     for retries_left in range(MAX_RETRIES, -1, -1):
         try:
-            return _attempt(broker, ticket, question, deadline)
+            return _attempt(broker, ticket, request, deadline)
         except _Passing as passing:
             pause = random.uniform(0, PAUSE_SECONDS) if passing.wait is None else passing.wait  # noqa: S311
         if not retries_left or time.monotonic() + pause >= deadline or not broker.retries.take(endpoint):
@@ -83,11 +83,11 @@ def ask(broker: Broker, ticket: Ticket, question: Question, halted: Event) -> by
     raise HolderError(Fault.UNREACHABLE)
 
 
-def _attempt(broker: Broker, ticket: Ticket, question: Question, deadline: float) -> bytes:
+def _attempt(broker: Broker, ticket: Ticket, request: HolderRequest, deadline: float) -> bytes:
     try:
         with until(deadline):
-            body = _try(broker, ticket, question, deadline)
-            body = _try(broker, ticket, question, deadline) if body is None else body
+            body = _try(broker, ticket, request, deadline)
+            body = _try(broker, ticket, request, deadline) if body is None else body
     except httpcore.TimeoutException:
         raise HolderError(Fault.TIMEOUT) from None
     except (httpcore.NetworkError, httpcore.RemoteProtocolError):
@@ -99,17 +99,17 @@ def _attempt(broker: Broker, ticket: Ticket, question: Question, deadline: float
     return body
 
 
-def _try(broker: Broker, ticket: Ticket, question: Question, deadline: float) -> bytes | None:
+def _try(broker: Broker, ticket: Ticket, request: HolderRequest, deadline: float) -> bytes | None:
     """Ask with a proof of the key the token is bound to; None when the holder wants the nonce it has just named."""
-    holder, token, url = ticket.holder.endpoint or "", ticket.token, question.url
+    holder, token, url = ticket.holder.endpoint or "", ticket.token, request.url
     headers = [
         ("Authorization", f"{token.type} {token.value}"),
         ("DPoP", broker.prover.prove("GET", url, token.value, holder)),
-        ("Accept", question.accept),
+        ("Accept", request.accept),
         ("Accept-Encoding", "identity"),
     ]
     address = over_pide(broker.settings.pide_url, ticket.holder.pide_service, holder, url)
-    address = f"{address}?{urlencode(question.parameters)}" if question.parameters else address
+    address = f"{address}?{urlencode(request.parameters)}" if request.parameters else address
     left = max(0.01, deadline - time.monotonic())
     steps = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), left)}
     with broker.holders.stream("GET", address, headers=headers, extensions=steps) as response:
@@ -118,7 +118,7 @@ def _try(broker: Broker, ticket: Ticket, question: Question, deadline: float) ->
         if response.status == 401 and "use_dpop_nonce" in said.get(b"www-authenticate", ""):
             return None
         _check_head(response.status, said)
-        return _read(response.iter_stream(), question.limit, deadline)
+        return _read(response.iter_stream(), request.limit, deadline)
 
 
 def _check_head(status: int, said: Mapping[bytes, str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from prometheus_client import Counter
 
 from consent_broker.broker import Broker
-from consent_broker.exchange.asking import Fault, HolderError, Question, ask
+from consent_broker.exchange.asking import Fault, HolderError, HolderRequest, ask
 from consent_broker.oauth.holder_tokens import Holder, Ticket
 from consent_broker.resource_server.residual import flows
 from registry.fhir.systems import SOURCE_RECORD
@@ -97,7 +97,7 @@ def fetch_document(broker: Broker, ticket: Ticket, url: str, content_type: str) 
     if not broker.breakers.allows(endpoint):
         raise HolderError(Fault.UNREACHABLE)
     try:
-        body = ask(broker, ticket, Question(url, {}, content_type, MAX_DOCUMENT_BYTES), Event())
+        body = ask(broker, ticket, HolderRequest(url, {}, content_type, MAX_DOCUMENT_BYTES), Event())
     except HolderError as error:
         broker.breakers.report(endpoint, success=error.fault is Fault.REFUSED)
         raise
@@ -111,7 +111,7 @@ def _search(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -
         "_count": str(MAX_RESOURCES),
     }
     url = f"{ticket.holder.endpoint or ''}/{resource_type}"
-    body = ask(broker, ticket, Question(url, parameters, "application/fhir+json", MAX_BYTES), halted)
+    body = ask(broker, ticket, HolderRequest(url, parameters, "application/fhir+json", MAX_BYTES), halted)
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
