@@ -16,6 +16,7 @@ from registry.fhir.wire import Json, fail, is_text
 FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
 PARAMETERS = ("_outputFormat", "_since", "_type", "_elements")
 CONTROLS = frozenset({"_format", "_pretty"})
+VALUES = (*TEXT_VALUES, "valueInstant", "valueCode")
 MOST_PARAMETERS, MAX_VALUE, MOST_ELEMENTS = 20, 500, 20
 
 
@@ -46,10 +47,8 @@ def _posted(body: Json) -> MultiDict[str, str]:
     if body.get("resourceType") != "Parameters" or not isinstance(parts, list):
         fail("Parameters", "must be a Parameters resource")
     for index, one in enumerate(parts):
-        name = one.get("name") if isinstance(one, dict) else None
-        texts = [one[key] for key in (*TEXT_VALUES, "valueInstant", "valueCode") if isinstance(one.get(key), str)] if (
-            isinstance(name, str)
-        ) else []  # fmt: skip
+        said = one if isinstance(one, dict) else {}
+        name, texts = said.get("name"), [said[key] for key in VALUES if isinstance(said.get(key), str)]
         if not isinstance(name, str) or len(texts) != 1:
             fail(f"Parameters.parameter[{index}]", "must have a name and one value")
         found.add(name, texts[0])

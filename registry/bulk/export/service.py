@@ -60,11 +60,6 @@ def ask(session: Session, caller: Caller, wanted: Wanted) -> Export:
         request=wanted.request,
         since=wanted.since,
         elements=wanted.elements,
-        status=PROCESSING,
-        seen=0,
-        written=0,
-        created_at=now(),
-        changed_at=now(),
     )
     session.add(made)
     session.flush()
