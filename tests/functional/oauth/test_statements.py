@@ -10,8 +10,8 @@ from tests.functional.statements import counted
 
 BUDGET = {
     "client credentials": 5,
-    "refresh": 10,
-    "exchange for a holder": 15,
+    "refresh": 9,
+    "exchange for a holder": 14,
     "introspection": 4,
     "gateway": 13,
 }
