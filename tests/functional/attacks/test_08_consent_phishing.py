@@ -41,7 +41,7 @@ def test_the_page_is_built_from_what_was_stored(world: World, asking: Any, patie
     plain = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|csrf\S+")
     assert plain.sub("", again.text) == plain.sub("", page.text)
     assert story.ASKING.name in again.text
-    assert "Vacunas" not in again.text
+    assert "Vacunas" not in again.text.partition("Qué no podrá leer")[0]
 
 
 def test_the_answer_alters_nothing_of_what_is_granted(world: World, asking: Any, patient: Visitor) -> None:
