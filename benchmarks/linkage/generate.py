@@ -26,12 +26,20 @@ KINDS = {
     "villages": (Society(villages=40), Habits()),
 }
 """Worlds to generate: the benchmark's own, and others that show whether an engine holds outside it."""
+UNSEEN = {
+    "careless": (Society(), Habits(careless=1.5)),
+    "crowded": (Society(villages=15, named_after_parent=0.3), Habits()),
+    "bare": (Society(), Habits(no_document=0.3, no_contact=0.9)),
+    "sober": (Society(), Habits(careless=0.2, no_document=0.2)),
+    "mixed": (Society(twin_births=0.05, no_document=0.08, villages=80), Habits(0.8, 0.3, 0.5)),
+}
+"""Worlds that no calibration may learn from (`benchmarks.linkage.thresholds`)."""
 
 
 def records(seed: int, persons: int, kind: str = "harsh") -> Iterator[tuple[Row, Person]]:
     """Rows with the person each one is of, in random order of households."""
     rng = random.Random(seed * 7919)
-    society, habits = KINDS[kind]
+    society, habits = (KINDS | UNSEEN)[kind]
     clerk = Clerk(rng, habits)
     counts, weights = zip(*RECORDS_PER_PERSON, strict=True)
     serial = 0
@@ -66,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--persons", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=101)
-    parser.add_argument("--kind", choices=KINDS, default="harsh")
+    parser.add_argument("--kind", choices=KINDS | UNSEEN, default="harsh")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     print(write(options.seed, options.persons, options.out, options.kind), "records")

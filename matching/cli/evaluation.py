@@ -51,7 +51,7 @@ def evaluate(records: tuple[str, ...], model: Model, truth: str, column: str | N
       ./renhice match evaluate records.csv --truth truth.csv --model learnt.json --format json
     """
     predicted = _predicted(records, model, Teller(quiet=options["quiet"]), options)
-    known = list(_labelled(truth, [canonical(column)] if column else PERSON_COLUMNS))
+    known = list(labelled(truth, [canonical(column)] if column else PERSON_COLUMNS))
     result = measure(*_aligned(predicted, known))
     if form == "json":
         click.echo(json.dumps(asdict(result), indent=1))
@@ -84,11 +84,10 @@ def _predicted(
 ) -> list[tuple[Identity, str]]:
     """The clusters of a result, or of the records once they are linked."""
     if _is_result(paths[0]):
-        return [labelled for path in paths for labelled in _labelled(path, (CLUSTER,))]
+        return [named for path in paths for named in labelled(path, (CLUSTER,))]
     loaded = Files(paths, model.schema, options["skip_bad_rows"], teller).records(model, options["jobs"])
     labels = link(model_for(model, options["population"], len(loaded)), loaded, teller)
-    identities = zip(loaded.identities.establishments, loaded.identities.local_ids, strict=True)
-    return list(zip(identities, map(str, labels), strict=True))
+    return list(zip(loaded.identities.named(), map(str, labels), strict=True))
 
 
 def _is_result(path: str) -> bool:
@@ -101,7 +100,7 @@ def _is_result(path: str) -> bool:
     return CLUSTER in reading.columns
 
 
-def _labelled(path: str, columns: Sequence[str]) -> Iterator[tuple[Identity, str]]:
+def labelled(path: str, columns: Sequence[str]) -> Iterator[tuple[Identity, str]]:
     """Who each record is, by the first of these columns that the file has."""
     reading = Reading()
     with opened(path) as source:
@@ -130,8 +129,13 @@ def _aligned(
     left = [identity for identity, labels in waiting.items() if labels]
     for what, some in (("the truth but not in the clusters", unknown), ("the clusters but not in the truth", left)):
         if some:
-            named = ", ".join("/".join(identity) for identity in some[:SHOWN])
-            raise click.ClickException(f"{len(some):,} records are in {what}: {named}{' ...' * (len(some) > SHOWN)}")
+            raise click.ClickException(f"{len(some):,} records are in {what}: {name_some(some)}")
     if not labels:
         raise click.ClickException("there are no records to measure")
     return labels, [person for _, person in truth]
+
+
+def name_some(identities: Sequence[Identity]) -> str:
+    """The first few records by name."""
+    named = ", ".join("/".join(identity) for identity in identities[:SHOWN])
+    return f"{named}{' ...' * (len(identities) > SHOWN)}"

@@ -5,6 +5,7 @@ from typing import Any
 import click
 from rich.table import Table as Grid
 
+from matching.calibration import calibration_of
 from matching.cli.dedupe import link
 from matching.cli.options import ModelChoice, reading_options, shipped_models
 from matching.cli.reading import Files
@@ -27,7 +28,7 @@ def models(models: tuple[Model, ...]) -> None:
       ./renhice match models learnt.json peru-1
     """
     shown = models or tuple(CHOICE.convert(name, None, None) for name in shipped_models())
-    grid = Grid("version", "hash", "link", "trained on", "how", box=None)
+    grid = Grid("version", "hash", "link", "false links", "trained on", "how", box=None)
     for model in shown:
         training = model.document.get("training", {})
         trained_on = f"{training['records']:,} records" if "records" in training else "nothing"
@@ -35,6 +36,7 @@ def models(models: tuple[Model, ...]) -> None:
             model.version,
             model.hash[:12],
             f"{model.thresholds.link:g}",
+            "not calibrated" if calibration_of(model) is None else "calibrated",
             trained_on,
             training.get("how", "written by hand"),
         )

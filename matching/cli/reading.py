@@ -40,6 +40,10 @@ class Identities:
     def __len__(self) -> int:
         return len(self.local_ids)
 
+    def named(self) -> list[tuple[str, str]]:
+        """Establishment and local number of each record."""
+        return list(zip(self.establishments, self.local_ids, strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Records:
@@ -189,7 +193,7 @@ def _tell(teller: Teller, path: str, reading: Reading, schema: FileSchema) -> No
 
 
 def _tell_repeated(teller: Teller, identities: Identities) -> None:
-    counts = Counter(zip(identities.establishments, identities.local_ids, strict=True))
+    counts = Counter(identities.named())
     repeated = sum(count for count in counts.values() if count > 1)
     if repeated:
         teller.warn(

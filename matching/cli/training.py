@@ -1,21 +1,20 @@
 """`train`: a model that fits the records of a file, learnt without anybody saying who is who."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from matching.cli.false_links import required_calibration, set_link, settled
 from matching.cli.options import out_option, reading_options
 from matching.cli.output import STANDARD, check_output, whole_file
-from matching.cli.reading import Files
+from matching.cli.reading import Files, Identities
 from matching.cli.telling import Teller
 from matching.executors import duckdb
 from matching.intake import Intake, model_for, with_names_of
 from matching.model import Model
-from matching.table import Floats, Table, weigh_pairs
-from matching.thresholds import link_threshold
+from matching.table import Table, weigh_pairs
 from matching.train import train as learn
 
 
@@ -25,27 +24,40 @@ from matching.train import train as learn
 @click.option(
     "--false-links",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Set the threshold for links online where the model expects at most this share to be false, such as 0.0005.",
+    help="Set the threshold for links online where at most this share of pairs is false, such as 0.005.",
 )
-def train(records: tuple[str, ...], model: Model, out: str, false_links: float | None, **options: Any) -> None:
+@click.option(
+    "--truth",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A CSV with establishment, local_id and who it is, for a sample of persons: outranks the calibration.",
+)
+def train(
+    records: tuple[str, ...], model: Model, out: str, false_links: float | None, truth: str | None, **options: Any
+) -> None:
     """Learn a model from records, without labels.
 
     Expectation maximisation, from --model as the start: how often each field agrees, slips or differs in records of one
     person and of relatives is counted over the pairs that share a key. The model file keeps what it was trained on.
 
-    With --false-links the threshold for links online is set too: the lowest at which the rate expected by the model
-    itself, and the upper end of its 95 % interval, stay below. Models are too sure of themselves: expect several times
-    as many, and measure. Files are linked at other thresholds, which stay.
+    With --false-links the threshold for links online is set too: the lowest from which the rate of false ones among
+    pairs of records, and the upper end of its 95 % interval, stay below. It is the rate among the persons of --truth,
+    drawn at random and named with all their records; without a truth, what the calibration of --model foretells. Files
+    are linked at other thresholds, which stay.
 
     \b
     Examples:
-      ./renhice match train records.csv --out learnt.json --false-links 0.0005
+      ./renhice match train records.csv --out learnt.json --false-links 0.005
+      ./renhice match train records.csv --out learnt.json --false-links 0.005 --truth settled.csv
       ./renhice match dedupe records.csv --out clusters.csv --model learnt.json
     """
-    check_output(records, out)
+    check_output((*records, *filter(None, [truth])), out)
+    if truth is not None and false_links is None:
+        raise click.UsageError("--truth is for --false-links")
+    calibration = required_calibration(model, truth) if false_links is not None else None
     teller = Teller(quiet=options["quiet"])
     files = Files(records, model.schema, options["skip_bad_rows"], teller)
-    model, table = _table(files, model, options["jobs"])
+    model, identities, table = _table(files, model, options["jobs"])
+    persons = settled(truth, identities.named()) if truth is not None else None
     model = model_for(model, options["population"], table.size)
     with teller.stage("finding pairs that share a key"):
         pairs = duckdb.block(table)
@@ -53,10 +65,9 @@ def train(records: tuple[str, ...], model: Model, out: str, false_links: float |
     try:
         with teller.stage(f"learning from {len(pairs):,} pairs"):
             document = learn(model, table, pairs.one, pairs.other)
-            if false_links is not None:
-                _set_link(
-                    document, weigh_pairs(Model.from_document(document), table, pairs.one, pairs.other), false_links
-                )
+        if false_links is not None:
+            weights = weigh_pairs(Model.from_document(document), table, pairs.one, pairs.other)
+            teller.say(set_link(document, false_links, calibration, (pairs, weights), persons))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     document["version"] = Path(out).stem if out != STANDARD else f"{model.version}-trained"
@@ -71,19 +82,11 @@ def train(records: tuple[str, ...], model: Model, out: str, false_links: float |
     )
 
 
-def _set_link(document: dict[str, Any], weights: Floats, target: float) -> None:
-    """Set the threshold for a link, and write down what was asked for, and what to expect."""
-    found = link_threshold(weights, target)
-    document["thresholds"]["link"] = found.bits
-    document["training"]["link"] = {"target": target} | {
-        name: float(f"{value:.4g}") for name, value in asdict(found).items()
-    }
-
-
-def _table(files: Files, model: Model, jobs: int) -> tuple[Model, Table]:
+def _table(files: Files, model: Model, jobs: int) -> tuple[Model, Identities, Table]:
     """The records, and the model that has counted their names where no national list knows them."""
     if not model.schema.names_of_its_own:
-        return model, files.records(model, jobs).table
-    rows = files.read(list)[1]
+        records = files.records(model, jobs)
+        return model, records.identities, records.table
+    identities, rows = files.read(list)
     model = with_names_of(model, rows)
-    return model, Intake(model).table(rows)
+    return model, identities, Intake(model).table(rows)
