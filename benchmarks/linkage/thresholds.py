@@ -71,6 +71,7 @@ def run(start: Model, kind: str, seed: int, persons: int, cache: Path | None = N
         found = _run(start, kind, seed, persons)
         if kept is None:
             return found
+        kept.parent.mkdir(parents=True, exist_ok=True)
         np.savez(kept, weights=found.weights, one=found.one, other=found.other, persons=found.persons)
     arrays = np.load(kept)
     return Run(arrays["weights"], arrays["one"], arrays["other"], arrays["persons"])
