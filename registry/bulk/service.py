@@ -19,9 +19,10 @@ from registry.bulk.models import (
     ImportPart,
     ImportRefusal,
 )
+from registry.bulk.transfers import find_of, let_go, list_of
 from registry.database import new_id, now, take_turns
 from registry.errors import Conflict, InvalidInput, NotFound, TooLarge, TooManyRequests
-from registry.sealing import DataKey, Sealer
+from registry.sealing import Sealer
 
 FORMATS = ("ndjson", "csv")
 MOST_BYTES = 1 << 30
@@ -114,8 +115,7 @@ def get_own(session: Session, caller: Caller, import_id: UUID, *, hold: bool = F
 
 def get_import(session: Session, places: Collection[UUID], import_id: UUID, *, hold: bool = False) -> Import:
     """An import of one of these establishments; raises NotFound, also for another's."""
-    query = select(Import).where(Import.id == import_id, Import.establishment_id.in_(places))
-    found = session.scalars(query.with_for_update() if hold else query).one_or_none()
+    found = find_of(session, Import, places, import_id, hold=hold)
     if found is None:
         raise NotFound("There is no such import.", code="unknown-import")
     return found
@@ -128,8 +128,7 @@ def list_own(session: Session, caller: Caller) -> Sequence[Import]:
 
 def list_imports(session: Session, establishment_id: UUID) -> Sequence[Import]:
     """An establishment's imports, newest first, at most 100."""
-    query = select(Import).where(Import.establishment_id == establishment_id)
-    return session.scalars(query.order_by(Import.id.desc()).limit(100)).all()
+    return list_of(session, Import, establishment_id)
 
 
 def cancel(session: Session, caller: Caller, import_id: UUID) -> Import:
@@ -155,10 +154,7 @@ def count_refusals(session: Session, found: Import) -> int:
 
 def end(session: Session, found: Import, status: str, error: str | None = None) -> None:
     """The file is done with: nothing of it is kept, and its data key is destroyed."""
-    session.execute(delete(ImportPart).where(ImportPart.import_id == found.id))
-    session.execute(delete(DataKey).where(DataKey.owner_id == found.id))
-    found.status, found.error, found.leased_until, found.changed_at = status, error, None, now()
-    session.flush()
+    let_go(session, found, delete(ImportPart).where(ImportPart.import_id == found.id), status, error)
 
 
 def purge_uploads(session: Session) -> None:

@@ -12,9 +12,9 @@ from registry.access import Caller
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.bulk.export.models import CANCELLED, COMPLETED, EXPIRED, PROCESSING, Export, ExportPart
+from registry.bulk.transfers import find_of, let_go, list_of
 from registry.database import new_id, now, take_turns
 from registry.errors import NotFound, TooManyRequests
-from registry.sealing import DataKey
 
 KEPT = timedelta(hours=24)
 """How long the files of a finished export can be fetched."""
@@ -83,8 +83,7 @@ def get_own(session: Session, caller: Caller, export_id: UUID, *, hold: bool = F
 
 def get_export(session: Session, places: Collection[UUID], export_id: UUID, *, hold: bool = False) -> Export:
     """An export of one of these establishments, over or not; raises NotFound, also for another's."""
-    query = select(Export).where(Export.id == export_id, Export.establishment_id.in_(places))
-    found = session.scalars(query.with_for_update() if hold else query).one_or_none()
+    found = find_of(session, Export, places, export_id, hold=hold)
     if found is None:
         raise NotFound("There is no such export.", code="unknown-export")
     return found
@@ -92,8 +91,7 @@ def get_export(session: Session, places: Collection[UUID], export_id: UUID, *, h
 
 def list_exports(session: Session, establishment_id: UUID) -> Sequence[Export]:
     """An establishment's exports, newest first, at most 100."""
-    query = select(Export).where(Export.establishment_id == establishment_id)
-    return session.scalars(query.order_by(Export.id.desc()).limit(100)).all()
+    return list_of(session, Export, establishment_id)
 
 
 def list_files(session: Session, found: Export) -> Sequence[File]:
@@ -113,10 +111,7 @@ def cancel(session: Session, caller: Caller, export_id: UUID) -> Export:
 
 def end(session: Session, found: Export, status: str, error: str | None = None) -> None:
     """Nothing of its files is kept, and their data key is destroyed."""
-    session.execute(delete(ExportPart).where(ExportPart.export_id == found.id))
-    session.execute(delete(DataKey).where(DataKey.owner_id == found.id))
-    found.status, found.error, found.leased_until, found.changed_at = status, error, None, now()
-    session.flush()
+    let_go(session, found, delete(ExportPart).where(ExportPart.export_id == found.id), status, error)
 
 
 def expires_at(found: Export) -> datetime:
