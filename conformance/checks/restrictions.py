@@ -28,7 +28,7 @@ def _ask(bench: Bench, patient: str, kind: str, rule: Rule) -> Answer:
         asked="Un recurso prohibido por su referencia.",
         norm=NORM,
         expected="los demás, y ése no",
-        mend=MEND + "data con meaning instance y la referencia Tipo/id.",
+        mend=MEND + "data con meaning dependents y la referencia Tipo/id: el recurso y lo que se refiera a él.",
     )
 )
 def item(bench: Bench) -> Finding:
@@ -36,16 +36,17 @@ def item(bench: Bench) -> Finding:
     patient = bench.patient()
     records = bench.records(patient)
     kind, name = str(records[0]["resourceType"]), str(records[0].get("id"))
-    answer = _ask(bench, patient, kind, _instance(kind, name))
-    expected = {one.get("id") for one in records if one["resourceType"] == kind} - {name}
+    answer = _ask(bench, patient, kind, _naming(kind, name))
+    others = [one for one in records if one["resourceType"] == kind and f"{kind}/{name}" not in str(one)]
+    expected = {one.get("id") for one in others} - {name}
     if answer.status != 200:
         return broken(str(answer))
     seen = {one.get("id") for one in answer.resources}
     return held(str(answer)) if seen == expected else broken(f"{answer}; se esperaban {len(expected)}")
 
 
-def _instance(kind: str, name: str) -> Rule:
-    return {"data": [{"meaning": "instance", "reference": {"reference": f"{kind}/{name}"}}]}
+def _naming(kind: str, name: str) -> Rule:
+    return {"data": [{"meaning": "dependents", "reference": {"reference": f"{kind}/{name}"}}]}
 
 
 @RESTRICTIONS.line(
@@ -62,7 +63,7 @@ def read(bench: Bench) -> Finding:
     patient = bench.patient()
     first = bench.records(patient)[0]
     kind, name = str(first["resourceType"]), str(first.get("id"))
-    token = bench.forge.good(patient, READ_ALL, [{"type": "forbid"} | _instance(kind, name)])
+    token = bench.forge.good(patient, READ_ALL, [{"type": "forbid"} | _naming(kind, name)])
     return refused(bench.gateway.get(f"/{kind}/{name}", token=token), {403, 404})
 
 

@@ -88,9 +88,10 @@ class Decision:
         first, last = item.first or date.min, item.last or date.max
         days = [first, *(day for day in cuts(self.directives) if first < day <= last)]
         labels = item.labels & ALL_LABELS or SENSITIVE
+        named = {item.reference, *item.mentions}
         return all(
-            prevailing(self.directives, item.category, label, day, item.source, item.reference)
-            for label, day in product(labels, days)
+            prevailing(self.directives, item.category, label, day, item.source, reference)
+            for label, day, reference in product(labels, days, named)
         )
 
     def categories_at(self, source: UUID | None) -> frozenset[str]:

@@ -47,7 +47,8 @@ class Item:
     """One clinical item as far as directives tell items apart.
 
     `labels` are its sensitivity at the source; `first` and `last` the days in Lima it is about, None when unknown;
-    `source` the establishment that holds it, `reference` its `Type/id` there.
+    `source` the establishment that holds it, `reference` its `Type/id` there, `mentions` the items it refers to: who
+    names one of those names it too.
     """
 
     category: str
@@ -56,6 +57,7 @@ class Item:
     first: date | None = None
     last: date | None = None
     reference: str | None = None
+    mentions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

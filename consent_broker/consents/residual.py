@@ -20,7 +20,10 @@ ALWAYS: Period = (date.min, date.max)
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """Something to withhold: of these categories, with one of these labels, from these days, or these items."""
+    """Something to withhold: of these categories, with one of these labels, from these days, or these items.
+
+    What refers to an item is withheld with it (FHIR ConsentDataMeaning `dependents`): it would tell what is hidden.
+    """
 
     categories: frozenset[str]
     labels: frozenset[str] = ALL_LABELS
@@ -86,12 +89,15 @@ def _joined(segments: Sequence[Period]) -> Iterator[Period]:
 
 
 def _items(decision: Decision, categories: frozenset[str], source: UUID) -> Iterator[Restriction]:
-    """Items an objection names: no permission names items, so none is more specific."""
+    """Items that objections name, in as few rules as will do: no permission names items, so none is more specific."""
+    named: defaultdict[tuple[frozenset[str], frozenset[str], Period], set[str]] = defaultdict(set)
     for one in decision.directives:
         about = categories if one.categories is None else categories & one.categories
         if one.items and about and (one.sources is None or source in one.sources):
             labels = frozenset(filter(one.covers_label, ALL_LABELS))
-            yield Restriction(about, labels, (one.data_from or date.min, one.data_until or date.max), one.items)
+            named[about, labels, (one.data_from or date.min, one.data_until or date.max)] |= one.items
+    for (about, labels, period), items in named.items():
+        yield Restriction(about, labels, period, frozenset(items))
 
 
 def _order(rule: Restriction) -> tuple[Any, ...]:
@@ -109,5 +115,5 @@ def _claim(rule: Restriction, categories: frozenset[str]) -> dict[str, Any]:
     if rule.period != ALWAYS:
         claim["dataPeriod"] = {name: day.isoformat() for name, day in period.items() if day}
     if rule.items:
-        claim["data"] = [{"meaning": "instance", "reference": {"reference": item}} for item in sorted(rule.items)]
+        claim["data"] = [{"meaning": "dependents", "reference": {"reference": item}} for item in sorted(rule.items)]
     return claim

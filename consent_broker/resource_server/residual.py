@@ -62,6 +62,23 @@ def reference_of(resource: Mapping[str, Any]) -> str:
     return f"{resource.get('resourceType')}/{resource.get('id')}"
 
 
+def speaks_of(resource: Mapping[str, Any], item: str) -> bool:
+    """Whether a resource is the item (`Type/id`), contains it, or names it anywhere, in whatever form of reference."""
+    naming = re.compile(rf"(?<!\w){re.escape(item)}(?![\w\-]|\.[\w\-])")
+    waiting: list[Any] = [resource]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            if reference_of(one) == item:
+                return True
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+        elif isinstance(one, str) and naming.search(one):
+            return True
+    return False
+
+
 def _labels(coding: Any) -> frozenset[str]:
     if not isinstance(coding, dict):
         return frozenset({RESTRICTED})
@@ -129,13 +146,16 @@ def _within(period: Any, resource: Mapping[str, Any]) -> bool:
 
 
 def _named(data: Any, resource: Mapping[str, Any]) -> bool:
-    """Whether the rule's data name the item; a relation other than `instance` may mean any."""
+    """Whether the rule's data name the item; a relation other than these two may mean any."""
     if not isinstance(data, list):
         return True
-    return any(not isinstance(one, dict) or _is_instance(one, resource) for one in data)
+    return any(not isinstance(one, dict) or _is_meant(one, resource) for one in data)
 
 
-def _is_instance(one: dict[str, Any], resource: Mapping[str, Any]) -> bool:
-    reference = one.get("reference")
+def _is_meant(one: dict[str, Any], resource: Mapping[str, Any]) -> bool:
+    """`instance` is the item, `dependents` whatever refers to it too (FHIR ConsentDataMeaning)."""
+    reference, meaning = one.get("reference"), one.get("meaning")
     named = reference.get("reference") if isinstance(reference, dict) else None
-    return one.get("meaning") != "instance" or not isinstance(named, str) or named == reference_of(resource)
+    if meaning not in {"instance", "dependents"} or not isinstance(named, str):
+        return True
+    return speaks_of(resource, named) if meaning == "dependents" else named == reference_of(resource)

@@ -106,6 +106,7 @@ def items(draw: st.DrawFn) -> Item:
         first=first if dated else None,
         last=last if dated else None,
         reference=draw(perhaps(st.sampled_from(ITEMS))),
+        mentions=draw(st.frozensets(st.sampled_from(ITEMS), max_size=1)),
     )
 
 

@@ -1,6 +1,7 @@
 """What travels in a token withholds exactly what the decision withholds: enforced far away, it means the same."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,8 @@ def as_resource(item: Item) -> dict[str, Any]:
     if item.first and item.last:
         period = {"start": item.first.isoformat(), "end": item.last.isoformat()}
         resource[name] = period if "eriod" in name else item.first.isoformat()
+    if item.mentions:
+        resource["partOf"] = [{"reference": f"https://h.example/fhir/{one}"} for one in item.mentions]
     return resource
 
 
@@ -48,6 +51,7 @@ def as_item(resource: dict[str, Any], item: Item) -> Item:
         first=first if known else None,
         last=last if known else None,
         reference=f"{resource['resourceType']}/{resource['id']}",
+        mentions=item.mentions,
     )
 
 
@@ -71,6 +75,7 @@ def test_the_token_withholds_what_the_decision_withholds(
 def test_a_hidden_item_never_flows_and_no_other_is_touched(
     query: AccessQuery, held: list[Directive], item: Item
 ) -> None:
+    item = replace(item, mentions=frozenset())
     resource, other = as_resource(item), as_resource(item) | {"id": "another"}
     assert item.source is not None
     hiding = Directive(

@@ -140,3 +140,38 @@ def test_a_type_whose_date_nobody_taught_is_of_every_date() -> None:
 )
 def test_a_rule_that_says_something_else_forbids(rule: Any) -> None:
     assert not flows(encounter("a"), [rule])
+
+
+HIDING = {"type": "forbid", "data": [{"meaning": "dependents", "reference": {"reference": "Condition/7"}}]}
+
+
+@pytest.mark.parametrize(
+    "speaking",
+    [
+        {"diagnosis": [{"condition": {"reference": "Condition/7", "display": "VIH"}}]},
+        {"reasonReference": [{"reference": "https://h.example/fhir/Condition/7"}]},
+        {"reasonReference": [{"reference": "Condition/7/_history/2"}]},
+        {"contained": [{"resourceType": "Condition", "id": "7"}]},
+        {"contained": [{"resourceType": "Provenance", "target": [{"reference": "Condition/7"}]}]},
+        {"extension": [{"url": "urn:x", "valueUri": "https://h.example/fhir/Condition/7?_format=json"}]},
+        {"text": {"div": "<div><a href='Condition/7'>-</a></div>"}},
+    ],
+    ids=["reference", "absolute", "version", "contained", "provenance", "extension", "narrative"],
+)
+def test_what_speaks_of_a_hidden_item_is_withheld_with_it(speaking: dict[str, Any]) -> None:
+    assert not flows(encounter("a", **speaking), [HIDING])
+    entries = [{"resource": encounter("a", **speaking)}, {"resource": encounter("b")}]
+    left = served({"resourceType": "Bundle", "entry": entries}, [HIDING]).json["entry"]
+    assert [one["resource"]["id"] for one in left] == ["b"]
+
+
+@pytest.mark.parametrize("reference", ["Condition/77", "Condition/7-a", "Condition/7.1", "MyCondition/7", "#7", "7"])
+def test_what_speaks_of_another_item_is_not(reference: str) -> None:
+    assert flows(encounter("7", reasonReference=[{"reference": reference}]), [HIDING])
+
+
+def test_a_resource_of_any_depth_is_looked_through() -> None:
+    deep: Any = {"reference": "Condition/7"}
+    for _ in range(5_000):
+        deep = [deep]
+    assert not flows(encounter("a", note=deep), [HIDING])
