@@ -41,7 +41,7 @@ def records() -> Response:
     ]
     waiting = {one.record_id: one for one in mine if one.state == "open"}
     return layout.page(
-        "patient_records.html", records=_records(), waiting=waiting, past=[one for one in mine if one.state != "open"]
+        "patient_records.html", records=my_records(), waiting=waiting, past=[one for one in mine if one.state != "open"]
     )
 
 
@@ -59,7 +59,7 @@ def claim(record_id: UUID) -> Answer:
     reason = request.form.get("motivo", "")
     if reason not in CLAIMS:
         return _claim_page(record_id, "Elija por qué no es suyo.", 422)
-    contest(session(), Claim(claimant=_claimant(), source_record_id=_mine(record_id).id, reason=reason))
+    contest(session(), Claim(claimant=_claimant(), source_record_id=my_record(record_id).id, reason=reason))
     return redirect("/mi-historia/registros", 303)
 
 
@@ -86,18 +86,19 @@ def _claimant() -> Claimant:
 
 
 def _claim_page(record_id: UUID, problem: str | None = None, status: int = 200) -> Response:
-    record = _mine(record_id)
+    record = my_record(record_id)
     return layout.page("patient_claim.html", status, record=record, reasons=CLAIMS, problem=problem)
 
 
-def _mine(record_id: UUID) -> OwnRecord:
-    record = next((one for one in _records() if one.id == record_id), None)
+def my_record(record_id: UUID) -> OwnRecord:
+    """One of the person's records; raises NotFound."""
+    record = next((one for one in my_records() if one.id == record_id), None)
     if record is None:
         raise NotFound("There is no such record of yours.")
     return record
 
 
-def _records() -> list[OwnRecord]:
+def my_records() -> list[OwnRecord]:
     """Where each record is, the latest first; what it says may be somebody else's and is not shown."""
     withheld = withheld_from(session(), signed_in().acting)
     found = [one for one in locate(session(), me()) if one.establishment_id not in withheld.places]
@@ -105,6 +106,7 @@ def _records() -> list[OwnRecord]:
     records = [
         OwnRecord(
             id=one.source_record_id,
+            establishment_id=one.establishment_id,
             establishment=places[one.establishment_id].name,
             place=places[one.establishment_id].region.title(),
             last=one.last_received,

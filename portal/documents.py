@@ -1,22 +1,18 @@
 """The person's documents, wherever they are kept; each may be hidden from everybody else, and shown again."""
 
-from dataclasses import replace
 from uuid import UUID
 
 from flask import Blueprint, Response, redirect
 from werkzeug.wrappers import Response as Answer
 
-from consent_broker.consents.service import record_objection, revoke_consent
 from consent_broker.exchange.documents import name_of
-from portal import layout
+from portal import hiding, layout
 from portal.acting import withheld_from
 from portal.errors import AlreadyDecided
 from portal.guard import require_fresh, signed_in
 from portal.hats import DECISION_ACR
-from portal.limit_forms import everything
 from portal.own_documents import Kept, as_shown, kept_of
 from portal.patient import me, policy
-from portal.permissions import evidence
 from registry.app import parts
 from registry.database import session
 from registry.errors import NotFound
@@ -45,9 +41,7 @@ def hide(reference_id: UUID) -> Answer:
     kept = _one(reference_id)
     if kept.hiding:
         raise AlreadyDecided("Este documento ya estaba oculto.")
-    place, name = kept.document.establishment_id, name_of(kept.document)
-    terms = replace(everything(me()), sources=frozenset({place}), items=frozenset({name}), hides=True)
-    record_objection(session(), terms, evidence(f"Ocultar a todos un documento. {_words(kept)}"))
+    hiding.hide(session(), kept.document.establishment_id, name_of(kept.document), _words(kept))
     return redirect(f"{HOME}/{reference_id}", 303)
 
 
@@ -58,9 +52,7 @@ def show_again(reference_id: UUID) -> Answer:
     kept = _one(reference_id)
     if not kept.hiding:
         raise AlreadyDecided("Este documento no estaba oculto.")
-    for state in kept.hiding:
-        words = f"Mostrar de nuevo un documento. {_words(kept)}"
-        revoke_consent(session(), state.id, evidence(words, state.terms.person_id))
+    hiding.show_again(session(), kept.hiding, _words(kept))
     return redirect(f"{HOME}/{reference_id}", 303)
 
 
@@ -77,4 +69,4 @@ def _one(reference_id: UUID) -> Kept:
 
 def _words(kept: Kept) -> str:
     shown = as_shown(session(), [kept])[0]
-    return f"{shown.title}, de {shown.establishment}, {shown.days}."
+    return f"Documento: {shown.title}, de {shown.establishment}, {shown.days}."

@@ -77,6 +77,18 @@ class AlreadyDecided(Conflict):
         super().__init__(message, hint="Abra «Mis permisos» para ver cómo está ahora.")
 
 
+class TooManyHidden(Conflict):
+    """One holder is told to withhold as much by name as a token has room for."""
+
+    code = "portal-too-many-hidden"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Ya oculta muchos datos de este establecimiento, uno por uno.",
+            hint="En «Límites» puede ocultar una parte entera de su historia, o todo el establecimiento.",
+        )
+
+
 class BadForm(InvalidInput):
     """A field is missing or has no sense."""
 

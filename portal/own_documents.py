@@ -1,19 +1,18 @@
 """What the document index says of a person's own documents, and what hides each; as its owner reads it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from consent_broker.consents.service import ConsentState, list_consents
-from consent_broker.consents.vocabulary import Status
+from consent_broker.consents.service import ConsentState
 from consent_broker.exchange.documents import labels_on, names_of, speaks_of
 from consent_broker.resource_server.residual import ALWAYS, days_of
 from portal.acting import Withheld
 from portal.dates import long_day
-from portal.people import person_and_replaced
+from portal.hiding import hiding_at, names_any
 from portal.present import UNKNOWN, in_order, labels_in_order
 from portal.views import OwnDocument
 from registry.directory.service import list_establishments
@@ -43,9 +42,13 @@ def kept_of(session: Session, sealer: Sealer, person_id: UUID, withheld: Withhel
     records = [one.source_record_id for one in locate(session, person_id) if not one.contested]
     held = list_documents(session, sealer, records)
     names, places = names_of(held), hidden_links(session, person_id)
-    hiding = _hiding(list_consents(session, person_and_replaced(session, person_id)))
+    hiding = {place: hiding_at(session, person_id, place) for place in {one.establishment_id for one in held}}
     found = [
-        Kept(one, [state for state in hiding if _names(state, one, names[one.id])], one.establishment_id in places)
+        Kept(
+            one,
+            [state for state in hiding[one.establishment_id] if names_any(state, names[one.id])],
+            one.establishment_id in places,
+        )
         for one in held
         if one.current
     ]
@@ -57,15 +60,6 @@ def as_shown(session: Session, documents: Sequence[Kept]) -> list[OwnDocument]:
     places = list_establishments(session, {one.document.establishment_id for one in documents})
     known = {place.id: place.name for place in places}
     return [_shown(one, known.get(one.document.establishment_id, UNKNOWN)) for one in documents]
-
-
-def _hiding(states: Iterable[ConsentState]) -> list[ConsentState]:
-    return [one for one in states if one.status is Status.ACTIVE and one.terms.hides and one.terms.items]
-
-
-def _names(state: ConsentState, document: Document, names: frozenset[str]) -> bool:
-    here = document.establishment_id in (state.terms.sources or ())
-    return here and not names.isdisjoint(state.terms.items or ())
 
 
 def _is_open(kept: Kept, confidential: frozenset[str]) -> bool:

@@ -206,8 +206,8 @@ def _access(event: AuditEvent, known: Directory) -> Access:
 
 
 def _who(event: AuditEvent, known: Directory) -> str:
-    if event.actor_role == "steward":
-        return f"{texts.ROLES['steward']} del Minsa"
+    if event.actor_role in texts.READERS:
+        return texts.READERS[event.actor_role]
     return known.professional(event.professional_id) or known.establishment(event.establishment_id)
 
 

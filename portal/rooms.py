@@ -18,6 +18,7 @@ from portal.emergency import emergency
 from portal.establishment import establishment
 from portal.establishment import policy as establishment_policy
 from portal.guard import load_session
+from portal.items import items
 from portal.key_sign_in import key_sign_in
 from portal.limits import limits
 from portal.my_emergencies import my_emergencies
@@ -53,6 +54,7 @@ def rooms() -> list[Room]:
         Room(blueprint=representing, policy=patient_policy, surface="page"),
         Room(blueprint=documents, policy=patient_policy, surface="page"),
         Room(blueprint=claims, policy=patient_policy, surface="page"),
+        Room(blueprint=items, policy=patient_policy, surface="page"),
         Room(blueprint=codes, policy=codes_policy, surface="page"),
         Room(blueprint=attendance, policy=patient_policy, surface="page"),
         Room(blueprint=authorise, policy=authorise_policy, surface="page"),

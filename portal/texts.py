@@ -41,6 +41,9 @@ ROLES = {"patient": "Paciente", "professional": "Profesional", "analyst": "Anali
          "administrator": "Administrador", "privacy-officer": "Oficial de datos personales",
          "establishment-administrator": "Administrador de establecimiento"}  # fmt: skip
 
+READERS = {"steward": f"{ROLES['steward']} del Minsa", "patient": "Usted", "representative": "Quien le representa"}
+"""Who read, where it was no professional."""
+
 LABELS = {
     "PSY": "Salud mental",
     "HIV": "VIH",
@@ -73,6 +76,7 @@ ACTS = {
     "oauth:authorization:rejected": "No dio un permiso que pedían",
     "identity:record:contested": "Avisó que un registro no es suyo",
     "identity:record:contest-withdrawn": "Retiró el aviso de que un registro no es suyo",
+    "exchange:own:read": "Leyó lo que guarda un establecimiento",
 }
 """What a representative may have done."""
 
@@ -111,6 +115,7 @@ READINGS = {
     "exchange:records:read": "Consulta de la historia",
     "exchange:documents:found": "Lista de sus documentos",
     "exchange:document:read": "Un documento",
+    "exchange:own:read": "Consulta de la historia",
 }
 """Accesses that read records or documents."""
 

@@ -24,6 +24,7 @@ class OwnRecord:
     """One record of the person: where it is, and nothing of what it says."""
 
     id: UUID
+    establishment_id: UUID
     establishment: str
     place: str
     last: datetime
@@ -230,6 +231,26 @@ class OwnDocument:
     labels: Sequence[str]
     hidden: bool
     place_hidden: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnItem:
+    """One clinical item of the person's as its holder states it; `kind` and `id` name it there.
+
+    `hidden` when the person hides it, `hidden_with` when it speaks of another item they hide. Without an `id` that can
+    be named it can't be hidden by itself.
+    """
+
+    kind: str
+    id: str
+    category: str
+    title: str
+    status: str
+    at: str
+    detail: str
+    labels: Sequence[str]
+    hidden: bool
+    hidden_with: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

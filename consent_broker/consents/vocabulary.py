@@ -40,6 +40,9 @@ PURPOSES = frozenset({"TREAT", "CAREMGT", "COC"})
 BREAK_THE_GLASS = "BTG"
 """The purpose of an emergency access; nobody asks for it, a professional declares it (consent_broker.emergency)."""
 
+PATIENT_REQUEST = "PATRQT"
+"""The purpose of a person who reads their own; no consent can be for it."""
+
 ESTABLISHMENT_CATEGORIES = frozenset(
     {"I", "I-1", "I-2", "I-3", "I-4", "II", "II-1", "II-2", "II-E", "III", "III-1", "III-2", "III-E"}
 )

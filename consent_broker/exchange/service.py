@@ -73,7 +73,7 @@ def open_reading(session: Session, broker: Broker, access: Access, types: Sequen
     decision = decide_exchange(session, access, types)
     found = find_holders(session, access.person_id)
     holders = [one for one in found if decision.categories_at(one.establishment_id)]
-    faults = {holder: _fault(holder) for holder in holders}
+    faults = {holder: fault_of(holder) for holder in holders}
     connected = [holder for holder in holders if faults[holder] is None]
     tickets = issue_tickets(session, broker, access, decision, connected)
     session.commit()
@@ -110,7 +110,7 @@ def _unasked(decision: Decision, faults: Mapping[Holder, Fault | None]) -> list[
     ]
 
 
-def _fault(holder: Holder) -> Fault | None:
+def fault_of(holder: Holder) -> Fault | None:
     """Why a holder isn't asked at all; None for one that is."""
     if holder.contested:
         return Fault.CONTESTED

@@ -11,7 +11,7 @@ from consent_broker.broker import Broker
 from consent_broker.consents.decision import Decision
 from consent_broker.consents.policy import policy_uri
 from consent_broker.consents.residual import as_claim, residual
-from consent_broker.consents.vocabulary import FHIR_TYPES, scope_of
+from consent_broker.consents.vocabulary import ALL_CATEGORIES, FHIR_TYPES, PATIENT_REQUEST, scope_of
 from consent_broker.oauth.grants import Reader
 from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token, issue_tokens
 from consent_broker.oauth.rfc9396_rar import load_details
@@ -164,6 +164,39 @@ def issue_document_ticket(
     return Ticket(holder, issue_token(session, broker, spec), (resource_type,), ())
 
 
+def issue_own_ticket(session: Session, broker: Broker, person_id: UUID, holder: Holder) -> Ticket:
+    """A holder token for the patient's own reading: all categories, nothing withheld, and nobody acts but they."""
+    patient = str(holder.source_record_id)
+    claims = {
+        "patient": patient,
+        "extensions": {
+            "ihe_iua": {"purpose_of_use": [_purpose(PATIENT_REQUEST)], "person_id": patient},
+            "ihe_pcf": {"patient_id": patient, "acp": [policy_uri(broker.issuer)], "residual": []},
+        },
+    }
+    spec = TokenSpec(
+        kind="holder",
+        client_id=PORTAL_CLIENT,
+        establishment_id=holder.establishment_id,
+        audience=holder.endpoint or "",
+        scopes=frozenset(map(scope_of, ALL_CATEGORIES)),
+        subject=patient,
+        jkt=broker.prover.thumbprint,
+        person_id=person_id,
+        purpose=PATIENT_REQUEST,
+        patient=patient,
+        holder_id=holder.establishment_id,
+        source_record_id=holder.source_record_id,
+        residual=[],
+        claims=claims,
+    )
+    return Ticket(holder, issue_token(session, broker, spec), tuple(sorted(FHIR_TYPES.values())), ())
+
+
+def _purpose(code: str) -> dict[str, str]:
+    return {"system": PURPOSE_SYSTEM, "code": code}
+
+
 def _spec(broker: Broker, access: Access, decision: Decision, holder: Holder, claims: Mapping[str, Any]) -> TokenSpec:
     """What every holder token says; its scopes are still to be said."""
     patient = str(holder.source_record_id)
@@ -196,7 +229,7 @@ def _decided_claims(
     iua: dict[str, Any] = {
         "subject_organization": party.name,
         "subject_organization_id": organisation,
-        "purpose_of_use": [{"system": PURPOSE_SYSTEM, "code": access.purpose}],
+        "purpose_of_use": [_purpose(access.purpose)],
         "person_id": patient,
     }
     if party.registration:

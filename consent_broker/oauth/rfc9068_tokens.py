@@ -15,6 +15,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
+from consent_broker.consents.vocabulary import PATIENT_REQUEST
 from consent_broker.oauth.models import AccessToken
 from consent_broker.oauth.rfc7517_keys import ALGORITHM
 from consent_broker.oauth.token_status_list import status_claim
@@ -171,7 +172,7 @@ def _event(spec: TokenSpec, token_id: UUID) -> Event:
         holder_id=spec.holder_id,
         client_id=spec.client_id,
         professional_id=spec.professional_id,
-        actor_role=_ACTORS.get(spec.kind, "professional"),
+        actor_role="patient" if spec.purpose == PATIENT_REQUEST else _ACTORS.get(spec.kind, "professional"),
         purpose=spec.purpose,
         consent_id=spec.consent_id,
         token_id=str(token_id),

@@ -6,9 +6,10 @@ from sqlalchemy.orm import Session
 
 from consent_broker.consents.decision import Decision
 from consent_broker.consents.residual import as_claim, residual
-from consent_broker.consents.vocabulary import categories_of
+from consent_broker.consents.vocabulary import PATIENT_REQUEST, categories_of
 from consent_broker.oauth.grants import Reader, decide_reading
 from consent_broker.oauth.issued import Issued, Token
+from registry.identity.service import is_deceased
 
 PORTAL_CLIENT = "renhice-portal"
 """The client of tokens the portal reads with: the product itself, so it has no accreditation to lose."""
@@ -30,6 +31,8 @@ def _is_permitted(session: Session, issued: Issued, person_id: UUID) -> bool:
         return False
     if row.patient and issued.holder_id is None:
         return False
+    if row.purpose == PATIENT_REQUEST:
+        return row.client_id == PORTAL_CLIENT and not is_deceased(session, person_id)
     reader = Reader(
         establishment_id=row.establishment_id,
         professional_id=row.professional_id,

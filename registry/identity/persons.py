@@ -151,6 +151,13 @@ def find_citizen(
     return found.pop() if len(found) == 1 else None
 
 
+def bears_document(session: Session, sealer: Sealer, record_id: UUID, documents: Sequence[Document]) -> bool:
+    """Whether a source record itself says one of these documents; one that was joined by names alone says none."""
+    tokens = blind_keys(sealer, blocking_keys(normalise(Demographics(documents=tuple(documents)))))
+    said = select(BlockingToken.token).where(BlockingToken.source_record_id == record_id)
+    return session.scalar(said.where(BlockingToken.token.in_(tokens)).limit(1)) is not None
+
+
 def _verified_with(session: Session, tokens: Sequence[bytes]) -> Sequence[UUID]:
     """Persons with a verified record under those tokens; however many others carry the number, none hides them."""
     query = (

@@ -6,6 +6,7 @@ from registry.identity.contents import Content
 from registry.identity.deaths import LIFE, is_deceased
 from registry.identity.engine import Engine, engine_of
 from registry.identity.persons import (
+    bears_document,
     find_citizen,
     find_person,
     get_person,
@@ -40,6 +41,7 @@ __all__ = [
     "Registration",
     "SearchTooWide",
     "VersionMismatch",
+    "bears_document",
     "engine_of",
     "find_by_local_number",
     "find_by_source_record",

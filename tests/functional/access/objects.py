@@ -139,10 +139,10 @@ def document(world: World, session: Session, party: Party, record_id: UUID) -> D
 
 
 def hidden(world: World, session: Session, person_id: UUID, one: Document) -> UUID:
-    """A document the patient hides."""
+    """A document and an item that the patient hides."""
     limit = Terms(
         person_id=person_id, kind=Kind.OBJECTION, establishment_id=None, categories=None, purposes=None, ends_at=None,
-        sources=frozenset({one.establishment_id}), items=frozenset({name_of(one)}), hides=True,
+        sources=frozenset({one.establishment_id}), items=frozenset({name_of(one), "AllergyIntolerance/1"}), hides=True,
     )  # fmt: skip
     record_objection(session, limit, world.evidence(person_id))
     return one.id

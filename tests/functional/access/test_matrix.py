@@ -62,7 +62,7 @@ def path_of(rule: Rule, side: Side) -> str:
         "professional_id": side.professional_id, "version": 1 if rule.rule.startswith("/fhir") else POLICY_VERSION,
         "number": 0, "resource_type": "MedicationStatement", "name": "llave.js", "key": "sex", "system_id": "dni",
         "patient_id": side.ids["record_id"], "establishment_id": side.party.establishment_id,
-        "resource_id": side.party.establishment_id,
+        "resource_id": side.party.establishment_id, "kind": "AllergyIntolerance", "item_id": "1",
     }  # fmt: skip
     meant = {argument: other for (prefix, argument), other in ELSEWHERE.items() if rule.rule.startswith(prefix)}
     known |= {argument: side.ids.get(other, UNKNOWN) for argument, other in meant.items()}
@@ -343,8 +343,11 @@ def test_every_cell_is_as_written(app: Flask, people: People) -> None:
 
 
 CLIENTS = "clients prove themselves by what they sign: tests/functional/oauth"
+ITEM = "/mi-historia/registros/<uuid:record_id>/<kind>/<item_id>"
 WITHOUT_SUCCESS = {
     "GET /exchange/fhir/Binary/<uuid:reference_id>": "a holder has to answer: tests/functional/exchange",
+    f"GET {ITEM}": "a holder has to answer: tests/functional/portal",
+    f"POST {ITEM}/ocultar": "a holder has to answer: tests/functional/portal",
     "POST /cuenta/llaves": "an authenticator has to answer: tests/functional/passkeys",
     "POST /ingresar/llave": "an authenticator has to answer: tests/functional/passkeys",
     "GET /ingresar/retorno": "the identity provider has to answer: tests/functional/portal",

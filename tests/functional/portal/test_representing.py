@@ -31,6 +31,7 @@ from registry.directory.service import get_professional_by_registration
 from registry.identity.models import SourceRecord
 from registry.identity.service import Content, Registration, engine_of, register_source_record
 from registry.locator.documents import find_document
+from registry.locator.service import locate
 from sandbox import story
 from sandbox.demo.browser import Page
 from tests.functional.portal.test_documents import PSY, index
@@ -286,3 +287,36 @@ def test_anothers_mandate_is_nobodys(world: World, patient: Visitor, physician: 
     form.action = f"{REPRESENTED}/{mandate}/actuar"
     physician.browser.submit(page, form)
     assert physician.status in {403, 404}
+
+
+def test_of_an_adolescents_record_neither_the_sensitive_nor_the_hidden_is_shown(
+    world: World, patient: Visitor, child: UUID, mandate: UUID
+) -> None:
+    """Nor what speaks of the hidden; and nothing can be hidden, or shown again, for the adolescent."""
+    start_anew(world, child)
+    held = {"allergy": "AllergyIntolerance", "visit": "Encounter", "pill": "MedicationStatement", "seen": "Condition"}
+    resources = [{"resourceType": kind, "id": name, "code": {"text": name}} for name, kind in held.items()]
+    resources[1] |= {"type": [{"text": "visit"}], "diagnosis": [{"condition": {"reference": "Condition/hidden"}}]}
+    resources[2] |= {"medicationCodeableConcept": {"text": "pill"}, "meta": {"security": [PSY]}}
+    place = world.place(story.HOLDING.renipress).id
+    hidden = frozenset({"Condition/hidden", "Condition/seen"})
+    directive(world, child, kind=Kind.OBJECTION, establishment_id=None, categories=None, purposes=None, ends_at=None,
+              sources=frozenset({place}), items=hidden, hides=True)  # fmt: skip
+    with world.renhice.database.unit_of_work() as session:
+        record = next(one.source_record_id for one in locate(session, child) if one.establishment_id == place)
+    kept, world.holder.resources = world.holder.resources, resources
+    try:
+        act(patient, mandate)
+        page = patient.open(f"/mi-historia/registros/{record}")
+        shown = [name for name in held if f">{name}<" in page.body]
+        item = patient.open(f"/mi-historia/registros/{record}/AllergyIntolerance/allergy")
+        assert not item.has_form("/ocultar")
+        form = item.form("/salir").fields
+        for path in ("AllergyIntolerance/allergy/ocultar", "Condition/seen/mostrar", "Condition/seen/ocultar"):
+            address = f"{world.base_url}/mi-historia/registros/{record}/{path}"
+            assert patient.browser._http.post(address, data=form).status_code in {403, 404}, path
+    finally:
+        world.holder.resources = kept
+    assert shown == ["allergy"]
+    done = patient.open("/mi-historia/representados/en-mi-nombre")
+    assert "Leyó lo que guarda un establecimiento" in done.text
