@@ -10,14 +10,13 @@ from registry.app import parts
 from registry.bulk.export import service
 from registry.bulk.export.kickoff import read_kickoff
 from registry.bulk.export.models import FAILED, PROCESSING, Export
-from registry.bulk.export.reading import compressed, read_file
+from registry.bulk.export.reading import READ, compressed, read_file
 from registry.database import session
 from registry.errors import DomainError, NotFound
 from registry.fhir.answers import answer
 from registry.fhir.formats import negotiate
 from registry.fhir.wire import Json, http_date
 
-READ = "system/Patient.rs"
 NDJSON = "application/fhir+ndjson"
 POLL_SECONDS = 5
 
@@ -77,7 +76,7 @@ def get_file(export_id: UUID, number: int) -> Response:
     if file is None:
         raise NotFound("The export has no such file.", code="unknown-export")
     service.account(session(), caller(), found, "downloaded", document=f"{number}.ndjson", count=file.count)
-    blocks = read_file(parts(), found.id, number, file.count)
+    blocks = read_file(parts(), caller().client_id, found.id, number, file.count)
     packed = request.accept_encodings["gzip"] > 0
     response = Response(compressed(blocks) if packed else blocks, mimetype=NDJSON)
     response.vary.add("Accept-Encoding")

@@ -18,6 +18,7 @@ from registry.bulk.export.reading import FileGone, read_file
 from registry.bulk.export.service import KEPT, purge_exports
 from registry.bulk.export.writing import take_due, write
 from registry.database import now
+from registry.directory.models import RecordSystem
 from registry.identity.models import Membership, SourceRecord
 from registry.sealing import DataKey
 from tests.functional.oauth.world import Party, World
@@ -200,11 +201,47 @@ def ended(world: World, records: list[Json]) -> Iterator[str]:
 
 
 def test_one_that_is_deleted_is_gone(world: World, ended: str) -> None:
-    begun = read_file(world.renhice, key_of(ended), 0, 10_000)
+    begun = read_file(world.renhice, world.asking.client_id, key_of(ended), 0, 10_000)
     next(begun)
     assert call(world.asking, "DELETE", ended).status_code == 202
     with pytest.raises(FileGone):
         list(begun)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {"suspended_at": now()},
+        {"accredited_until": now() - timedelta(days=1)},
+        {"scopes": ["system/Patient.cu"]},
+    ],
+    ids=["suspended", "accreditation", "scope"],
+)
+def test_a_client_that_loses_its_standing_gets_no_further_part(world: World, records: list[Json], lost: Json) -> None:
+    """Neither of a download that has begun, nor by the token it still has."""
+    client = select(RecordSystem).where(RecordSystem.client_id == world.asking.client_id)
+    path = begin(world)
+    write(world.renhice, key_of(path), page=2)
+    file, token = f"{path}/0.ndjson", world.asking.client_token("system/Patient.rs")
+    whole = list(read_file(world.renhice, world.asking.client_id, key_of(path), 0, len(records)))
+    assert len(whole) == 3
+    begun = read_file(world.renhice, world.asking.client_id, key_of(path), 0, len(records))
+    next(begun)
+    with world.renhice.database.unit_of_work() as session:
+        kept = {name: getattr(session.scalars(client).one(), name) for name in lost}
+        _set(session.scalars(client).one(), lost)
+    try:
+        with pytest.raises(FileGone):
+            list(begun)
+        if "scopes" not in lost:
+            assert world.asking.call("GET", file, token).status_code == 403
+    finally:
+        world.transact(lambda session: _set(session.scalars(client).one(), kept))
+
+
+def _set(row: RecordSystem, values: Json) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)
 
 
 def test_one_that_is_a_day_old_is_gone(world: World, ended: str) -> None:
