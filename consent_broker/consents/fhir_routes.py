@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from consent_broker.consents import fhir_reading, fhir_writing
 from consent_broker.consents.decision import POLICY_VERSION
@@ -15,6 +15,7 @@ from registry.errors import InvalidInput, NotFound, Unprocessable
 from registry.fhir.answers import answer, answer_read, answer_stored, version_headers
 from registry.fhir.formats import read_resource
 from registry.fhir.history import history_bundle
+from registry.fhir.preconditions import Preconditions
 from registry.fhir.resources import Operation, Resource, SearchParameter, fhir_blueprint
 from registry.fhir.searching import read_search, searchset
 from registry.fhir.validation import validate
@@ -79,14 +80,15 @@ def read(consent_id: UUID) -> Response:
 
 @blueprint.put("/<uuid:consent_id>")
 def update(consent_id: UUID) -> Response:
-    """The one update a grantee may make: `inactive`."""
+    """The one update a grantee may make: `inactive`. `If-Match` says of which version; another is the newest: 412."""
     require_scope(caller(), WRITE)
     body = validate(read_resource(), "Consent")
     if body.get("id") != str(consent_id):
         raise InvalidInput("Consent.id must be the id in the URL.")
     if body.get("status") != "inactive":
         raise Unprocessable("A grantee can only give a consent up.", code="patient-decides", hint="Send inactive.")
-    return _renounced(consent_id)
+    preconditions = Preconditions(request.headers.get("If-Match"), request.headers.get("If-None-Match"))
+    return _renounced(consent_id, preconditions.expected_version())
 
 
 @blueprint.get("/<uuid:consent_id>/_history")
@@ -111,8 +113,8 @@ def revoke(consent_id: UUID) -> Response:
     return _renounced(consent_id)
 
 
-def _renounced(consent_id: UUID) -> Response:
-    fhir_writing.renounce(session(), caller(), consent_id)
+def _renounced(consent_id: UUID, expected_version: int | None = None) -> Response:
+    fhir_writing.renounce(session(), caller(), consent_id, expected_version)
     given_up = fhir_reading.read(session(), caller(), consent_id)
     return answer(given_up, headers=version_headers(given_up))
 

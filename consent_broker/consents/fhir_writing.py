@@ -21,6 +21,7 @@ from registry.access import Caller
 from registry.audit.event import Detail
 from registry.errors import Forbidden, Unprocessable
 from registry.fhir.wire import fail
+from registry.identity.service import VersionMismatch
 
 _PRACTITIONER = re.compile(r"Practitioner/([0-9a-f-]{36})")
 _TEXT = "The establishment gives up what it was permitted."
@@ -87,9 +88,14 @@ def propose(session: Session, caller: Caller, body: Json) -> UUID:
     return request_access(session, asking).request.consent_id
 
 
-def renounce(session: Session, caller: Caller, consent_id: UUID) -> ConsentState:
-    """Give up a permission to one's own establishment; raises NotFound, Conflict when it is not in force."""
+def renounce(session: Session, caller: Caller, consent_id: UUID, expected_version: int | None = None) -> ConsentState:
+    """Give up a permission to one's own establishment; raises NotFound, Conflict when it is not in force.
+
+    Raises VersionMismatch where `expected_version` is given and is not the newest.
+    """
     state = own_consent(session, caller, consent_id)
+    if expected_version not in {None, state.version}:
+        raise VersionMismatch("The Consent is not at the version this request was made for; read it again.")
     proof = Renunciation(decides_for=state.terms.person_id, caller=caller)
     return revoke_consent(session, consent_id, proof, "renounced")
 

@@ -191,6 +191,30 @@ def test_only_the_patient_makes_a_consent_active(world: World) -> None:
     assert (given_up.status_code, given_up.json["status"]) == (200, "inactive")
 
 
+def test_an_update_may_say_which_version_it_is_meant_for(world: World) -> None:
+    consent_id = given(world)
+    read = call(world.asking, "GET", f"/{consent_id}")
+    assert read.headers["ETag"] == 'W/"2"'
+    path, body = f"/{consent_id}", read.json | {"status": "inactive"}
+    for headers, status in (
+        ({"If-Match": 'W/"1"'}, 412),
+        ({"If-Match": 'W/"3"'}, 412),
+        ({"If-None-Match": "*"}, 412),
+        ({"If-Match": "2"}, 400),
+        ({"If-Match": 'W/"2", W/"1"'}, 400),
+        ({"If-None-Match": 'W/"1"'}, 400),
+    ):
+        refused = call(world.asking, "PUT", path, body, headers=headers)
+        assert refused.status_code == status, headers
+    assert call(world.asking, "GET", path).headers["ETag"] == 'W/"2"'
+    assert call(world.holding, "PUT", path, body, headers={"If-Match": 'W/"1"'}).status_code == 404, (
+        "not theirs to know"
+    )
+    given_up = call(world.asking, "PUT", path, body, headers={"If-Match": 'W/"2"'})
+    assert (given_up.status_code, given_up.headers["ETag"]) == (200, 'W/"3"')
+    assert call(world.asking, "PUT", path, body, headers={"If-Match": 'W/"2"'}).status_code == 412
+
+
 @pytest.mark.parametrize(
     "provision",
     [
