@@ -56,12 +56,32 @@ def standing(session: Session, sealer: Sealer, objections: Sequence[Terms]) -> l
     return [_left_unread(one, _limit(one, known)) for one in objections]
 
 
+def outranked(session: Session, sealer: Sealer, objections: Sequence[Terms]) -> list[str]:
+    """Limits that a permission would prevail over, a line each."""
+    known = _directory(session, sealer, objections)
+    return [_prevailed_over(one, _limit(one, known)) for one in objections]
+
+
+def _prevailed_over(terms: Terms, limit: Limit) -> str:
+    act = "Usted oculta" if terms.hides else f"Usted no permite a {_lower_first(limit.who)}"
+    return f"{act}: {_about(terms, limit)}. Este permiso es más preciso, así que vale igual."
+
+
+def _lower_first(who: str) -> str:
+    """Everybody is a common noun, a name isn't."""
+    return who[0].lower() + who[1:] if who == EVERYBODY else who
+
+
+def _about(terms: Terms, limit: Limit) -> str:
+    where = f", de {limit.source}" if terms.sources else ""
+    when = f", {limit.when.lower()}" if terms.data_from or terms.data_until else ""
+    return f"{limit.what}{where}{when}"
+
+
 def _left_unread(terms: Terms, limit: Limit) -> str:
     if terms.hides and not terms.items:
         return f"Nada de lo que guarda {limit.source}: usted lo oculta y nadie sabrá que existe."
-    where = f", de {limit.source}" if terms.sources else ""
-    when = f", {limit.when.lower()}" if terms.data_from or terms.data_until else ""
-    said = f"{limit.what}{where}{when}"
+    said = _about(terms, limit)
     return f"{said}: usted lo oculta y nadie sabrá que existe." if terms.hides else f"Por un límite suyo: {said}."
 
 

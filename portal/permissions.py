@@ -24,7 +24,7 @@ from consent_broker.consents.vocabulary import Status
 from portal import layout, present, texts
 from portal.acting import withheld_from
 from portal.errors import AlreadyDecided
-from portal.foreseen import withheld_lines
+from portal.foreseen import foreseen_lines
 from portal.guard import require_fresh, signed_in
 from portal.hats import DECISION_ACR
 from portal.narrowing import Choice, Typed, ends, narrowed, read_choice, typed_in
@@ -129,9 +129,10 @@ def question_page(asked: ConsentQuestion, problems: Mapping[str, str] | None = N
 
 
 def with_limits(asked: ConsentQuestion, terms: Terms) -> ConsentQuestion:
-    """The question with what a permission on those terms would leave unread all the same."""
+    """The question with what a permission on those terms would leave unread, and the limits it would prevail over."""
     confidential = withheld_from(session(), signed_in().acting).consents
-    return replace(asked, withheld=withheld_lines(session(), parts().sealer, terms, confidential))
+    said = foreseen_lines(session(), parts().sealer, terms, confidential)
+    return replace(asked, withheld=said.withheld, outranked=said.outranked)
 
 
 def choice_of(asked: ConsentQuestion) -> Choice:

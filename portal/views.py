@@ -144,6 +144,9 @@ class ConsentQuestion:
     withheld: Sequence[str] = ()
     """What would stay unread all the same, a line each; for the person alone."""
 
+    outranked: Sequence[str] = ()
+    """The person's limits that it would prevail over, a line each; for the person alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureRow:

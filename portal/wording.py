@@ -43,6 +43,7 @@ def consent_text(question: ConsentQuestion) -> str:
     who = f"{question.professional or question.establishment} {question.credential}".strip()
     terms = f"{REPEATED} {PROMISE}" if question.repeated else PROMISE
     withheld = f" Qué no podrá leer: {' '.join(question.withheld)}" if question.withheld else ""
+    withheld += f" Sus límites: {' '.join(question.outranked)}" if question.outranked else ""
     return (
         f"¿Permite que lean su historia? Quién: {who}. "
         f"De dónde: {question.establishment}, {question.place}. Qué podrá leer: {what}.{withheld} "

@@ -6,7 +6,7 @@ directives prevails is `directives.outranks`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import product
@@ -170,11 +170,22 @@ def prevailing(
 
 def takes_from(objection: Directive, permission: Directive, categories: Iterable[str]) -> bool:
     """Whether an objection alone takes anything, of these categories, of what a permission alone lets flow."""
+    return not outranks(permission, objection) and _meet(objection, permission, categories)
+
+
+def gives_way(objection: Directive, permission: Directive, categories: Iterable[str]) -> bool:
+    """Whether an objection is about something, of these categories, that a permission lets flow all the same."""
+    return outranks(permission, objection) and _meet(objection, permission, categories)
+
+
+def _meet(objection: Directive, permission: Directive, categories: Iterable[str]) -> bool:
+    """Whether one atom at least is one that the permission alone lets flow and the objection is about."""
     both = (permission, objection)
     sources = {source for one in both for source in one.sources or ()} | {None}
     labels = [label for label in ALL_LABELS if permission.covers_label(label) and objection.covers_label(label)]
     atoms = product(categories, labels, [date.min, *cuts(both)], sources, {None, *(objection.items or ())})
-    return any(prevailing([permission], *atom) and not prevailing(both, *atom) for atom in atoms)
+    same = replace(objection, kind=Kind.PERMISSION, labels=frozenset(labels))  # what it is about, it would let flow
+    return any(prevailing([permission], *atom) and prevailing([same], *atom) for atom in atoms)
 
 
 def _is_about(directive: Directive, category: str) -> bool:

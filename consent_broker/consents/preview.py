@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from consent_broker.consents.decision import Decision, decide, takes_from
+from consent_broker.consents.decision import Decision, decide, gives_way, takes_from
 from consent_broker.consents.directives import AccessQuery, Directive, Kind, Terms
 from consent_broker.consents.terms import takes_back
 from consent_broker.consents.vocabulary import ALL_CATEGORIES
@@ -32,12 +32,14 @@ class Reading:
 class Foreseen:
     """What a permission would let its grantee read: `closed` are the asked categories of which nothing would flow.
 
-    `objections` are those in force that would withhold something of it, hidden ones too: the person is told.
+    `objections` are those in force that would withhold something of it, `outranked` those it would prevail over; hidden
+    ones too: the person is told.
     """
 
     categories: frozenset[str]
     closed: frozenset[str]
     objections: tuple[Directive, ...]
+    outranked: tuple[Directive, ...]
 
 
 def foresee(query: AccessQuery, directives: Sequence[Directive], asked: Terms, moment: datetime) -> Foreseen:
@@ -48,11 +50,13 @@ def foresee(query: AccessQuery, directives: Sequence[Directive], asked: Terms, m
     given = _given(asked, moment)
     objections = [one for one in directives if one.kind is Kind.OBJECTION]
     decision = decide(query, [given, *objections], moment)
-    standing = (one for one in decision.directives if one.kind is Kind.OBJECTION)
+    standing = [one for one in decision.directives if one.kind is Kind.OBJECTION]
+    asked_for = sorted(query.categories)
     return Foreseen(
         categories=decision.categories,
         closed=query.categories - decision.categories,
-        objections=tuple(one for one in standing if takes_from(one, given, sorted(query.categories))),
+        objections=tuple(one for one in standing if takes_from(one, given, asked_for)),
+        outranked=tuple(one for one in standing if gives_way(one, given, asked_for)),
     )
 
 

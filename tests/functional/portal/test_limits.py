@@ -135,7 +135,10 @@ def test_the_consent_page_says_what_would_stay_unread(world: World, patient: Vis
     assert "No lo pide: Medicación, Atenciones, Vacunas." in page.text
     assert "límite suyo" not in page.text
     put(patient, quien="profesional", profesional=physician_id(world), categoria="problems")
+    assert "Límites suyos que no lo impiden" not in patient.open(path).text
     put(patient, quien="todos", categoria="immunizations")
+    put(patient, quien="todos", categoria="allergies")
+    put(patient, quien="todos", categoria="allergies", origen=str(world.place(story.HOLDING.renipress).id))
     put(patient, quien="profesional", profesional=physician_id(world), hasta="2019-12-31")
     patient.press(patient.open("/mi-historia"), f"/ocultar/{world.place(story.HOLDING.renipress).id}")
     page = patient.open(path)
@@ -143,6 +146,9 @@ def test_the_consent_page_says_what_would_stay_unread(world: World, patient: Vis
     assert "Por un límite suyo: Toda la historia, hasta el 31 de diciembre de 2019." in page.text
     assert f"Nada de lo que guarda {story.HOLDING.name}: usted lo oculta" in page.text
     assert "límite suyo: Vacunas" not in page.text, "they were not asked for"
+    assert "Usted no permite a todos los establecimientos: Alergias. Este permiso es más preciso" in page.text
+    assert f"Por un límite suyo: Alergias, de {story.HOLDING.name}" in page.text, "that one names where they are from"
+    assert page.text.count("Este permiso es más preciso") == 1
     granted = patient.press(page, path, "permitir")
     assert "Permiso dado" in granted.text
     patient.press(granted, "/retirar")

@@ -63,3 +63,27 @@ def test_no_objection_is_told_that_withholds_nothing(
     alone, both = decide(query, [permission], NOW), decide(query, [permission, objection], NOW)
     withholds = any(alone.allows(item) and not both.allows(item) for item in WORLD)
     assert bool(found.objections) == withholds
+
+
+@settings(max_examples=25, deadline=None)
+@given(queries, asked, objections)
+def test_a_limit_is_told_to_be_outranked_when_it_meets_the_permission_and_withholds_nothing(
+    query: AccessQuery, permission: Directive, objection: Directive
+) -> None:
+    assume(concerns(permission, query) and concerns(objection, query))
+    found = foresee(query, [objection], permission, NOW)
+    alone = decide(query, [permission], NOW)
+    reached = [item for item in WORLD if alone.allows(item) and _is_about(objection, item)]
+    assert bool(found.outranked) == (bool(reached) and not found.objections)
+
+
+def _is_about(one: Directive, item: Item) -> bool:
+    day = item.first
+    assert day is not None
+    return (
+        (one.categories is None or item.category in one.categories)
+        and any(one.covers_label(label) for label in item.labels)
+        and one.covers_day(day)
+        and (one.sources is None or item.source in one.sources)
+        and (one.items is None or item.reference in one.items)
+    )
