@@ -42,6 +42,8 @@ class Question:
 
     def ask_each(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
         """The one row that each of several askings answers with, in their order, on one way there and back."""
+        if not rows:
+            return []
         if len(rows) == 1:
             return self.ask(session, **rows[0])
         try:

@@ -2,9 +2,8 @@
 
 from uuid import UUID
 
-from consent_broker.oauth.grants import find_grant
+from consent_broker.oauth.grants import Grant, read_grant
 from consent_broker.oauth.holder_tokens import Access
-from consent_broker.oauth.models import OAuthGrant
 from registry.access import caller
 from registry.audit.event import Event
 from registry.database import session
@@ -39,9 +38,9 @@ def granted_patient() -> UUID:
     return grant.person_id
 
 
-def _grant() -> OAuthGrant | None:
+def _grant() -> Grant | None:
     grant_id = caller().grant_id
-    return find_grant(session(), grant_id) if grant_id else None
+    return read_grant(session(), grant_id) if grant_id else None
 
 
 def _refusal(patient: UUID | None) -> Event:

@@ -14,13 +14,12 @@ from consent_broker.consents.decision import Decision
 from consent_broker.consents.vocabulary import CATEGORIES, FHIR_TYPES
 from consent_broker.exchange.asking import Fault
 from consent_broker.exchange.gateway import Answer, ask_holders
-from consent_broker.oauth.grants import decide_reading, decision_event, unable_professional
-from consent_broker.oauth.holder_tokens import Access, Holder, Ticket, find_holders, issue_tickets
+from consent_broker.oauth.grants import decide_reading, decision_event
+from consent_broker.oauth.holder_tokens import Access, Holder, Permitted, Ticket, find_holders, issue_tickets
+from consent_broker.oauth.readers import find_party
 from registry.audit.event import Event
 from registry.audit.service import record_now
-from registry.database import now
 from registry.errors import Forbidden, InvalidInput
-from registry.identity.service import stands_for_itself
 
 READ = "exchange:records:read"
 
@@ -70,12 +69,13 @@ def open_reading(session: Session, broker: Broker, access: Access, types: Sequen
     unknown = set(types) - set(CATEGORIES)
     if unknown or not types:
         raise InvalidInput(f"Records are read as {', '.join(sorted(CATEGORIES))}.", code="unknown-type")
-    decision = decide_exchange(session, access, types)
+    permitted = _decide(session, access, types)
+    decision = permitted.decision
     found = find_holders(session, access.person_id)
     holders = [one for one in found if decision.categories_at(one.establishment_id)]
     faults = {holder: fault_of(holder) for holder in holders}
     connected = [holder for holder in holders if faults[holder] is None]
-    tickets = issue_tickets(session, broker, access, decision, connected)
+    tickets = issue_tickets(session, broker, access, permitted, connected)
     session.commit()
     restricted = [Missing(one, None, "suppressed") for one in sorted(types) if is_restricted(decision, CATEGORIES[one])]
     return Reading(access, decision, tickets, [*restricted, *_unasked(decision, faults)])
@@ -119,7 +119,14 @@ def fault_of(holder: Holder) -> Fault | None:
 
 def decide_exchange(session: Session, access: Access, types: Sequence[str]) -> Decision:
     """The decision on reading these FHIR types now, audited; raises Forbidden (audited) when nothing is permitted."""
-    fault = unable_professional(session, access.reader, now()) or _replaced(session, access)
+    permitted = _decide(session, access, types)
+    record_now(session, *permitted.unrecorded)
+    return permitted.decision
+
+
+def _decide(session: Session, access: Access, types: Sequence[str]) -> Permitted:
+    """`decide_exchange`, what it permits still to be audited in the same transaction."""
+    party, fault = find_party(session, access.reader, access.person_id)
     decision = decide_reading(session, access.reader, access.person_id, {CATEGORIES[one] for one in types})
     event = decision_event(access.reader, access.person_id, decision)
     if fault:
@@ -131,13 +138,7 @@ def decide_exchange(session: Session, access: Access, types: Sequence[str]) -> D
         raise Forbidden(
             "The patient's consents do not permit this.", code=decision.public_reason, hint=hint, audit=event
         )
-    record_now(session, event)
-    return decision
-
-
-def _replaced(session: Session, access: Access) -> str | None:
-    """A person merged into another, or emptied, is not read under the old consents until they are looked at anew."""
-    return None if stands_for_itself(session, access.person_id) else "patient-replaced"
+    return Permitted(decision, party, [event])
 
 
 def result_of(answers: Sequence[Answer], missing: Sequence[Missing] = ()) -> ExchangeResult:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import and_
 from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
@@ -16,11 +17,17 @@ from consent_broker.oauth.grants import Reader
 from consent_broker.oauth.rfc9068_tokens import IssuedToken, TokenSpec, issue_token, issue_tokens
 from consent_broker.oauth.rfc9396_rar import load_details
 from consent_broker.oauth.standing import PORTAL_CLIENT
-from registry.directory.parties import Party, get_party, list_addresses
+from registry.audit.event import Event
+from registry.directory.models import Establishment
+from registry.directory.parties import ADDRESS, Party, get_party
 from registry.fhir.systems import RENIPRESS
-from registry.locator.service import locate
+from registry.identity.models import SourceRecord
+from registry.locator.service import HOLDERS
+from registry.questions import Question
 
 PURPOSE_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+_SERVED = and_(Establishment.id == SourceRecord.establishment_id, Establishment.active)
+_HOLDERS = Question(HOLDERS.join(Establishment, _SERVED).add_columns(*ADDRESS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +83,30 @@ class Access:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """A decision that permits something, who asks as holders may know them, and what is still to be audited of it."""
+
+    decision: Decision
+    party: Party
+    unrecorded: Sequence[Event] = ()
+
+
 def find_holders(session: Session, person_id: UUID) -> list[Holder]:
     """Every active establishment with a source record of the person, one entry a record."""
-    located = locate(session, person_id)
-    places = list_addresses(session, {holder.establishment_id for holder in located}) if located else {}
-    active = [(places[one.establishment_id], one) for one in located if one.establishment_id in places]
     return [
         Holder(
-            establishment_id=one.establishment_id,
-            renipress=place.renipress,
-            name=place.name,
-            endpoint=place.fhir_endpoint,
-            source_record_id=one.source_record_id,
-            contested=one.contested,
-            pide_service=place.pide_service,
+            establishment_id=establishment_id,
+            renipress=renipress,
+            name=name,
+            endpoint=endpoint,
+            source_record_id=source_record_id,
+            contested=contested,
+            pide_service=pide_service,
         )
-        for place, one in active
+        for establishment_id, source_record_id, _, contested, renipress, name, endpoint, pide_service in _HOLDERS.ask(
+            session, person_id=person_id
+        )
     ]
 
 
@@ -102,25 +117,23 @@ def issue_ticket(
 
     Bound to `jkt` where a client presents it itself, else to the gateway's key.
     """
-    return issue_tickets(session, broker, access, decision, [holder], jkt=jkt)[0]
+    permitted = Permitted(decision, get_party(session, access.establishment_id, access.professional_id))
+    return issue_tickets(session, broker, access, permitted, [holder], jkt=jkt)[0]
 
 
 def issue_tickets(
     session: Session,
     broker: Broker,
     access: Access,
-    decision: Decision,
+    permitted: Permitted,
     holders: Sequence[Holder],
     *,
     jkt: str | None = None,
 ) -> list[Ticket]:
     """`issue_ticket` for each of the holders, in their order, with as many statements as one takes."""
-    if not holders:
-        return []
-    party = get_party(session, access.establishment_id, access.professional_id)
-    drafts = [_draft(broker, access, decision, holder, party) for holder in holders]
+    drafts = [_draft(broker, access, permitted.decision, holder, permitted.party) for holder in holders]
     specs = [replace(draft.spec, jkt=jkt) if jkt else draft.spec for draft in drafts]
-    tokens = issue_tokens(session, broker, specs)
+    tokens = issue_tokens(session, broker, specs, permitted.unrecorded)
     return [
         Ticket(draft.holder, token, draft.types, tuple(draft.spec.residual or ()))
         for draft, token in zip(drafts, tokens, strict=True)

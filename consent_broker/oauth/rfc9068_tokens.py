@@ -84,11 +84,13 @@ def issue_token(session: Session, broker: Broker, spec: TokenSpec) -> IssuedToke
     return issue_tokens(session, broker, [spec])[0]
 
 
-def issue_tokens(session: Session, broker: Broker, specs: Sequence[TokenSpec]) -> list[IssuedToken]:
-    """`issue_token` of each, in their order, with as many statements as one takes."""
+def issue_tokens(
+    session: Session, broker: Broker, specs: Sequence[TokenSpec], besides: Sequence[Event] = ()
+) -> list[IssuedToken]:
+    """`issue_token` of each, in their order, with as many statements as one takes; audits `besides` in the same one."""
     issued_at = now().replace(microsecond=0)
     rows = [_row(broker, spec, issued_at) for spec in specs]
-    record_now(session, *(_event(spec, row["id"]) for spec, row in zip(specs, rows, strict=True)))
+    record_now(session, *besides, *(_event(spec, row["id"]) for spec, row in zip(specs, rows, strict=True)))
     kept = _RECORD.ask_each(session, rows)
     return [_sign(broker, spec, row, int(index)) for spec, row, (index,) in zip(specs, rows, kept, strict=True)]
 

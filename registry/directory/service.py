@@ -44,8 +44,11 @@ AFFILIATED = exists().where(
     Affiliation.valid_from <= bindparam("moment"),
     or_(Affiliation.valid_until.is_(None), Affiliation.valid_until > bindparam("moment")),
 )
+STANDS = (Professional.able_to_practise, Establishment.active, AFFILIATED.label("affiliated"))
+"""What `standing_fault` judges, of a statement with a `moment` that joins both."""
+
 STANDING = Question(
-    select(Professional.able_to_practise, Establishment.active, AFFILIATED.label("affiliated"))
+    select(*STANDS)
     .select_from(Professional)
     .join(Establishment, Establishment.id == bindparam("establishment_id"))
     .where(Professional.id == bindparam("professional_id"))
@@ -159,7 +162,11 @@ def unable_to_act(session: Session, professional_id: UUID, establishment_id: UUI
     standing = STANDING.ask_one(session, **where)
     if standing is None:
         raise NotFound("There is no such professional in the directory.", code="unknown-professional")
-    able_to_practise, active, affiliated = standing
+    return standing_fault(*standing)
+
+
+def standing_fault(able_to_practise: bool, active: bool, affiliated: bool) -> str | None:
+    """What of a professional's standing at an establishment is in the way, the gravest first; None where nothing is."""
     if not able_to_practise:
         return "not-able-to-practise"
     if not active:

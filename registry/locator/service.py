@@ -45,12 +45,15 @@ IN_CONFLICT = ~SourceRecord.verified & exists().where(
 )
 
 DOUBTFUL = and_(REFUTED, ~FOUND_TO_BELONG) | IN_CONFLICT | CONTESTED
-_HOLDERS = Question(
+HOLDERS = (
     select(SourceRecord.establishment_id, SourceRecord.id, SourceRecord.received_at, DOUBTFUL)
     .join(Membership, Membership.source_record_id == SourceRecord.id)
     .where(Membership.person_id == bindparam("person_id"), SourceRecord.active)
     .order_by(SourceRecord.establishment_id, SourceRecord.id)
 )
+"""`locate` as a statement, for who joins more to it."""
+
+_HOLDERS = Question(HOLDERS)
 
 
 def holder_of(source_record_id: ColumnElement[UUID], person_id: ColumnElement[UUID]) -> ScalarSelect[UUID]:
