@@ -7,9 +7,10 @@ from werkzeug.wrappers import Response as Answer
 
 from portal.guard import cookie_name, load_session
 from portal.hats import PATIENT
-from portal.passkeys import confirm_passkeys, owner_of
+from portal.leaving import forget_after_a_break
+from portal.passkeys import confirm_passkeys, oldest_confirmation, owner_of
 from portal.people import hats_for
-from portal.session import LONGEST, Identity, end_session, open_session
+from portal.session import LONGEST, Identity, end_session, member_of, open_session
 from registry.app import parts
 from registry.audit.event import Event
 from registry.audit.service import record
@@ -23,7 +24,7 @@ def enter(response: Answer, identity: Identity, passkey_id: UUID | None = None) 
         end_session(session(), g.sign_in.session_id, owned_by=g.sign_in.session_id)
     hats = hats_for(session(), parts(), identity)
     if passkey_id is None and hats.roles - {PATIENT.role}:
-        confirm_passkeys(session(), owner_of(parts().sealer, identity))
+        _confirm(identity)
     record(
         session(),
         Event(
@@ -41,6 +42,13 @@ def enter(response: Answer, identity: Identity, passkey_id: UUID | None = None) 
     agent = request.headers.get("User-Agent", "")
     secret = open_session(session(), parts().sealer, identity, agent, passkey_id)
     set_cookie(response, cookie_name(), secret, int(LONGEST.total_seconds()))
+
+
+def _confirm(identity: Identity) -> None:
+    """The provider has just said who it is: their passkeys count anew, but for those of an earlier time here."""
+    member = member_of(parts().sealer, identity)
+    forget_after_a_break(session(), member, oldest_confirmation(session(), member))
+    confirm_passkeys(session(), owner_of(parts().sealer, identity))
 
 
 def set_cookie(response: Answer, name: str, value: str, max_age: int, path: str = "/") -> None:

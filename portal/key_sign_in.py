@@ -5,10 +5,10 @@ from werkzeug.wrappers import Response as Answer
 
 from portal import layout
 from portal.entering import enter, set_cookie
-from portal.errors import RoleMissing
+from portal.errors import PasskeyRefused, RoleMissing
 from portal.guard import FRESH, safe_return
 from portal.hats import BY_WORD, PATIENT_ACR, hats_of
-from portal.leaving import send_away
+from portal.leaving import forget_after_a_break
 from portal.passkey_challenges import Wanted
 from portal.passkeys import Proved, offer_to_sign_in, prove
 from portal.people import hats_for
@@ -40,6 +40,7 @@ def show() -> Answer:
 def take_answer() -> Answer:
     """Verify what the authenticator answered and open a session; a key too weak, or too old, leads to the provider."""
     proved = prove(session(), parts(), _holder() or "", request.form.get("respuesta", ""))
+    _require_unbroken(proved)
     if proved.lapsed or proved.identity.acr < proved.wanted.acr:
         query = f"nivel={proved.wanted.acr}&volver={proved.wanted.return_to}&personal=1&proveedor=1"
         return redirect(f"/ingresar?{query}", 303)
@@ -74,13 +75,18 @@ def _wanted() -> Wanted:
     return Wanted(acr=acr, return_to=return_to, subject=mine)
 
 
-def _where_to(proved: Proved) -> str:
-    """The page it was wanted for, or the first page of what its owner is; raises RoleMissing of who is nothing here."""
-    roles = hats_for(session(), parts(), proved.identity).roles
-    if not roles:
-        send_away(session(), member_of(parts().sealer, proved.identity))
+def _require_unbroken(proved: Proved) -> None:
+    """Raise PasskeyRefused, once and for all, where its owner's last role had ended since it was last confirmed."""
+    if forget_after_a_break(session(), member_of(parts().sealer, proved.identity), proved.confirmed_at):
         session().commit()
-        raise RoleMissing("personal que trabaja con el registro")
+        if not hats_for(session(), parts(), proved.identity).roles:
+            raise RoleMissing("personal que trabaja con el registro")
+        raise PasskeyRefused("its owner held no role for a while")
+
+
+def _where_to(proved: Proved) -> str:
+    """The page it was wanted for, or the first page of what its owner is."""
+    roles = hats_for(session(), parts(), proved.identity).roles
     if proved.wanted.return_to != _ANY_PAGE:
         return proved.wanted.return_to
     return next((hat.home for hat in hats_of(roles) if hat.acr <= proved.identity.acr), _ANY_PAGE)

@@ -5,11 +5,14 @@ given back later begins with a sign-in at the identity provider.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
+from portal.models import Passkey, PortalSession
 from portal.passkeys import remove_all
 from portal.session import end_work
 from registry.audit.event import Detail, Event
@@ -17,7 +20,7 @@ from registry.audit.service import record
 from registry.database import now
 from registry.directory.administration import STANDING_LOST
 from registry.directory.models import Professional, StaffRole
-from registry.directory.service import works_here
+from registry.directory.service import gone_of, worked_throughout, works_here
 from registry.outbox import subscriber
 
 
@@ -30,6 +33,26 @@ def hear_of_leaving(session: Session, payload: Mapping[str, Any]) -> None:
         member = session.get_one(Professional, UUID(payload["professional_id"])).document_token
     if not works_here(session, member, now()):
         send_away(session, member)
+
+
+def send_away_whoever_left(session: Session, moment: datetime) -> int:
+    """Send away all who had something open, or a passkey, and hold no role any more; returns how many."""
+    members = union(select(PortalSession.member).where(PortalSession.ended_at.is_(None)), select(Passkey.member))
+    gone = gone_of(session, members, moment)
+    for member in gone:
+        send_away(session, member)
+    return len(gone)
+
+
+def forget_after_a_break(session: Session, member: bytes, since: datetime | None) -> bool:
+    """Send away who held no role for a while since then, though they hold one now; whether that was so.
+
+    A passkey ends with the last role on its last day, also where nobody looked while there was none.
+    """
+    if since is None or worked_throughout(session, member, since, now()):
+        return False
+    send_away(session, member)
+    return True
 
 
 def send_away(session: Session, member: bytes) -> None:

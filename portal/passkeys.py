@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from webauthn import (
@@ -25,6 +25,7 @@ from webauthn import (
 from webauthn.helpers import parse_authentication_credential_json, parse_registration_credential_json
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
+    AuthenticationCredential,
     AuthenticatorSelectionCriteria,
     CredentialDeviceType,
     PublicKeyCredentialDescriptor,
@@ -60,6 +61,9 @@ class Proved:
     wanted: Wanted
     lapsed: bool
     """Whether its owner has not signed in at the identity provider for so long that it counts no more."""
+
+    confirmed_at: datetime
+    """When its owner last signed in there."""
 
 
 def owner_of(sealer: Sealer, identity: Identity) -> bytes:
@@ -143,37 +147,59 @@ def prove(session: Session, parts: Renhice, holder: str, answer: str) -> Proved:
     Commits, so that a challenge is spent whatever its answer was worth. A counter that does not advance blocks the
     passkey (§7.2 step 21: somebody may hold a copy).
     """
-    with _refusing("answer of a passkey"):
-        credential = parse_authentication_credential_json(_bounded(answer))
-        challenge, wanted = take_challenge(session, holder, credential.response.client_data_json, adding=False)
-        passkey = session.scalar(select(Passkey).where(Passkey.credential_id == credential.raw_id))
-        if passkey is None or passkey.blocked_at is not None:
-            raise PasskeyRefused("no such passkey")
-        if credential.response.user_handle != passkey.subject or wanted.subject not in {None, passkey.subject}:
-            _refuse(passkey, "another-owner")
-        try:
-            verified = verify_authentication_response(
-                credential=credential,
-                expected_challenge=challenge,
-                expected_rp_id=parts.settings.host,
-                expected_origin=parts.settings.base_url,
-                credential_public_key=passkey.public_key,
-                credential_current_sign_count=0,  # counted below, where no other answer can come between
-                require_user_verification=True,
-            )
-        except WebAuthnException:
-            _refuse(passkey, "not-verified")
+    passkey, wanted, counted = _verify(session, parts, holder, answer)
     moment = now()
-    if not _count(session, passkey.id, verified.new_sign_count, moment):
-        session.execute(update(Passkey).where(Passkey.id == passkey.id).values(blocked_at=moment))
-        end_opened_by(session, passkey.id)
-        session.commit()
-        _refuse(passkey, "counter-went-back")
+    if not _count(session, passkey.id, counted, moment):
+        _block(session, passkey, moment)
     sealed = parts.sealer.open(session, passkey.id, passkey.sealed_identity, _CONTEXT)
     identity = from_bytes(sealed, acr=passkey.acr, auth_time=moment)
     passkey.member = member_of(parts.sealer, identity)
     lapsed = passkey.confirmed_at + timedelta(days=parts.settings.passkey_days) < moment
-    return Proved(identity=identity, passkey_id=passkey.id, wanted=wanted, lapsed=lapsed)
+    return Proved(
+        identity=identity, passkey_id=passkey.id, wanted=wanted, lapsed=lapsed, confirmed_at=passkey.confirmed_at
+    )
+
+
+def _verify(session: Session, parts: Renhice, holder: str, answer: str) -> tuple[Passkey, Wanted, int]:
+    """The passkey that answered, what it had been asked for, and how far it says to have counted."""
+    with _refusing("answer of a passkey"):
+        credential = parse_authentication_credential_json(_bounded(answer))
+        challenge, wanted = take_challenge(session, holder, credential.response.client_data_json, adding=False)
+        passkey = _find_answering(session, credential, wanted)
+        return passkey, wanted, _check_signature(parts, passkey, credential, challenge)
+
+
+def _find_answering(session: Session, credential: AuthenticationCredential, wanted: Wanted) -> Passkey:
+    passkey = session.scalar(select(Passkey).where(Passkey.credential_id == credential.raw_id))
+    if passkey is None or passkey.blocked_at is not None:
+        raise PasskeyRefused("no such passkey")
+    if credential.response.user_handle != passkey.subject or wanted.subject not in {None, passkey.subject}:
+        _refuse(passkey, "another-owner")
+    return passkey
+
+
+def _check_signature(parts: Renhice, passkey: Passkey, credential: AuthenticationCredential, challenge: bytes) -> int:
+    """How far the authenticator says to have counted; compared where no other answer can come between."""
+    try:
+        verified = verify_authentication_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=parts.settings.host,
+            expected_origin=parts.settings.base_url,
+            credential_public_key=passkey.public_key,
+            credential_current_sign_count=0,
+            require_user_verification=True,
+        )
+    except WebAuthnException:
+        _refuse(passkey, "not-verified")
+    return verified.new_sign_count
+
+
+def _block(session: Session, passkey: Passkey, moment: datetime) -> NoReturn:
+    session.execute(update(Passkey).where(Passkey.id == passkey.id).values(blocked_at=moment))
+    end_opened_by(session, passkey.id)
+    session.commit()
+    _refuse(passkey, "counter-went-back")
 
 
 def rename_passkey(session: Session, owner: bytes, passkey_id: UUID, name: str) -> bool:
@@ -203,6 +229,11 @@ def remove_all(session: Session, member: bytes) -> int:
     ids = session.scalars(gone, execution_options={"synchronize_session": False}).all()
     session.execute(delete(DataKey).where(DataKey.owner_id.in_(ids)))
     return len(ids)
+
+
+def oldest_confirmation(session: Session, member: bytes) -> datetime | None:
+    """Since when some passkey of a member of the staff has rested on its owner's sign-in; None where there is none."""
+    return session.scalar(select(func.min(Passkey.confirmed_at)).where(Passkey.member == member))
 
 
 def _count(session: Session, passkey_id: UUID, counted: int, moment: datetime) -> bool:

@@ -1,12 +1,23 @@
 """Who takes part: look-ups of establishments, record systems, professionals and staff, and whether each may act now."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, bindparam, exists, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    SelectBase,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from matching.records import Document
@@ -209,15 +220,46 @@ def staff_roles(session: Session, sealer: Sealer, document: Document, moment: da
 
 def works_here(session: Session, member: bytes, moment: datetime) -> bool:
     """Whether the human whose document has that blind token holds a role of Minsa's staff, or may practise."""
-    able = select(Professional.id).where(Professional.document_token == member, Professional.able_to_practise)
-    return bool(_roles_of(session, member, moment)) or session.scalar(able.limit(1)) is not None
+    return bool(session.scalar(select(_works(member, moment))))
+
+
+def gone_of(session: Session, members: SelectBase, moment: datetime) -> list[bytes]:
+    """Those of `members`, blind tokens of documents, who hold no role and may not practise."""
+    asked = members.subquery()
+    member = asked.c[0]
+    return list(session.scalars(select(member).where(member.is_not(None), ~_works(member, moment))))
+
+
+def worked_throughout(session: Session, member: bytes, since: datetime, moment: datetime) -> bool:
+    """Whether they held a role at every moment from `since` on; of who may practise now nothing more is known."""
+    if session.scalar(select(_able(member))):
+        return True
+    held = select(StaffRole.granted_at, func.least(StaffRole.valid_until, StaffRole.ended_at))
+    rows = session.execute(held.where(StaffRole.document_token == member))
+    return covered([(first, end) for first, end in rows], since, moment)
+
+
+def covered(spans: Iterable[tuple[datetime, datetime]], since: datetime, until: datetime) -> bool:
+    """Whether some span (its end no part of it) covers each moment from `since` to `until`."""
+    for first, end in sorted(spans):
+        if first <= since < end:
+            since = end
+    return until < since
+
+
+def _works(member: bytes | ColumnElement[Any], moment: datetime) -> ColumnElement[bool]:
+    return exists().where(_held(member, moment)) | _able(member)
+
+
+def _able(member: bytes | ColumnElement[Any]) -> ColumnElement[bool]:
+    return exists().where(Professional.document_token == member, Professional.able_to_practise)
 
 
 def _roles_of(session: Session, member: bytes, moment: datetime) -> frozenset[str]:
     return frozenset(session.scalars(select(StaffRole.role).where(_held(member, moment))))
 
 
-def _held(member: bytes, moment: datetime) -> ColumnElement[bool]:
+def _held(member: bytes | ColumnElement[Any], moment: datetime) -> ColumnElement[bool]:
     """Of a statement about roles of staff: those in force of the human with that blind token of a document."""
     return and_(
         StaffRole.document_token == member,

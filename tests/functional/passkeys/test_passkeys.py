@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response as Answer
 
 from matching.records import Document, DocumentType
 from portal.entering import enter
+from portal.leaving import send_away_whoever_left
 from portal.models import Passkey, PasskeyChallenge, PortalSession
 from portal.session import Identity, open_session
 from registry.app import Renhice
@@ -92,7 +93,8 @@ def roles(renhice: Renhice) -> None:
     with renhice.database.unit_of_work() as work:
         for who in (ANALYST, OTHER):
             token = document_token(renhice.sealer, Document(DocumentType.DNI, who.document))
-            work.add(StaffRole(document_token=token, sealed=b"-", role="analyst", valid_until=now().replace(year=2099)))
+            dates = {"granted_at": now() - timedelta(days=30), "valid_until": now().replace(year=2099)}
+            work.add(StaffRole(document_token=token, sealed=b"-", role="analyst", **dates))
 
 
 @pytest.fixture(autouse=True)
@@ -386,6 +388,57 @@ def test_a_role_that_ran_out_is_noticed_when_it_is_used(
         event = work.scalars(query).first()
         assert event is not None
         assert (event.reason, event.detail["passkeys"]) == ("no-role-left", 1)
+
+
+def run_out(renhice: Renhice) -> None:
+    """The role ended by its date two days ago; nobody looked."""
+    with renhice.database.unit_of_work() as work:
+        mine = update(StaffRole).where(StaffRole.document_token == token_of(renhice), StaffRole.ended_at.is_(None))
+        work.execute(mine.values(granted_at=now() - timedelta(days=9), valid_until=now() - timedelta(days=2)))
+        work.execute(update(Passkey).values(confirmed_at=now() - timedelta(days=3)))
+
+
+@pytest.mark.parametrize("by", ["passkey", "provider"])
+def test_a_role_given_back_after_one_that_ran_out_does_not_bring_the_passkeys_back(
+    app: Flask, somebody: Callable[[], Person], renhice: Renhice, change: Callable[[Change], None], by: str
+) -> None:
+    change(GIVEN[0][0])
+    key = Authenticator(ORIGIN, HOST)
+    somebody().signed_in(LEAVING).add(key)
+    run_out(renhice)
+    change(GIVEN[0][0])
+    if by == "provider":
+        with app.test_request_context("/ingresar", base_url=ORIGIN), renhice.database.unit_of_work():
+            enter(Answer(), replace(LEAVING, auth_time=now()))
+    assert left(renhice)[1] == (1 if by == "passkey" else 0)
+    assert somebody().prove(key).status_code == 400
+    assert left(renhice)[1] == 0
+
+
+def test_a_role_prolonged_in_time_keeps_them(
+    somebody: Callable[[], Person], renhice: Renhice, change: Callable[[Change], None]
+) -> None:
+    change(GIVEN[0][0])
+    key = Authenticator(ORIGIN, HOST)
+    somebody().signed_in(LEAVING).add(key)
+    run_out(renhice)
+    with renhice.database.unit_of_work() as work:
+        role = {"document_token": token_of(renhice), "sealed": b"-", "role": "steward", "valid_until": LATER}
+        work.add(StaffRole(**role, granted_at=now() - timedelta(days=4)))
+    assert somebody().prove(key).status_code == 303
+
+
+def test_whoever_left_by_date_and_never_comes_again_is_forgotten_by_the_clock(
+    somebody: Callable[[], Person], renhice: Renhice, change: Callable[[Change], None], key: Authenticator
+) -> None:
+    change(GIVEN[0][0])
+    somebody().signed_in(LEAVING).add(Authenticator(ORIGIN, HOST))
+    run_out(renhice)
+    assert min(left(renhice)) == 1
+    with renhice.database.unit_of_work() as work:
+        assert send_away_whoever_left(work, now()) == 1
+    assert left(renhice) == (0, 0)
+    assert row_of(renhice, key), "a colleague's stays"
 
 
 def test_a_passkey_rests_on_a_sign_in_at_the_provider_of_the_last_days(
