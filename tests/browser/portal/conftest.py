@@ -17,7 +17,7 @@ ports, sandbox_files, settings, world = (
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Chromium without a screen; skipped where it is not installed."""
     if CHROMIUM is None:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page
 
 from consent_broker.consents.access_requests import Asking, request_access
@@ -19,9 +20,19 @@ from tests.functional.portal.test_transfers import patient, upload
 from tests.functional.portal.world import World, sign_in_with
 
 pytestmark = pytest.mark.browser
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-LOOKS = [(theme, width) for theme in THEMES for width in (320, 1280)]
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+STYLES = Path(__file__).parents[3] / "portal" / "static" / "renhice.css"
+WIDTHS = (320, 1280)
+COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"], "resultTypes": ["violations"]}
+Theme = Literal["light", "dark"]
+LOOKS: list[tuple[Theme, int, dict[str, Any]]] = [
+    *(("light", width, RULES) for width in WIDTHS),
+    *(("dark", width, COLOURS) for width in WIDTHS),
+]
+"""The themes differ in colours only (`test_a_theme_is_colours_and_nothing_else`): the dark one is asked no more."""
 PUBLIC = ["/", "/ingresar", "/accesibilidad"]
 PATIENT = [
     "/mi-historia",
@@ -87,13 +98,28 @@ def inspect(page: Page, address: str, status: int = 200) -> None:
 
 def look_over(page: Page, address: str) -> None:
     """The page as it stands, in every look."""
-    for theme, width in LOOKS:
+    page.evaluate(AXE_SCRIPT)
+    for theme, width, rules in LOOKS:
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
-        found = Axe().run(page, options=RULES).response["violations"]
+        found = page.evaluate("rules => axe.run(rules)", rules)["violations"]
         shown = [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]
         assert not shown, (address, theme, width)
+
+
+def test_a_theme_is_colours_and_nothing_else() -> None:
+    themes = re.findall(
+        r"@media [^{]*prefers-color-scheme[^{]*\{(.*?)^\}", STYLES.read_text(), re.DOTALL | re.MULTILINE
+    )
+    said = [one for theme in themes for one in re.findall(r"([\w-]+):\s*([^;{]+);", theme)]
+    assert len(said) > 10
+    strange = [
+        one
+        for one in said
+        if one[0] != "color-scheme" and not re.fullmatch(r"--rh-[\w-]+: (#[0-9a-f]+|none)", ": ".join(one))
+    ]
+    assert not strange
 
 
 def test_public_pages(chromium: Browser, world: World) -> None:
