@@ -137,6 +137,9 @@ def _closed(query: AccessQuery) -> Decision:
 
 def cuts(directives: Iterable[Directive]) -> list[date]:
     """The days on which what is permitted may change, in order."""
+    directives = [one for one in directives if one.data_from or one.data_until]
+    if not directives:
+        return []
     starts = {one.data_from for one in directives if one.data_from}
     ends = {one.data_until + timedelta(days=1) for one in directives if one.data_until and one.data_until < date.max}
     return sorted(starts | ends)
@@ -157,15 +160,20 @@ def prevailing(
     about = [
         one
         for one in directives
-        if _is_about(one, category)
-        and one.covers_label(label)
-        and one.covers_day(day)
+        if (one.categories is None or category in one.categories)
         and (one.sources is None or source in one.sources)
         and (one.items is None or reference in one.items)
+        and one.covers_label(label)
+        and one.covers_day(day)
     ]
     objections = [one for one in about if one.kind is Kind.OBJECTION]
-    permissions = sorted((one for one in about if one.kind is Kind.PERMISSION), key=lambda one: -one.breadth)
-    return next((one for one in permissions if all(outranks(one, other) for other in objections)), None)
+    permissions = [one for one in about if one.kind is Kind.PERMISSION]
+    if len(permissions) > 1:
+        permissions.sort(key=lambda one: -one.breadth)
+    for one in permissions:
+        if not objections or all(outranks(one, other) for other in objections):
+            return one
+    return None
 
 
 def takes_from(objection: Directive, permission: Directive, categories: Iterable[str]) -> bool:

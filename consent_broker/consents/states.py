@@ -19,6 +19,7 @@ from registry.errors import NotFound
 from registry.identity.service import LIFE
 from registry.questions import Question
 
+_SAID = [one.name for one in fields(Terms)]
 SETS = ("categories", "purposes", "labels", "sources", "items")
 
 
@@ -42,7 +43,7 @@ class ConsentState:
     @property
     def directive(self) -> Directive:
         """What the decision function reads."""
-        said = {one.name: getattr(self.terms, one.name) for one in fields(Terms)}
+        said = {name: getattr(self.terms, name) for name in _SAID}
         revoked = self.status not in {Status.ACTIVE, Status.EXPIRED}
         return Directive(**said, consent_id=self.id, starts_at=self.starts_at, revoked=revoked)
 

@@ -75,10 +75,12 @@ def scope_of(category: str) -> str:
     return f"patient/{FHIR_TYPES[category]}.rs"
 
 
+_CATEGORIES = {scope_of(category): category for category in FHIR_TYPES}
+
+
 def categories_of(scopes: Iterable[str]) -> frozenset[str]:
     """The categories a set of scopes asks for; scopes that are not about records count for nothing."""
-    wanted = set(scopes)
-    return frozenset(category for category in FHIR_TYPES if scope_of(category) in wanted)
+    return frozenset(_CATEGORIES[scope] for scope in scopes if scope in _CATEGORIES)
 
 
 def end_of_day(day: date) -> datetime:

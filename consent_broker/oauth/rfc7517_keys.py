@@ -6,6 +6,7 @@ the last token it signed has expired.
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ JWKS_MAX_AGE = 300
 LEAD = 3 * JWKS_MAX_AGE
 OVERLAP = 600
 """Twice the longest life of a token."""
+
+_NAME = re.compile(r"signing-.*\.jwk")
 
 
 class NoSigningKey(Exception):
@@ -86,7 +89,8 @@ class SigningKeys:
         ]
 
     def _load(self) -> tuple[SigningKey, ...]:
-        names = tuple(sorted(path.name for path in self._directory.glob("signing-*.jwk")))
+        with os.scandir(self._directory) as found:
+            names = tuple(sorted(one.name for one in found if _NAME.fullmatch(one.name)))
         if names != self._seen:
             with self._lock:
                 self._keys = tuple(_read(self._directory / name) for name in names)

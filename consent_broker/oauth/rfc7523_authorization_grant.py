@@ -51,10 +51,10 @@ class JwtBearerGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Au
         broker = server.broker
         verifier = PrivateKeyJwt(server.session, broker.issuer, broker.client_keys, broker.failures)
         try:
-            header, unverified = peek(assertion)
-            if unverified.get("iss") != client.client_id:
+            peeked = peek(assertion)
+            if peeked.claims.get("iss") != client.client_id:
                 raise InvalidGrantError("The assertion's issuer is not the client")
-            claims = verifier.verify(assertion, header, client)
+            claims = verifier.verify(peeked, client)
         except InvalidClientError as error:
             raise InvalidGrantError(str(error.description)) from None
         staff = claims.get("sub")

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
-from joserfc import jws, jwt
+from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 from sqlalchemy.dialects.postgresql import insert
@@ -76,11 +76,10 @@ class PrivateKeyJwt:
             raise InvalidRequestError("Authenticate with a client assertion and nothing else")
         if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
             raise _refusal("A client assertion (private_key_jwt) is required")
-        assertion = form["client_assertion"]
-        header, unverified = peek(assertion)
-        client = self._client(find_client, unverified, form.get("client_id"))
+        peeked = peek(form["client_assertion"])
+        client = self._client(find_client, peeked.claims, form.get("client_id"))
         try:
-            self.verify(assertion, header, client)
+            self.verify(peeked, client)
         except InvalidClientError as error:
             self._note(request.address, client, str(error.description))
             raise
@@ -98,17 +97,20 @@ class PrivateKeyJwt:
             raise _refusal("The client assertion can not be verified")
         return client
 
-    def verify(self, assertion: str, header: dict[str, Any], client: Client) -> dict[str, Any]:
+    def verify(self, peeked: "Peeked", client: Client) -> dict[str, Any]:
         """The claims of an assertion the client signed for us and had not used; raises InvalidClientError."""
+        header, claims = peeked.header, peeked.claims
         if header.get("alg") not in client.profile.algorithms:
             raise _refusal(f"Sign the assertion with one of {' '.join(client.profile.algorithms)}")
         if "jku" in header and header["jku"] != client.jwks_uri:
             raise _refusal("The assertion names keys at another address than is registered")
         key = self._select_key(client, header)
         try:
-            claims = jwt.decode(assertion, key, algorithms=[header["alg"]]).claims
+            signed = jws.validate_compact(peeked.signature, key, algorithms=[header["alg"]])
         except (JoseError, ValueError, TypeError):
-            raise _refusal("The client assertion can not be verified") from None
+            signed = False
+        if not signed:
+            raise _refusal("The client assertion can not be verified")
         if claims.get("aud") != client.profile.audience(self.issuer):
             raise _refusal(f"The assertion's audience must be {client.profile.audience(self.issuer)}, as one string")
         expires = _check_claims(claims, client.profile)
@@ -163,8 +165,17 @@ def _refusal(description: str) -> InvalidClientError:
     return InvalidClientError(description, status_code=401)
 
 
-def peek(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and unverified claims, to find the client and its key by; nothing in them is believed."""
+@dataclass(frozen=True, slots=True)
+class Peeked:
+    """An assertion read once: header and claims to find the client and its key by, not believed until verified."""
+
+    signature: jws.CompactSignature
+    header: dict[str, Any]
+    claims: dict[str, Any]
+
+
+def peek(assertion: str) -> Peeked:
+    """An assertion, unverified; raises InvalidClientError for what is none."""
     if len(assertion) > MAX_ASSERTION or not _COMPACT.fullmatch(assertion):
         raise _refusal("The client assertion is not a compact JWT")
     try:
@@ -176,7 +187,7 @@ def peek(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
         raise _refusal("The client assertion is not a compact JWT")
     if header.get("typ") not in _TYPES or _TRAVELLING_KEYS & header.keys():
         raise _refusal("The assertion's header holds what it may not")
-    return header, claims
+    return Peeked(signature, header, claims)
 
 
 def _check_claims(claims: dict[str, Any], profile: Profile) -> int:

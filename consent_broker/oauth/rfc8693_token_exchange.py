@@ -70,10 +70,10 @@ class TokenExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  
         broker = server.broker
         verifier = PrivateKeyJwt(server.session, broker.issuer, broker.client_keys, broker.failures)
         try:
-            header, unverified = peek(statement)
-            if unverified.get("iss") != client.client_id or unverified.get("sub") == client.client_id:
+            peeked = peek(statement)
+            if peeked.claims.get("iss") != client.client_id or peeked.claims.get("sub") == client.client_id:
                 raise InvalidGrantError("The subject token is not a statement of this client")
-            claims = verifier.verify(statement, header, client)
+            claims = verifier.verify(peeked, client)
         except InvalidClientError as error:
             raise InvalidGrantError(str(error.description)) from None
         return _Subject(_person(claims), self._reader(client, claims))

@@ -49,9 +49,9 @@ def _permits_as_much(decision: Decision, row: Token, holder_id: UUID | None) -> 
     categories = _categories(row)
     if holder_id is None:
         return decision.categories == categories
-    return decision.categories_at(holder_id) == categories and as_claim(residual(decision, holder_id), categories) == (
-        row.residual or []
-    )
+    if decision.categories_at(holder_id) != categories:
+        return False
+    return as_claim(residual(decision, holder_id), categories) == (row.residual or [])
 
 
 def _categories(row: Token) -> frozenset[str]:

@@ -12,8 +12,8 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from joserfc import jws, jwt
-from joserfc.errors import JoseError
+from joserfc import jws
+from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import Key, import_key
 from joserfc.jws import JWSRegistry
 
@@ -75,10 +75,11 @@ def read_proof(proof: str, method: str, url: str, token: str | None = None) -> P
     if len(proof) > MAX_PROOF or not _COMPACT.fullmatch(proof):
         raise InvalidProof("one compact JWT in the DPoP header is needed")
     try:
-        header = jws.extract_compact(proof.encode(), registry=_ROOMY).headers()
+        signature = jws.extract_compact(proof.encode(), registry=_ROOMY)
+        header = signature.headers()
         _check_header(header)
         key, thumbprint = _key(_canonical(header))
-        claims = jwt.decode(proof, key, registry=_ROOMY).claims
+        claims = _claims(signature, key)
     except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InvalidProof(f"the proof can not be verified ({type(error).__name__})") from None
     if claims.get("htm") != method or not _same_address(claims.get("htu"), url):
@@ -86,6 +87,16 @@ def read_proof(proof: str, method: str, url: str, token: str | None = None) -> P
     if token is not None and not _is_about(claims.get("ath"), token):
         raise InvalidProof("the proof is for another token")
     return Proof(thumbprint, _jti(claims), _nonce(claims), _ends_at(claims))
+
+
+def _claims(signature: jws.CompactSignature, key: Key) -> dict[str, Any]:
+    """What was signed, read once the signature holds; raises BadSignatureError, or ValueError for no JSON object."""
+    if not jws.validate_compact(signature, key, registry=_ROOMY):
+        raise BadSignatureError
+    claims = json.loads(signature.payload)
+    if not isinstance(claims, dict):
+        raise TypeError("no JSON object")
+    return claims
 
 
 def _check_header(header: Mapping[str, Any]) -> None:

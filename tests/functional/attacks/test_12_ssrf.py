@@ -352,10 +352,10 @@ def test_waiting_for_keys_brings_back_nothing_that_was_used(
         verifier = replace(verifier, session=session)
         client = find_client(session, asking.client_id, now())
         assert client is not None
-        verifier.verify(first, peek(first)[0], client)
+        verifier.verify(peek(first), client)
         later(broker.client_keys, monkeypatch, MIN_REFRESH + 1)
         with pytest.raises(InvalidClientError):
-            verifier.verify(second, peek(second)[0], client)
+            verifier.verify(peek(second), client)
         session.rollback()
     assert publisher.asked == 2
     form = CREDENTIALS | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": first}
