@@ -5,6 +5,7 @@ root where it belongs. A browser that knows no such roots shows the pieces in th
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from flask import Response
@@ -15,7 +16,9 @@ from consent_broker.exchange.arriving import Arrivals, Stopped
 from consent_broker.exchange.service import ExchangeResult, Reading, Record, open_reading
 from consent_broker.oauth.holder_tokens import Access
 from portal import layout
+from portal.guard import signed_in
 from portal.reading import alert_lines, missing_lines, sections_of
+from portal.session import lives
 from registry.app import parts
 from registry.database import session
 
@@ -24,7 +27,8 @@ def records_page(template: str, access: Access, categories: Sequence[str], **con
     """A page with the records of those categories; raises what `open_reading` raises, and Unavailable."""
     broker = current_broker()
     reading = open_reading(session(), broker, access, [FHIR_TYPES[code] for code in categories])
-    arrivals = Arrivals(parts().database, broker, reading)
+    goes_on = partial(lives, session_id=signed_in().session_id)
+    arrivals = Arrivals(parts().database, broker, reading, goes_on)
     try:
         response = layout.arriving(
             template,

@@ -18,6 +18,7 @@ from portal import dates, texts
 from portal.error_texts import ErrorText, error_text
 from portal.errors import SPOKEN
 from portal.hats import hats_of
+from portal.pace import paced
 from portal.wording import ORDINARY, PROMISE, REPEATED, from_where, of_days
 from registry.errors import Problem
 
@@ -66,11 +67,12 @@ def page(template: str, /, status: int = 200, **context: Any) -> Response:
 def arriving(template: str, pieces: Iterable[str], /, **context: Any) -> Response:
     """`page`, with pieces sent as they come where the template says so; the rest is rendered before the first.
 
-    So the pieces find neither the request nor its session, and no transaction is open while they are waited for.
+    So the pieces find neither the request nor its session, and no transaction is open while they are waited for. Who
+    does not take them in time (`pace`) gets no more.
     """
     response = page(template, **context)
     head, tail = response.get_data(as_text=True).split(_HERE)
-    response.response = chain([head], pieces, [tail])
+    response.response = paced(chain([head], pieces, [tail]), request.environ.get("gunicorn.socket"))
     response.headers.remove("Content-Length")  # of the frame alone: what arrives beyond it would be cut off
     response.headers["X-Accel-Buffering"] = "no"
     return response

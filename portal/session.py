@@ -158,6 +158,11 @@ def find_session(session: DatabaseSession, sealer: Sealer, secret: str | None) -
     )
 
 
+def lives(session: DatabaseSession, session_id: UUID) -> bool:
+    """Whether a session has neither ended nor expired, read anew."""
+    return session.scalar(select(PortalSession.id).where(PortalSession.id == session_id, *_living())) is not None
+
+
 def list_sessions(session: DatabaseSession, session_id: UUID) -> Sequence[PortalSession]:
     """The living sessions of the same human, newest first."""
     mine = select(PortalSession.subject).where(PortalSession.id == session_id).scalar_subquery()

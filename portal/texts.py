@@ -86,6 +86,7 @@ SEXES = {"female": "Mujer", "male": "Hombre", "F": "Mujer", "M": "Hombre", "othe
 REFUSALS = {
     "no-consent": "No había un permiso suyo",
     "consent-revoked": "Usted había retirado el permiso",
+    "session-ended": "Había terminado la sesión de quien leía",
     "consent-expired": "El permiso había vencido",
     "consent-not-yet-valid": "El permiso aún no empezaba",
     "objection": "Usted se opuso",

@@ -1,12 +1,14 @@
 """A reading as it arrives: each holder's answer when it comes, audited before it is released, while the access stands.
 
 No transaction is open while holders are waited for. Each answer is recorded in one of its own, in which its token is
-looked at anew: what was revoked meanwhile ends the reading, and what had not been released by then never is.
+looked at anew: what was revoked meanwhile ends the reading, and what had not been released by then never is. So does
+the end of the reader's session.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from enum import StrEnum
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -25,22 +27,34 @@ _log = logger(__name__)
 Arrival = tuple[Holder, ExchangeResult]
 
 
-class Stopped(Exception):
-    """Nothing more comes: the access was taken back or changed (`revoked`), or what comes can't be recorded."""
+class Why(StrEnum):
+    """Why nothing more comes, as the log says it of those whose answers nobody saw."""
 
-    def __init__(self, *, revoked: bool) -> None:
-        super().__init__()
-        self.revoked = revoked
+    REVOKED = "consent-revoked"
+    """The access was taken back, or changed."""
+    SIGNED_OUT = "session-ended"
+    INTERRUPTED = "interrupted"
+    """What comes can't be recorded, or the reader left."""
+
+
+class Stopped(Exception):
+    """Nothing more comes."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Arrivals:
-    """The answers of a reading's holders, once; `close` whatever happens.
+    """The answers of a reading's holders, once, while `goes_on` says that the reader may read; `close` in any case.
 
     Takes its place among the fetches of the process (Unavailable) when made, and gives it back when closed.
     """
 
-    def __init__(self, database: Database, broker: Broker, reading: Reading) -> None:
-        self._database, self._broker, self._reading = database, broker, reading
+    def __init__(
+        self, database: Database, broker: Broker, reading: Reading, goes_on: Callable[[Session], bool]
+    ) -> None:
+        self._database, self._broker, self._reading, self._goes_on = database, broker, reading, goes_on
         self._place = ExitStack()
         self._place.enter_context(broker.slots.hold(reading.access.client_id, reading.access.professional_id))
         self._arriving = self._arrive()
@@ -57,30 +71,33 @@ class Arrivals:
     def _arrive(self) -> Generator[Arrival]:
         unread = {ticket.holder: ticket for ticket in self._reading.tickets}
         asking = ask_holders(self._broker, self._reading.tickets)
-        revoked = False
+        why = Why.INTERRUPTED
         try:
             for ticket, answers in asking:
-                revoked = not self._release(ticket, answers)
-                if revoked:
-                    raise Stopped(revoked=True)
+                refused = self._release(ticket, answers)
+                if refused:
+                    why = refused
+                    raise Stopped(why)
                 del unread[ticket.holder]
                 yield ticket.holder, result_of(answers)
         except SQLAlchemyError:
             _log.exception("reading-not-recorded")
-            raise Stopped(revoked=False) from None
+            raise Stopped(why) from None
         finally:
             asking.close()
-            self._note_unread(list(unread.values()), revoked=revoked)
+            self._note_unread(list(unread.values()), why)
 
-    def _release(self, ticket: Ticket, answers: Sequence[Answer]) -> bool:
-        """Record what a holder gave; False, and nothing, where the token no longer stands."""
+    def _release(self, ticket: Ticket, answers: Sequence[Answer]) -> Why | None:
+        """Record what a holder gave; why not, and nothing, where the token or the reader's session has ended."""
         with self._database.unit_of_work() as session:
+            if not self._goes_on(session):
+                return Why.SIGNED_OUT
             if not _stands(session, ticket):
-                return False
+                return Why.REVOKED
             record(session, read_event(self._reading, ticket, answers))
-        return True
+        return None
 
-    def _note_unread(self, tickets: Sequence[Ticket], *, revoked: bool) -> None:
+    def _note_unread(self, tickets: Sequence[Ticket], why: Why) -> None:
         """Record the holders that may have been asked and whose answers nobody saw."""
         if not tickets:
             return
@@ -88,8 +105,8 @@ class Arrivals:
             with self._database.unit_of_work() as session:
                 for ticket in tickets:
                     event = read_event(self._reading, ticket, ())
-                    event = replace(event, outcome="failure", reason="interrupted")
-                    record(session, replace(event, outcome="refused", reason="consent-revoked") if revoked else event)
+                    event = replace(event, outcome="refused", reason=why.value)
+                    record(session, replace(event, outcome="failure") if why is Why.INTERRUPTED else event)
         except SQLAlchemyError:
             _log.exception("reading-not-recorded")
 

@@ -1,7 +1,7 @@
 """A reading as it arrives: the fast do not wait for the slow, each is audited first, and a revocation ends it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from uuid import UUID
@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Request, Response
 
-from consent_broker.exchange.arriving import Arrivals, Stopped
+from consent_broker.exchange.arriving import Arrivals, Stopped, Why
 from consent_broker.exchange.service import Reading, open_reading
 from consent_broker.oauth.holder_tokens import Access
 from registry.database import new_id
@@ -67,8 +67,8 @@ def reading(world: World, slow: Slow) -> Reading:
     return world.transact(lambda session: open_reading(session, world.broker, access, TYPES))
 
 
-def arriving(world: World, reading: Reading) -> Arrivals:
-    return Arrivals(world.renhice.database, world.broker, reading)
+def arriving(world: World, reading: Reading, goes_on: Callable[[Session], bool] = lambda _: True) -> Arrivals:
+    return Arrivals(world.renhice.database, world.broker, reading, goes_on)
 
 
 def read_at(world: World, reading: Reading) -> dict[UUID, tuple[str, str | None]]:
@@ -109,10 +109,24 @@ def test_a_revocation_meanwhile_ends_it(world: World, slow: Slow, reading: Readi
         slow.go.set()
         with pytest.raises(Stopped) as stopped:
             next(coming)
-        assert stopped.value.revoked
+        assert stopped.value.why is Why.REVOKED
         assert next(coming, None) is None
     [late] = [said for place, said in read_at(world, reading).items() if place != world.holding.establishment_id]
     assert late == ("refused", "consent-revoked")
+
+
+def test_the_end_of_the_session_meanwhile_ends_it(world: World, slow: Slow, reading: Reading) -> None:
+    living = [True]
+    with closing(arriving(world, reading, lambda _: living[0])) as arrivals:
+        coming = iter(arrivals)
+        next(coming)
+        living[0] = False
+        slow.go.set()
+        with pytest.raises(Stopped) as stopped:
+            next(coming)
+        assert stopped.value.why is Why.SIGNED_OUT
+    [late] = [said for place, said in read_at(world, reading).items() if place != world.holding.establishment_id]
+    assert late == ("refused", "session-ended")
 
 
 def test_after_a_revocation_nobody_else_is_asked(
