@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import invalidate_caches
 from importlib.util import find_spec
+from tempfile import TemporaryFile
+from typing import IO
 
 import click
 
@@ -17,7 +20,7 @@ from deploy.presentation import console
 from matching.executors.java import HOW as HOW_JAVA
 from matching.executors.java import java_missing
 
-ALONE = ("tests/concurrency", "tests/system")
+APART = RACES, SYSTEMS = ("tests/concurrency", "tests/system")
 TOGETHER = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 """A file's tests share its servers; in their order, the unit tests, which are short, come last and even out the end."""
 IMPORT_LINTER = "from importlinter.cli import lint_imports_command; lint_imports_command()"
@@ -25,10 +28,21 @@ IMPORT_LINTER = "from importlinter.cli import lint_imports_command; lint_imports
 
 @dataclass(frozen=True)
 class Step:
-    """One check: a name, and the arguments of this Python."""
+    """One check: a name, the arguments of this Python, and whether it leaves a processor to the steps after it."""
 
     name: str
     arguments: list[str]
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Running:
+    """A step that was started; what runs aside says into a file what it has to say."""
+
+    step: Step
+    process: "subprocess.Popen[bytes]"
+    started: float
+    said: IO[bytes] | None
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -40,7 +54,7 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
         if pytest_arguments
         else all_steps(browser=_has_browser(), spark=_has_spark())
     )
-    failed = [step.name for step in steps if not run(step)]
+    failed = run_all(steps)
     if failed:
         console.print(f"[red]failed: {', '.join(failed)}[/red]")
         sys.exit(1)
@@ -48,26 +62,65 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
 
 
 def all_steps(*, browser: bool, spark: bool) -> list[Step]:
-    """Everything, what fails fastest first; what races or starts a whole system has the machine to itself."""
+    """Everything, what fails fastest first.
+
+    What races or starts a whole system is kept from the other tests, which take all there is. A whole system waits more
+    than it computes: what one processor is enough for runs aside of it.
+    """
     left_out = [f"not {mark}" for mark, there in (("browser", browser), ("spark", spark)) if not there]
     marks = ["-m", " and ".join(left_out)] if left_out else []
-    apart = [f"--ignore={directory}" for directory in ALONE]
+    apart = [f"--ignore={directory}" for directory in APART]
     return [
         Step("lint", ["-m", "ruff", "check", "."]),
-        Step("types", ["-m", "mypy"]),
         Step("imports", ["-c", IMPORT_LINTER]),
+        Step("types", ["-m", "mypy"], aside=True),
+        Step("tests of races", ["-m", "pytest", "-q", *marks, RACES], aside=True),
+        Step("tests of systems", ["-m", "pytest", "-q", *marks, SYSTEMS]),
         Step("tests", ["-m", "pytest", "-q", *TOGETHER, *marks, *apart]),
-        Step("tests alone", ["-m", "pytest", "-q", *marks, *ALONE]),
     ]
 
 
-def run(step: Step) -> bool:
-    """Run one step with its output shown; True when it passed."""
-    console.rule(step.name)
-    started = time.monotonic()
-    environment = os.environ | {"PYTHONHASHSEED": "0"}  # so that every worker names the tests alike
-    code = subprocess.run([sys.executable, *step.arguments], check=False, cwd=ROOT, env=environment).returncode
-    console.print(f"{step.name}: {'FAILED' if code else 'passed'} in {time.monotonic() - started:.0f} s")
+def run_all(steps: Iterable[Step]) -> list[str]:
+    """Run the steps and return the names of those that failed; what runs aside ends with the next that does not."""
+    failed, aside = [], []
+    for step in steps:
+        running = start(step)
+        if step.aside:
+            aside.append(running)
+            continue
+        failed += [ended.step.name for ended in (running, *aside) if not finish(ended)]
+        aside = []
+    return failed + [ended.step.name for ended in aside if not finish(ended)]
+
+
+def start(step: Step) -> Running:
+    """Start a step, its output shown unless it runs aside."""
+    # so that every worker names the tests alike, and that no process compiles what another has compiled
+    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    said = TemporaryFile() if step.aside else None  # noqa: SIM115  # `finish` closes it
+    if not step.aside:
+        console.rule(step.name)
+    process = subprocess.Popen(
+        [sys.executable, *step.arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=said,
+        stderr=subprocess.STDOUT if said else None,
+    )
+    return Running(step, process, time.monotonic(), said)
+
+
+def finish(running: Running) -> bool:
+    """Wait for a step, and show what it said if it ran aside; True when it passed."""
+    code = running.process.wait()
+    seconds = time.monotonic() - running.started
+    if running.said is not None:
+        console.rule(running.step.name)
+        with running.said as said:
+            said.seek(0)
+            sys.stdout.write(said.read().decode(errors="replace"))
+    console.print(f"{running.step.name}: {'FAILED' if code else 'passed'} in {seconds:.0f} s")
     return code == 0
 
 

@@ -1,8 +1,9 @@
 """Real PostgreSQL and Valkey for every test that asks for them; one migrated database a run, one copy a module."""
 
+import gc
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session
+from werkzeug.routing import Rule
 
 from deploy.postgres import drop_database
 from deploy.services import ephemeral_postgres, ephemeral_valkey
@@ -25,6 +27,28 @@ from wsgi import create_app
 ROOT = Path(__file__).parent.parent
 hypothesis.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis.load_profile("any machine")  # a law holds or not; how busy the machine is says nothing of it
+
+_compile_builder = Rule._compile_builder
+_builders: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
+
+
+def _compile_builder_once(self: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+    """What builds a route's addresses depends on its text alone; werkzeug compiles it for every application anew."""
+    if self.defaults:
+        return _compile_builder(self, append_unknown)
+    key = (tuple(self._trace), append_unknown)
+    if key not in _builders:
+        _builders[key] = _compile_builder(self, append_unknown)
+    return _builders[key]
+
+
+Rule._compile_builder = _compile_builder_once
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded stays to the end: no collection of garbage need look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def migrate(url: str, revision: str = "head") -> None:

@@ -23,7 +23,7 @@ from deploy.services import ephemeral_database
 
 ROOT = Path(__file__).parents[2]
 POPULATION = 60
-NOT_COPIED = shutil.ignore_patterns(".venv*", "var", ".git", "__pycache__", ".*_cache", "node_modules", "*.egg-info")
+NOT_COPIED = shutil.ignore_patterns(".venv*", "var", ".git", "*.pyc.*", ".*_cache", "node_modules", "*.egg-info")
 
 
 @dataclass(frozen=True)

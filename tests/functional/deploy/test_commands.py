@@ -73,6 +73,9 @@ def test_the_product_sees_the_settings_it_was_started_with(
     assert seen == {"RENHICE_LOG_LEVEL": "DEBUG", "RENHICE_BASE_URL": "http://127.0.0.1:1"}
 
 
+TESTS = ["tests of races", "tests of systems", "tests"]
+
+
 @pytest.mark.parametrize(
     ("browser", "spark", "marks"),
     [
@@ -86,17 +89,25 @@ def test_all_checks_run_and_only_what_is_missing_leaves_tests_out(
     browser: bool, spark: bool, marks: str | None
 ) -> None:
     steps = checking.all_steps(browser=browser, spark=spark)
-    assert [step.name for step in steps] == ["lint", "types", "imports", "tests", "tests alone"]
+    assert [step.name for step in steps] == ["lint", "imports", "types", *TESTS]
     chosen = [step.arguments[step.arguments.index("-m", 1) + 1] for step in steps if step.arguments.count("-m") == 2]
-    assert chosen == ([marks, marks] if marks else [])
+    assert chosen == ([marks] * len(TESTS) if marks else [])
+    run = [argument for step in steps for argument in step.arguments if "tests/" in argument]
+    assert sorted(run) == sorted([one for path in checking.APART for one in (path, f"--ignore={path}")])
 
 
 def test_a_failing_step_fails_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = [checking.Step("good", ["-c", "pass"]), checking.Step("bad", ["-c", "raise SystemExit(5)"])]
+    steps = [
+        checking.Step("bad aside", ["-c", "raise SystemExit('seen')"], aside=True),
+        checking.Step("good", ["-c", "pass"]),
+        checking.Step("bad", ["-c", "raise SystemExit(5)"]),
+        checking.Step("good aside", ["-c", "pass"], aside=True),
+    ]
     monkeypatch.setattr(checking, "all_steps", lambda browser, spark: steps)
     monkeypatch.setattr(checking, "java_missing", lambda: "there is no Java")
     monkeypatch.setattr(checking, "find_chromium", lambda: "/usr/bin/chromium")
     done = CliRunner().invoke(command_line.main, ["test"])
     assert done.exit_code == 1
-    assert "failed: bad" in done.output
+    assert "failed: bad aside, bad" in done.output
+    assert "seen" in done.output
     assert "tests on Spark are left out, there is no Java" in done.output
