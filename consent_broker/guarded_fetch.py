@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -43,6 +44,12 @@ class AddressRefused(FetchRefused):
     """Nothing is ever sent there: not https, or not public."""
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """The machine's trust store, read once a process: reading it takes longer than most requests."""
+    return ssl.create_default_context()
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A JSON object and for how many seconds its server says it may be kept (Cache-Control); None: it does not say."""
@@ -57,7 +64,7 @@ class GuardedFetcher:
     def __init__(self, *, loopback: bool, workers: int = WORKERS) -> None:
         self._loopback = loopback
         self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_trust(),
             max_connections=workers,
             max_keepalive_connections=0,
             network_backend=Bounded(_Pinned(loopback=loopback)),

@@ -8,6 +8,8 @@ import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,6 +28,12 @@ _KEYS_MIN_SECONDS = 30
 _DNI_LENGTH = 8
 
 
+@cache
+def _trust() -> SSLContext:
+    """The machine's trust store, read once a process: reading it takes longer than most requests."""
+    return httpx.create_ssl_context()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
     """How the provider knows us."""
@@ -41,7 +49,7 @@ class IdPeru:
 
     def __init__(self, registration: Registration, http: httpx.Client | None = None) -> None:
         self.registration = registration
-        self._http = http or httpx.Client(timeout=10, follow_redirects=False)
+        self._http = http or httpx.Client(verify=_trust(), timeout=10, follow_redirects=False)
         self._metadata: tuple[float, dict[str, Any]] | None = None
         self._keys: tuple[float, KeySet] | None = None
 

@@ -20,7 +20,7 @@ from consent_broker.consents.fhir_consent import CATEGORY
 from registry.database import now
 from tests.functional.access.conftest import BORN, CALLERS, DOCUMENTS, NAMES, UNKNOWN, People, Side
 from tests.functional.fhir.test_messages import message
-from tests.functional.signals.test_subscriptions import asked
+from tests.functional.signals.subscribing import asked
 
 TABLE = Path(__file__).parent / "expected.txt"
 HOST = "127.0.0.1"

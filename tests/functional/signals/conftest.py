@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import update
 
+from consent_broker.signals.models import Signal, Subscription
 from registry.app import Renhice
+from registry.database import now
 from registry.directory.models import Establishment
 from registry.settings import Settings
 from tests.functional.exchange.conftest import free_port, served
 from tests.functional.exchange.holder import FhirServer
 from tests.functional.oauth.world import World, build_world
+from tests.functional.signals.subscribing import Receiver
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +48,26 @@ def world(app: Flask, renhice: Renhice, holder: FhirServer) -> Iterator[World]:
     holder.protect(made, cache_seconds=200)
     with served(app, int(renhice.settings.base_url.rpartition(":")[2])), served(holder, port):
         yield made
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    """A subscriber's address that is served."""
+    made, port = Receiver(), free_port()
+    made.url = f"http://127.0.0.1:{port}/hook"
+    with served(made, port):
+        yield made
+
+
+@pytest.fixture
+def fresh(world: World, receiver: Receiver) -> None:
+    """Nobody is subscribed, nothing waits, and the receiver is well."""
+    receiver.status = 200
+    receiver.arrived.clear()
+    world.broker.breakers.report(f"signals {receiver.url}", success=True)
+
+    def clear(session: Any) -> None:
+        session.execute(update(Subscription).values(status="off"))
+        session.execute(update(Signal).values(delivered_at=now()))
+
+    world.transact(clear)

@@ -1,10 +1,6 @@
 """Establishments ask to be told, and are: signed, ids only, about their own patients, until it has arrived."""
 
 import base64
-import json
-import secrets
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,129 +9,19 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
 from sqlalchemy import select, update
-from werkzeug.wrappers import Request, Response
 
 from consent_broker.consents.service import list_consents, revoke_consent
 from consent_broker.signals.models import Signal, Subscription
-from consent_broker.signals.service import MAX_ATTEMPTS, purge, replay
-from consent_broker.signals.tasks import deliver_signals
+from consent_broker.signals.service import MAX_ATTEMPTS, replay
 from consent_broker.signals.topics import canonical
-from matching.key_scheme import key_scheme
 from registry import outbox
-from registry.database import new_id, now
+from registry.database import now
 from registry.directory.models import RecordSystem
-from registry.identity.models import Membership, SourceRecord
-from registry.identity.notices import MERGED, UNLINKED, tell
-from tests.functional.exchange.conftest import free_port, served
-from tests.functional.oauth.world import Party, World, claims_of
+from registry.identity.notices import MERGED, UNLINKED
+from tests.functional.oauth.world import World
+from tests.functional.signals.subscribing import PATH, Receiver, call, deliver, happen, link, subscribe, told
 
-SCOPE = "system/Subscription.cruds"
-PATH = "/fhir/Subscription"
-MONTH = timedelta(days=31)
-
-
-class Receiver:
-    """A subscriber's address: keeps what arrives and answers as told."""
-
-    def __init__(self) -> None:
-        self.status, self.arrived, self.url = 200, list[tuple[bytes, str]](), ""
-
-    @Request.application  # type: ignore[arg-type]  # werkzeug's decorator takes methods too
-    def __call__(self, request: Request) -> Response:
-        self.arrived.append((request.get_data(), request.headers.get("X-JWS-Signature", "")))
-        return Response(status=self.status)
-
-    def said(self) -> list[dict[str, Any]]:
-        """The statuses in what arrived, by name."""
-        return [told(json.loads(body)) for body, _ in self.arrived]
-
-
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    made, port = Receiver(), free_port()
-    made.url = f"http://127.0.0.1:{port}/hook"
-    with served(made, port):
-        yield made
-
-
-@pytest.fixture(autouse=True)
-def _fresh(world: World, receiver: Receiver) -> None:
-    receiver.status = 200
-    receiver.arrived.clear()
-    world.broker.breakers.report(f"signals {receiver.url}", success=True)
-
-    def clear(session: Any) -> None:
-        session.execute(update(Subscription).values(status="off"))
-        session.execute(update(Signal).values(delivered_at=now()))
-
-    world.transact(clear)
-
-
-def told(bundle: dict[str, Any]) -> dict[str, Any]:
-    """What the status of a notification says; of each event its parts."""
-    assert bundle["type"] == "history"
-    found: dict[str, Any] = {"events": []}
-    for one in bundle["entry"][0]["resource"]["parameter"]:
-        if one["name"] == "notification-event":
-            parts = {part["name"]: part for part in one["part"]}
-            found["events"].append({name: part.get("valueReference", part) for name, part in parts.items()})
-        else:
-            found[one["name"]] = next(value for key, value in one.items() if key.startswith("value"))
-    return found
-
-
-def asked(topic: str, endpoint: str, **changes: Any) -> dict[str, Any]:
-    channel = {"type": "rest-hook", "endpoint": endpoint, "payload": "application/fhir+json"}
-    body = {"resourceType": "Subscription", "status": "requested", "reason": "índice", "criteria": canonical(topic)}
-    return body | {"channel": channel | changes.pop("channel", {})} | changes
-
-
-def call(party: Party, method: str, path: str, **kwargs: Any) -> Any:
-    return party.call(method, path, party.client_token(SCOPE), **kwargs)
-
-
-def subscribe(world: World, party: Party, topic: str, receiver: Receiver) -> str:
-    """Subscribe and shake hands; the id."""
-    made = call(party, "POST", PATH, json=asked(topic, receiver.url))
-    assert made.status_code == 201, made.text
-    assert made.json["status"] == "requested"
-    deliver(world)
-    assert call(party, "GET", f"{PATH}/{made.json['id']}").json["status"] == "active"
-    return str(made.json["id"])
-
-
-def deliver(world: World) -> None:
-    world.transact(outbox.relay)
-    world.transact(lambda session: session.execute(update(Signal).values(available_at=now())))
-    world.transact(lambda _session: deliver_signals(world.broker))
-
-
-def happen(world: World, topic: str) -> str:
-    """Two persons of the world were found to be one, or the like; the key of the message."""
-    key = secrets.token_hex(6)
-    persons = (world.other_person_id, world.person_id)
-    world.transact(lambda session: tell(session, topic, key, persons=persons, records=[world.record_at_holder]))
-    return key
-
-
-def link(world: World, party: Party) -> UUID:
-    """A record of that establishment is linked to the world's person."""
-    record_id = new_id()
-
-    def act(session: Any) -> None:
-        session.add(
-            SourceRecord(
-                id=record_id, establishment_id=party.establishment_id, local_token=secrets.token_bytes(16), version=1,
-                content_token=secrets.token_bytes(16), active=True, scheme=key_scheme(),
-            )
-        )  # fmt: skip
-        session.flush()
-        session.add(Membership(source_record_id=record_id, person_id=world.person_id))
-        payload = {"person_id": str(world.person_id), "source_record_id": str(record_id)}
-        outbox.publish(session, "identity:person:linked", f"{record_id}:1", payload)
-
-    world.transact(act)
-    return record_id
+pytestmark = pytest.mark.usefixtures("fresh")
 
 
 def test_a_merge_is_told_signed_and_by_ids_only(world: World, receiver: Receiver) -> None:
@@ -287,140 +173,3 @@ def test_what_was_told_can_be_read_again(world: World, receiver: Receiver) -> No
     assert len(second["events"]) == 1
     assert call(world.asking, "GET", path).status_code == 404
     assert call(world.holding, "GET", f"{path}?eventsSinceNumber=dos").status_code == 400
-
-
-def test_the_same_again_is_the_same_and_the_end_is_the_end(world: World, receiver: Receiver) -> None:
-    subscription = subscribe(world, world.holding, "merge", receiver)
-    same = call(world.holding, "POST", PATH, json=asked("merge", receiver.url))
-    assert (same.status_code, same.json["id"]) == (200, subscription)
-    found = call(world.holding, "GET", f"{PATH}?status=active").json
-    assert [one["resource"]["id"] for one in found["entry"]] == [subscription]
-    assert call(world.asking, "DELETE", f"{PATH}/{subscription}").status_code == 404
-    assert call(world.holding, "DELETE", f"{PATH}/{subscription}").status_code == 204
-    receiver.arrived.clear()
-    happen(world, MERGED)
-    deliver(world)
-    assert receiver.arrived == []
-    off = call(world.holding, "GET", f"{PATH}/{subscription}").json
-    assert call(world.holding, "PUT", f"{PATH}/{subscription}", json=off | {"status": "requested"}).status_code == 409
-
-
-def test_what_rests_for_a_month_is_over(world: World, receiver: Receiver) -> None:
-    made = call(world.holding, "POST", PATH, json=asked("merge", receiver.url)).json["id"]
-    long_ago = (
-        update(Subscription).where(Subscription.id == UUID(made)).values(changed_at=Subscription.changed_at - MONTH)
-    )
-    world.transact(lambda session: session.execute(long_ago))
-    world.transact(purge)
-    waiting = select(Signal).where(Signal.subscription_id == UUID(made), Signal.delivered_at.is_(None))
-    assert call(world.holding, "GET", f"{PATH}/{made}").json["status"] == "off"
-    assert world.transact(lambda session: session.scalars(waiting).all()) == []
-
-
-def test_what_was_due_for_a_month_is_not_kept(world: World, receiver: Receiver) -> None:
-    """Of a subscription that is served, whose system is not: what waits is no more waited for."""
-    subscription = UUID(subscribe(world, world.holding, "merge", receiver))
-    for _ in range(2):
-        happen(world, MERGED)
-        world.transact(outbox.relay)
-    waiting = select(Signal.number).where(Signal.subscription_id == subscription, Signal.delivered_at.is_(None))
-    first = update(Signal).where(Signal.subscription_id == subscription, Signal.number == 1)
-    world.transact(lambda session: session.execute(first.values(available_at=Signal.available_at - MONTH)))
-    world.transact(purge)
-    assert world.transact(lambda session: session.scalars(waiting).all()) == [2]
-    assert call(world.holding, "GET", f"{PATH}/{subscription}").json["status"] == "active"
-
-
-def test_each_version_can_be_read_again(world: World, receiver: Receiver) -> None:
-    path = f"{PATH}/{subscribe(world, world.holding, 'merge', receiver)}"
-    newest = call(world.holding, "GET", path)
-    stale = call(world.holding, "PUT", path, json=newest.json | {"status": "off"}, headers={"If-Match": 'W/"1"'})
-    assert stale.status_code == 412
-    ended = call(world.holding, "PUT", path, json=newest.json | {"status": "off"}, headers={"If-Match": 'W/"2"'})
-    assert ended.headers["Location"].endswith(f"{path}/_history/3")
-    history = call(world.holding, "GET", f"{path}/_history").json
-    said = [(one["resource"]["meta"]["versionId"], one["resource"]["status"]) for one in history["entry"]]
-    assert said == [("3", "off"), ("2", "active"), ("1", "requested")]
-    assert [one["request"]["method"] for one in history["entry"]] == ["PUT", "PUT", "POST"]
-    second = call(world.holding, "GET", f"{path}/_history/2")
-    assert (second.json, second.headers["ETag"]) == (newest.json, 'W/"2"')
-    assert call(world.holding, "GET", f"{path}/_history/4").status_code == 404
-    assert call(world.asking, "GET", f"{path}/_history").status_code == 404
-    assert call(world.asking, "GET", f"{path}/_history/1").status_code == 404
-
-
-def test_the_same_asked_many_times_at_once_is_one(world: World, receiver: Receiver) -> None:
-    token = world.holding.client_token(SCOPE)
-    with ThreadPoolExecutor(6) as pool:
-        made = list(
-            pool.map(
-                lambda _: world.holding.call("POST", PATH, token, json=asked("split", f"{receiver.url}/once")), range(6)
-            )
-        )
-    assert sorted(one.status_code for one in made) == [200] * 5 + [201]
-    assert len({one.json["id"] for one in made}) == 1
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "code"),
-    [
-        ("http://hooks.example.pe/", 422),
-        ("https://10.0.0.7/hook", 422),
-        ("https://169.254.169.254/latest", 422),
-        ("https://[::ffff:10.0.0.7]/", 422),
-        ("ftp://hooks.example.pe/", 422),
-        ("https://u:p@hooks.example.pe/", 400),
-        ("https://hooks.example.pe/#x", 400),
-        ("not an address", 400),
-        ("https://[x", 400),
-        ("https://[10.0.0.7]/", 400),
-        ("https://hooks.example.pe:99999/", 400),
-        ("https://hooks.example.pe:0/", 400),
-        ("", 400),
-    ],
-)
-def test_an_address_that_leads_inside_is_refused(world: World, endpoint: str, code: int) -> None:
-    answer = call(world.holding, "POST", PATH, json=asked("merge", endpoint))
-    assert answer.status_code == code, answer.text
-    assert answer.json["resourceType"] == "OperationOutcome"
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"criteria": "Patient?name=a"},
-        {"status": "active"},
-        {"channel": {"type": "email"}},
-        {"channel": {"header": ["Authorization: x"]}},
-        {"channel": {"payload": "application/xml"}},
-        {"end": "2020-01-01T00:00:00Z"},
-        {"end": "mañana"},
-        {"end": "9999-12-31T23:59:59-14:00"},
-        {"surprise": 1},
-        {"channel": 7},
-    ],
-    ids=[
-        "query",
-        "status",
-        "channel",
-        "header",
-        "payload",
-        "past",
-        "no-instant",
-        "no-year",
-        "unknown-element",
-        "no-channel",
-    ],
-)
-def test_what_is_not_offered_is_said(world: World, receiver: Receiver, changes: dict[str, Any]) -> None:
-    body = asked("merge", receiver.url)
-    channel = changes.get("channel")
-    body |= changes | ({"channel": body["channel"] | channel} if isinstance(channel, dict) else {})
-    answer = call(world.holding, "POST", PATH, json=body)
-    assert answer.status_code in {400, 422}, answer.text
-
-
-def test_without_the_scope_nobody_asks(world: World, receiver: Receiver) -> None:
-    token = world.holding.client_token("system/Patient.rs")
-    assert claims_of(token)["scope"] == "system/Patient.rs"
-    assert world.holding.call("POST", PATH, token, json=asked("merge", receiver.url)).status_code == 403
