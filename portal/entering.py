@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as Answer
 from portal.guard import cookie_name, load_session
 from portal.hats import PATIENT
 from portal.leaving import forget_after_a_break
-from portal.passkeys import confirm_passkeys, oldest_confirmation, owner_of
+from portal.passkeys import confirm_passkeys, oldest_confirmation
 from portal.people import hats_for
 from portal.session import LONGEST, Identity, end_session, member_of, open_session
 from registry.app import parts
@@ -48,7 +48,7 @@ def _confirm(identity: Identity) -> None:
     """The provider has just said who it is: their passkeys count anew, but for those of an earlier time here."""
     member = member_of(parts().sealer, identity)
     forget_after_a_break(session(), member, oldest_confirmation(session(), member))
-    confirm_passkeys(session(), owner_of(parts().sealer, identity))
+    confirm_passkeys(session(), parts().sealer, identity)
 
 
 def set_cookie(response: Answer, name: str, value: str, max_age: int, path: str = "/") -> None:

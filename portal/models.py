@@ -32,6 +32,10 @@ class PortalSession(Base):
     secret_hash: Mapped[bytes] = mapped_column(unique=True)
     subject: Mapped[bytes] = mapped_column(index=True)
     """Blind token of the document: the same human in every session, also without a person in the index."""
+    provider_subject: Mapped[bytes | None] = mapped_column(index=True)
+    """Who signed in as their identity provider names them, blind: what it says later of them ends the session."""
+    provider_session: Mapped[bytes | None] = mapped_column(index=True)
+    """The provider's own session (`sid`), blind; None where it named none, or a passkey opened this one."""
     sealed_identity: Mapped[bytes]
     acr: Mapped[int]
     auth_time: Mapped[datetime]
@@ -58,6 +62,10 @@ class Passkey(Base):
     """Whose it is, as in their sessions; also the user handle the authenticator keeps."""
     member: Mapped[bytes | None] = mapped_column(index=True)
     """Whose it is as the directory knows its staff; None of one added before that was kept, until its next use."""
+    provider_subject: Mapped[bytes | None] = mapped_column(index=True)
+    """Its owner as their identity provider names them, blind; None of one not confirmed since that was kept."""
+    suspended_at: Mapped[datetime | None]
+    """When the provider signed its owner out: it proves nothing until they sign in there again."""
     credential_id: Mapped[bytes] = mapped_column(unique=True)
     public_key: Mapped[bytes]
     sign_count: Mapped[int] = mapped_column(BigInteger)
@@ -88,4 +96,13 @@ class PasskeyChallenge(Base):
     """Whose key must answer, where somebody is signed in already."""
     acr: Mapped[int]
     return_to: Mapped[str]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class UsedLogoutToken(Base):
+    """A logout token of an identity provider that was taken: it can't be shown again while it would be valid."""
+
+    __tablename__ = "portal_logout_tokens"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)

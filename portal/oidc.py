@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from ssl import SSLContext
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
 import httpx
@@ -73,7 +73,7 @@ class IdPeru:
     def identify(self, code: str, secret: str, acr: int, max_age: int | None) -> Identity:
         """Redeem the code and verify the ID token (§3.1.3.7); raises SignInFailed or SignInUnavailable."""
         tokens = self._redeem(code, derive(secret, "verifier"))
-        claims = self._verified(str(tokens.get("id_token", "")))
+        claims = self.verified(str(tokens.get("id_token", "")))
         self._check(claims, derive(secret, "nonce"), acr, max_age)
         return _identity(claims)
 
@@ -88,14 +88,15 @@ class IdPeru:
         }
         return self._json("POST", self._endpoint("token_endpoint"), form)
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    def verified(self, token: str) -> dict[str, Any]:
+        """The claims of what the provider signed, none of them checked; raises SignInFailed, SignInUnavailable."""
         try:
             return jwt.decode(token, self._key_set(), algorithms=ALGORITHMS).claims
         except (JoseError, ValueError):
             try:
                 return jwt.decode(token, self._key_set(refresh=True), algorithms=ALGORITHMS).claims
             except (JoseError, ValueError) as error:
-                raise SignInFailed(f"ID token does not verify: {type(error).__name__}") from error
+                raise SignInFailed(f"the token does not verify: {type(error).__name__}") from error
 
     def _check(self, claims: dict[str, Any], nonce: str, acr: int, max_age: int | None) -> None:
         audience = claims.get("aud")
@@ -106,11 +107,11 @@ class IdPeru:
             "azp": isinstance(audience, list)
             and len(audience) > 1
             and claims.get("azp") != self.registration.client_id,
-            "exp": not _number(claims.get("exp")) or claims["exp"] + CLOCK_SKEW < moment,
-            "iat": not _number(claims.get("iat")) or claims["iat"] - CLOCK_SKEW > moment,
+            "exp": not is_number(claims.get("exp")) or claims["exp"] + CLOCK_SKEW < moment,
+            "iat": not is_number(claims.get("iat")) or claims["iat"] - CLOCK_SKEW > moment,
             "nonce": claims.get("nonce") != nonce,
             "acr": _level(claims) < acr,
-            "auth_time": not _number(claims.get("auth_time")) or claims["auth_time"] - CLOCK_SKEW > moment,
+            "auth_time": not is_number(claims.get("auth_time")) or claims["auth_time"] - CLOCK_SKEW > moment,
         }
         if any(wrong.values()):
             raise SignInFailed(f"ID token claims refused: {[name for name, bad in wrong.items() if bad]}")
@@ -149,6 +150,11 @@ class IdPeru:
         return body
 
 
+def named_by(issuer: str, name: object) -> str | None:
+    """A provider's name for somebody or something, told apart from another's; None where it says none."""
+    return f"{issuer} {name}" if isinstance(name, str) and name else None
+
+
 def _identity(claims: dict[str, Any]) -> Identity:
     document = str(claims.get("doc", ""))
     if len(document) != _DNI_LENGTH or not (document.isascii() and document.isdigit()):
@@ -159,6 +165,8 @@ def _identity(claims: dict[str, Any]) -> Identity:
         name=" ".join(names)[:120] or "Persona identificada",
         acr=_level(claims),
         auth_time=datetime.fromtimestamp(claims["auth_time"], UTC),
+        provider_subject=named_by(claims["iss"], claims.get("sub")),
+        provider_session=named_by(claims["iss"], claims.get("sid")),
     )
 
 
@@ -172,5 +180,6 @@ def _level(claims: dict[str, Any]) -> int:
     return int(text) if text in {"0", "1", "2", "3"} else -1
 
 
-def _number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a claim is a number (a boolean is none)."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from webauthn import (
@@ -36,7 +36,7 @@ from webauthn.helpers.structs import (
 from portal.errors import PasskeyRefused
 from portal.models import Passkey
 from portal.passkey_challenges import Wanted, put_challenge, take_challenge
-from portal.session import Identity, end_opened_by, from_bytes, member_of, subject_of, to_bytes
+from portal.session import Identity, end_opened_by, from_bytes, member_of, provider_token, subject_of, to_bytes
 from registry.app import Renhice
 from registry.audit.event import Event
 from registry.database import new_id, now
@@ -60,7 +60,7 @@ class Proved:
     passkey_id: UUID
     wanted: Wanted
     lapsed: bool
-    """Whether its owner has not signed in at the identity provider for so long that it counts no more."""
+    """Whether its owner has not signed in at the identity provider for too long, or since it signed them out."""
 
     confirmed_at: datetime
     """When its owner last signed in there."""
@@ -114,6 +114,7 @@ def add_passkey(session: Session, parts: Renhice, identity: Identity, holder: st
         id=passkey_id,
         subject=owner,
         member=member_of(parts.sealer, identity),
+        provider_subject=provider_token(parts.sealer, identity.provider_subject),
         credential_id=verified.credential_id,
         public_key=verified.credential_public_key,
         sign_count=verified.sign_count,
@@ -154,7 +155,7 @@ def prove(session: Session, parts: Renhice, holder: str, answer: str) -> Proved:
     sealed = parts.sealer.open(session, passkey.id, passkey.sealed_identity, _CONTEXT)
     identity = from_bytes(sealed, acr=passkey.acr, auth_time=moment)
     passkey.member = member_of(parts.sealer, identity)
-    lapsed = passkey.confirmed_at + timedelta(days=parts.settings.passkey_days) < moment
+    lapsed = passkey.confirmed_at + timedelta(days=parts.settings.passkey_days) < moment or bool(passkey.suspended_at)
     return Proved(
         identity=identity, passkey_id=passkey.id, wanted=wanted, lapsed=lapsed, confirmed_at=passkey.confirmed_at
     )
@@ -218,9 +219,15 @@ def remove_passkey(session: Session, owner: bytes, passkey_id: UUID) -> bool:
     return True
 
 
-def confirm_passkeys(session: Session, owner: bytes) -> None:
-    """Their owner has just signed in at the identity provider: they count anew."""
-    session.execute(update(Passkey).where(Passkey.subject == owner).values(confirmed_at=now()))
+def confirm_passkeys(session: Session, sealer: Sealer, identity: Identity) -> None:
+    """Their owner has come from the identity provider: they count anew.
+
+    Those it suspended do where the owner proved who they are after that, and not by a sign-in of before.
+    """
+    still = or_(Passkey.suspended_at.is_(None), Passkey.suspended_at <= identity.auth_time + timedelta(seconds=1))
+    named = {"provider_subject": provider_token(sealer, identity.provider_subject)}
+    count = update(Passkey).where(Passkey.subject == owner_of(sealer, identity), still)
+    session.execute(count.values(confirmed_at=now(), suspended_at=None, **named))
 
 
 def remove_all(session: Session, member: bytes) -> int:

@@ -55,7 +55,7 @@ def sign_in() -> Answer:
     staff = working and parts().settings.staff_oidc_issuer is not None
     max_age = 0 if "reciente" in request.args else None
     secret = remember_sign_in(session(), acr=acr, max_age=max_age, return_to=return_to, staff=staff)
-    response = redirect(_provider(staff=staff).authorization_url(secret, acr, max_age), 303)
+    response = redirect(provider_of(staff=staff).authorization_url(secret, acr, max_age), 303)
     set_cookie(response, _SIGN_IN_COOKIE, secret, int(SIGN_IN_TIME.total_seconds()), path="/ingresar")
     return response
 
@@ -81,7 +81,7 @@ def _take_answer(*, staff: bool) -> Answer:
         raise SignInFailed("no such sign-in under way in this browser")
     if not hmac.compare_digest(request.args.get("state", "").encode(), derive(secret, "state").encode()):
         raise SignInFailed("state is not this browser's")
-    provider = _provider(staff=staff)
+    provider = provider_of(staff=staff)
     if request.args.get("iss", provider.registration.issuer) != provider.registration.issuer:
         raise SignInFailed("another issuer answered (RFC 9207)")
     if "code" not in request.args:
@@ -133,7 +133,8 @@ def make_provider(settings: Settings, *, staff: bool = False) -> IdPeru | None:
     )
 
 
-def _provider(*, staff: bool) -> IdPeru:
+def provider_of(*, staff: bool) -> IdPeru:
+    """The provider where citizens, or staff, sign in; raises SignInUnavailable where none is set."""
     key = "renhice-staff-provider" if staff else "renhice-idperu"
     if key not in current_app.extensions:
         current_app.extensions[key] = make_provider(parts().settings, staff=staff)

@@ -31,13 +31,14 @@ from portal.privacy import privacy
 from portal.professional import professional
 from portal.public import portal, static
 from portal.representing import representing
+from portal.signing_out import signing_out
 from portal.steward.cases import cases
 from portal.steward.decisions import decisions
 from portal.steward.persons import persons
 from portal.steward.reresolution import reresolution
 from portal.steward.worklist import policy as steward_policy
 from portal.steward.worklist import worklist
-from registry.access import public
+from registry.access import public, self_authenticated
 from registry.app import Room
 
 
@@ -46,6 +47,7 @@ def rooms() -> list[Room]:
     return [
         Room(blueprint=static, policy=public, surface="page"),
         Room(blueprint=portal, policy=load_session, surface="page"),
+        Room(blueprint=signing_out, policy=self_authenticated, surface="oauth"),
         Room(blueprint=key_sign_in, policy=load_session, surface="page"),
         Room(blueprint=account, policy=account_policy, surface="page"),
         Room(blueprint=patient, policy=patient_policy, surface="page"),

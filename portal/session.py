@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session as DatabaseSession
 
 from matching.records import Document, DocumentType
-from portal.models import PortalSession, PortalSignIn
+from portal.models import PortalSession, PortalSignIn, UsedLogoutToken
 from registry.database import new_id, now
 from registry.directory.documents import document_token
 from registry.pide.port import Names
@@ -47,6 +47,10 @@ class Identity:
     state_names: Names | None = None
     staff: bool = False
     """Whether the staff's provider said so: what it says makes nobody a patient, nor ID Perú's anybody staff."""
+    provider_subject: str | None = None
+    """Its provider's issuer and name for them (`sub`), as one."""
+    provider_session: str | None = None
+    """Its provider's issuer and name for the session there (`sid`), as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,8 @@ def open_session(
             id=session_id,
             secret_hash=hash_of(secret),
             subject=subject_of(sealer, identity),
+            provider_subject=provider_token(sealer, identity.provider_subject),
+            provider_session=None if passkey_id else provider_token(sealer, identity.provider_session),
             member=member_of(sealer, identity) if identity.staff else None,
             sealed_identity=sealer.seal(session, session_id, to_bytes(identity), _IDENTITY),
             acr=identity.acr,
@@ -134,6 +140,11 @@ def subject_of(sealer: Sealer, identity: Identity) -> bytes:
 def member_of(sealer: Sealer, identity: Identity) -> bytes:
     """Whose a human's work is, as the directory knows its staff."""
     return document_token(sealer, Document(DocumentType.DNI, identity.document))
+
+
+def provider_token(sealer: Sealer, name: str | None) -> bytes | None:
+    """What an identity provider calls a human, or a session of theirs, as a blind token."""
+    return sealer.blind("identity-provider", name) if name else None
 
 
 def find_session(session: DatabaseSession, sealer: Sealer, secret: str | None) -> Session | None:
@@ -193,15 +204,16 @@ def end_others(session: DatabaseSession, session_id: UUID) -> int:
 
 def end_opened_by(session: DatabaseSession, passkey_id: UUID) -> None:
     """End the sessions a passkey opened, and destroy the keys of their names."""
-    _end_all(session, PortalSession.passkey_id == passkey_id)
+    end_where(session, PortalSession.passkey_id == passkey_id)
 
 
 def end_work(session: DatabaseSession, member: bytes) -> int:
     """End all sessions of work of a member of the staff; returns how many."""
-    return _end_all(session, PortalSession.member == member)
+    return end_where(session, PortalSession.member == member)
 
 
-def _end_all(session: DatabaseSession, which: ColumnElement[bool]) -> int:
+def end_where(session: DatabaseSession, which: ColumnElement[bool]) -> int:
+    """End the sessions that are so, and destroy the keys of their names; returns how many."""
     ended = (
         update(PortalSession)
         .where(which, PortalSession.ended_at.is_(None))
@@ -211,6 +223,11 @@ def _end_all(session: DatabaseSession, which: ColumnElement[bool]) -> int:
     ids = session.scalars(ended, execution_options={"synchronize_session": False}).all()
     session.execute(delete(DataKey).where(DataKey.owner_id.in_(ids)))
     return len(ids)
+
+
+def purge_logout_tokens(session: DatabaseSession) -> None:
+    """Forget logout tokens that nobody could show again."""
+    session.execute(delete(UsedLogoutToken).where(UsedLogoutToken.expires_at < now() - KEPT_AFTER_END))
 
 
 def purge_sessions(session: DatabaseSession, limit: int = 1000) -> int:
@@ -249,6 +266,7 @@ def to_bytes(identity: Identity) -> bytes:
     """Who it is, to be sealed; how surely and when they proved it is kept beside."""
     names = asdict(identity.state_names) if identity.state_names else None
     known = {"document": identity.document, "name": identity.name, "state_names": names, "staff": identity.staff}
+    known |= {"provider_subject": identity.provider_subject, "provider_session": identity.provider_session}
     return json.dumps(known).encode()
 
 
@@ -257,6 +275,7 @@ def from_bytes(sealed: bytes, *, acr: int, auth_time: datetime) -> Identity:
     body = json.loads(sealed)
     names = Names(**body["state_names"]) if body["state_names"] else None
     known = {"document": body["document"], "name": body["name"], "staff": body.get("staff", False)}
+    known |= {name: body.get(name) for name in ("provider_subject", "provider_session")}
     return Identity(**known, acr=acr, auth_time=auth_time, state_names=names)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import Celery
 
 from portal.leaving import send_away_whoever_left
-from portal.session import purge_sessions
+from portal.session import purge_logout_tokens, purge_sessions
 from registry.database import now, session
 from registry.worker import schedule
 
@@ -15,6 +15,7 @@ BATCH = 1000
 
 def purge_ended_sessions() -> None:
     """Delete what is over, a transaction a batch."""
+    purge_logout_tokens(session())
     while purge_sessions(session(), BATCH) == BATCH:
         session().commit()
 

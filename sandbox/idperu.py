@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import click
+import httpx
 from flask import Flask, Response, jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from joserfc.jwk import ECKey
@@ -64,6 +65,8 @@ class IdPeru:
             acr_values_supported=["0", "1", "2", "3"],
             prompt_values_supported=["none", "login", "consent"],
             authorization_response_iss_parameter_supported=True,
+            backchannel_logout_supported=True,
+            backchannel_logout_session_supported=True,
         )
 
     def jwks(self) -> ResponseReturnValue:
@@ -134,11 +137,19 @@ class IdPeru:
         return jsonify(self._provider.claims(session))
 
     def logout(self) -> ResponseReturnValue:
-        """End the session at ID Perú."""
-        self._provider.sessions.take(request.cookies.get(self._cookie, ""))
+        """End the session here, and tell the relying party behind the browser's back."""
+        session = self._provider.sessions.take(request.cookies.get(self._cookie, ""))
+        if session and self._provider.party.logout_uri:
+            self._tell(self._provider.party.logout_uri, self._provider.logout_token(session))
         response = make_response(_page("closed.html"))
         response.delete_cookie(self._cookie, httponly=True, samesite="Lax")
         return response
+
+    def _tell(self, address: str, token: str) -> None:
+        try:
+            httpx.post(address, data={"logout_token": token}, timeout=5)
+        except httpx.HTTPError as error:
+            click.echo(f"{address}: {error}", err=True)
 
     def _attempt(self) -> tuple[str, Attempt]:
         transaction = only(request.form, "transaction")
@@ -239,7 +250,8 @@ def main(realm: str, out: Path) -> None:
     keys, citizens = read_json(layout.keys), Citizens(layout.citizens)
     staff = realm == "staff"
     known = summary["staff_provider" if staff else "id_peru"]
-    party = Party(known["client_id"], keys["staff_secret" if staff else "portal_secret"], tuple(known["redirect_uris"]))
+    secret = keys["staff_secret" if staff else "portal_secret"]
+    party = Party(known["client_id"], secret, tuple(known["redirect_uris"]), known.get("logout_uri", ""))
     workers = Workers(citizens, frozenset(w.person.document.number for w in WORKERS if w.person.document))
     provider = Provider(known["issuer"], party, keys[realm])
     serve(create_app(provider, workers if staff else citizens, realm), known["port"])

@@ -20,6 +20,8 @@ T = TypeVar("T")
 MAX_PARAMETER = 2048
 CODE_SECONDS, TOKEN_SECONDS, SESSION_SECONDS, TRANSACTION_SECONDS = 60, 300, 1800, 900
 METHODS = {0: ["only_questions"], 1: ["one_factor"], 2: ["two_factor"], 3: ["pki_dnie"]}
+LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_SECONDS = 120
 PROMPTS = frozenset({"none", "login", "consent"})
 
 
@@ -38,6 +40,8 @@ class Party:
     client_id: str
     client_secret: str
     redirect_uris: tuple[str, ...]
+    logout_uri: str = ""
+    """Where it is told that somebody signed out (OpenID Connect Back-Channel Logout 1.0)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,7 @@ class Session:
     citizen: Citizen
     acr: int
     at: int
+    sid: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
 
 @dataclass(slots=True)
@@ -150,10 +155,21 @@ class Provider:
             "sub": subject.hexdigest()[:32],
             "doc": session.citizen.dni,
             "first_name": session.citizen.given_names,
+            "sid": session.sid,
             "acr": str(session.acr),
             "amr": METHODS[session.acr],
             "auth_time": session.at,
         }
+
+    def logout_token(self, session: Session) -> str:
+        """Return what the relying party is told when that session ends (Back-Channel Logout §2.4)."""
+        now, said = int(time.time()), self.claims(session)
+        body = {
+            "iss": self.issuer, "aud": self.party.client_id, "iat": now, "exp": now + LOGOUT_SECONDS,
+            "jti": secrets.token_urlsafe(16), "sub": said["sub"], "sid": session.sid, "events": {LOGOUT: {}},
+        }  # fmt: skip
+        header = {"alg": "ES256", "kid": self.signing_jwk["kid"], "typ": "logout+jwt"}
+        return jwt.encode(header, body, ECKey.import_key(self.signing_jwk), algorithms=["ES256"])
 
     def _id_token(self, request: AuthenticationRequest, session: Session) -> str:
         now = int(time.time())

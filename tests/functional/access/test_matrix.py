@@ -351,6 +351,8 @@ WITHOUT_SUCCESS = {
     "POST /cuenta/llaves": "an authenticator has to answer: tests/functional/passkeys",
     "POST /ingresar/llave": "an authenticator has to answer: tests/functional/passkeys",
     "GET /ingresar/retorno": "the identity provider has to answer: tests/functional/portal",
+    "POST /ingresar/salida": "the identity provider has to say it: tests/functional/passkeys",
+    "POST /ingresar/salida/personal": "the staff's provider has to say it: tests/functional/passkeys",
     "GET /ingresar/retorno/personal": "the staff's provider has to answer: tests/functional/portal",
     "POST /gestion/modelo/<uuid:run_id>/aprobar": "a new model has to be run: tests/functional/portal",
     "GET /gestion/modelo/cambios/<uuid:change_id>": "a new model has to be run: tests/functional/portal",

@@ -71,3 +71,18 @@ def test_sessions_of_work_and_home_are_not_listed_together(world: World) -> None
     assert at_home.open("/cuenta/sesiones").text.count("Última actividad") == before
     world.visitor().sign_in("/ingresar?como=paciente", PHYSICIAN)
     assert at_home.open("/cuenta/sesiones").text.count("Última actividad") == before + 1
+
+
+@pytest.mark.parametrize(("word", "known"), [("profesional", "staff_provider"), ("paciente", "id_peru")])
+def test_who_signs_out_at_the_provider_is_out_here(world: World, word: str, known: str) -> None:
+    """OpenID Connect Back-Channel Logout: the provider tells, the browser carries nothing."""
+    register(world.renhice, write_down(PHYSICIAN, story.HOLDING.renipress, "STAFF-1"), story.HOLDING.renipress)
+    here, elsewhere = world.visitor(), world.visitor()
+    for visitor in (here, elsewhere):
+        visitor.sign_in(f"/ingresar?como={word}", PHYSICIAN)
+    here.browser.open(f"{world.sandbox[known]['issuer']}/service/logout")
+    statuses = []
+    for visitor in (here, elsewhere):
+        cookies = {one.name: one.value or "" for one in visitor.browser._http.cookies.jar if "session" in one.name}
+        statuses.append(httpx.get(f"{world.base_url}/cuenta/sesiones", cookies=cookies).status_code)
+    assert statuses == [303, 200]
