@@ -6,16 +6,22 @@ import re
 import shlex
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from itertools import product
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import update
 from werkzeug.wrappers import Response
 
@@ -173,6 +179,70 @@ def test_the_guides_server_in_node_answers(world: World, environment: dict[str, 
     finally:
         process.terminate()
         process.wait()
+
+
+HOST, GUARD = "127.0.0.1", "127.0.0.1:9080"
+FRAME = (
+    "daemon off; master_process off; pid nginx.pid; error_log nginx.log warn; events {{}} http {{ access_log off; {} }}"
+)
+"""What a distribution's own nginx.conf says around the recipe, and no more than it needs to run here."""
+
+
+def make_certificate(folder: Path) -> ssl.SSLContext:
+    """A certificate for 127.0.0.1 and its key under the names the recipe has for them; the context that trusts it."""
+    key, name, today = ec.generate_private_key(ec.SECP256R1()), x509.Name([]), datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(today - timedelta(days=1)).not_valid_after(today + timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), critical=True)
+    (folder / "hospital.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    private = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "hospital.key").write_bytes(key.private_bytes(*private))
+    return ssl.create_default_context(cafile=folder / "hospital.pem")
+
+
+@contextmanager
+def behind_nginx(folder: Path, port: int, guard: int) -> Iterator[None]:
+    """nginx as the guide has it, on a port of its own before a guard."""
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if nginx is None:
+        pytest.skip("the guide's TLS in front needs nginx, which is not installed here")
+    recipe = block("nginx").replace("listen 443", f"listen {HOST}:{port}").replace("/etc/ssl", str(folder))
+    (folder / "nginx.conf").write_text(FRAME.format(recipe.replace(GUARD, f"{HOST}:{guard}")))
+    process = subprocess.Popen([nginx, "-p", folder, "-c", "nginx.conf", "-e", "stderr"], cwd=folder)
+    try:
+        wait(f"http://{HOST}:{port}/", process)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_the_guides_tls_in_front_leads_to_the_guard(
+    world: World, environment: dict[str, str], upstream: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusting, port, guard = make_certificate(tmp_path), free_port(), free_port()
+    told = environment | {"GUARD_AUDIENCE": f"https://{HOST}:{port}/fhir"}
+    mine = update(Establishment).where(Establishment.id == world.holding.establishment_id)
+    monkeypatch.setattr(world.broker.holders, "_ssl_context", trusting)
+    with ExitStack() as stack:
+        stack.enter_context(served(upstream, port_of(told["GUARD_UPSTREAM"])))
+        stack.enter_context(served(application(told), guard))
+        stack.enter_context(behind_nginx(tmp_path, port, guard))
+        http = stack.enter_context(httpx.Client(verify=trusting, base_url=f"https://{HOST}:{port}"))
+        try:
+            world.transact(lambda session: session.execute(mine.values(fhir_endpoint=told["GUARD_AUDIENCE"])))
+            large = [allergy(number) | {"note": [{"text": "x" * 20_000}]} for number in range(100)]
+            upstream.answer = lambda _: Response(json.dumps(bundle(*large)), mimetype="application/fhir+json")
+            assert read(world, grant(world)).json["total"] == len(large)
+        finally:
+            world.transact(lambda session: session.execute(mine.values(fhir_endpoint=environment["GUARD_AUDIENCE"])))
+        assert "DPoP" in http.get("/fhir/AllergyIntolerance").headers["WWW-Authenticate"]
+        assert http.post("/events", content=b"nothing").status_code == 400
+        sizes = {60_000: 400, 70_000: 413}
+        asked = {size: http.post("/fhir/AllergyIntolerance/_search", content=b"x" * size) for size in sizes}
+        assert {size: answer.status_code for size, answer in asked.items()} == sizes
+        assert [http.get(path).status_code for path in ("/", "/fhir/metadata")] == [404, 200]
+    assert "temporary file" not in (tmp_path / "nginx.log").read_text(), "what was read or asked was on the disk"
 
 
 def wait(url: str, process: "subprocess.Popen[bytes]") -> None:
