@@ -5,11 +5,12 @@ from uuid import UUID
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as Answer
 
+from consent_broker.consents.vocabulary import BASIC
 from consent_broker.emergency.cases import find_open, get_case
 from consent_broker.emergency.models import EmergencyAccess
 from consent_broker.emergency.routes import DECLARE_AT, status_of
 from consent_broker.emergency.service import Asking, Declared, ask_emergency, declare_emergency, end_emergency
-from consent_broker.emergency.vocabulary import ACR, BASIC, FRESH, PURPOSE, REASONS, TEXT_LENGTHS
+from consent_broker.emergency.vocabulary import ACR, FRESH, PURPOSE, REASONS, TEXT_LENGTHS
 from consent_broker.oauth.holder_tokens import Access
 from portal import layout, people, present
 from portal.arriving import records_page

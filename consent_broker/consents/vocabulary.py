@@ -19,6 +19,9 @@ CATEGORIES = {resource_type: category for category, resource_type in FHIR_TYPES.
 """FHIR type to record category."""
 
 ALL_CATEGORIES = frozenset(FHIR_TYPES)
+BASIC = frozenset({"allergies", "medications", "problems"})
+"""Basic clinical information: the sections of Minsa's CompositionPe (diagnoses, allergies, medication)."""
+
 NORMAL = "N"
 """HL7 v3 Confidentiality: what carries no label of sensitivity."""
 

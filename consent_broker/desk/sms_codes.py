@@ -18,9 +18,9 @@ from consent_broker.consents.evidence import CounterEvidence
 from consent_broker.consents.models import AccessRequest
 from consent_broker.consents.narrowing import Narrowing
 from consent_broker.consents.service import ConsentState
-from consent_broker.consents.vocabulary import end_of_day
+from consent_broker.consents.vocabulary import BASIC, end_of_day
 from consent_broker.desk.models import SmsCode
-from consent_broker.desk.sms_words import HIDDEN, code_message
+from consent_broker.desk.sms_words import HIDDEN, Codes, code_message
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.calendar import LIMA
@@ -94,7 +94,9 @@ def send_code(session: Session, sealer: Sealer, request_id: UUID) -> SentCode:
 
 
 def answer_code(session: Session, sealer: Sealer, request_id: UUID, typed: str) -> ConsentState:
-    """The patient read the code out: the request is granted, a week at most. A wrong one is counted and committed.
+    """The patient read a code out: the request is granted, all or the basic of it as that code says, a week at most.
+
+    A wrong one is counted and committed.
 
     Raises Conflict unless the request is pending and a code of it lives, Unprocessable for a wrong code.
     """
@@ -102,19 +104,40 @@ def answer_code(session: Session, sealer: Sealer, request_id: UUID, typed: str) 
     code = _newest(session, request.id)
     if code is None:
         raise Conflict("No code of this request is valid now.", code="no-code", hint="Send another one.")
-    if not compare_digest(typed.encode(), secret_code(sealer, code.id).encode()):
+    categories = _said(sealer, code, request, typed)
+    if categories is None:
         _count_wrong(session, code, request)
     if not _use_up(session, code.id):
         raise Conflict("No code of this request is valid now.", code="no-code", hint="Send another one.")
     evidence = CounterEvidence(
         decides_for=request.person_id,
         channel="sms",
-        text=_words(session, sealer, request, HIDDEN),
+        text=_words(session, sealer, request, Codes(HIDDEN, HIDDEN if basic_of(request) else None)),
         establishment_id=request.establishment_id,
         professional_id=request.professional_id,
-        facts={"sms_code": str(code.id), "number_token": code.number_token.hex()},
+        facts={
+            "sms_code": str(code.id),
+            "number_token": code.number_token.hex(),
+            "basic_only": categories != frozenset(request.categories),
+        },
     )
-    return grant_request(session, request.id, evidence, Narrowing(ends_at=ends_at(request)))[1]
+    permitted = Narrowing(categories=categories, ends_at=ends_at(request))
+    return grant_request(session, request.id, evidence, permitted)[1]
+
+
+def basic_of(request: AccessRequest) -> frozenset[str] | None:
+    """The basic part of what is asked, which a code of its own permits; None where that is all of it, or nothing."""
+    basic = BASIC & frozenset(request.categories)
+    return basic if basic and basic != frozenset(request.categories) else None
+
+
+def _said(sealer: Sealer, code: SmsCode, request: AccessRequest, typed: str) -> frozenset[str] | None:
+    """What the code as typed permits; None for a wrong one. Should the two ever be the same, it is the less."""
+    basic = basic_of(request)
+    if basic and compare_digest(typed.encode(), basic_code(sealer, code.id).encode()):
+        return basic
+    right = compare_digest(typed.encode(), secret_code(sealer, code.id).encode())
+    return frozenset(request.categories) if right else None
 
 
 def find_sent(session: Session, sealer: Sealer, request: AccessRequest) -> SentCode | None:
@@ -142,7 +165,8 @@ def write_code(session: Session, sealer: Sealer, code_id: UUID) -> Letter | None
     if number is None or number_token(sealer, number) != code.number_token:
         return None
     request = session.get_one(AccessRequest, code.access_request_id)
-    return Letter(number, _words(session, sealer, request, secret_code(sealer, code.id)))
+    less = basic_code(sealer, code.id) if basic_of(request) else None
+    return Letter(number, _words(session, sealer, request, Codes(secret_code(sealer, code.id), less)))
 
 
 def purge_sms_codes(session: Session) -> None:
@@ -152,8 +176,16 @@ def purge_sms_codes(session: Session) -> None:
 
 def secret_code(sealer: Sealer, code_id: UUID) -> str:
     """The six digits of a code: from its id and the blind key, so that no row and no queue holds them."""
-    value = int.from_bytes(sealer.blind("sms-code", str(code_id)))
-    return f"{value % 1_000_000:06d}"
+    return _digits(sealer.blind("sms-code", str(code_id)))
+
+
+def basic_code(sealer: Sealer, code_id: UUID) -> str:
+    """The six digits beside them that permit the basic part alone."""
+    return _digits(sealer.blind("sms-code-basic", str(code_id)))
+
+
+def _digits(token: bytes) -> str:
+    return f"{int.from_bytes(token) % 1_000_000:06d}"
 
 
 def number_token(sealer: Sealer, number: str) -> bytes:
@@ -161,11 +193,11 @@ def number_token(sealer: Sealer, number: str) -> bytes:
     return sealer.blind("telephone", number)
 
 
-def _words(session: Session, sealer: Sealer, request: AccessRequest, code: str) -> str:
+def _words(session: Session, sealer: Sealer, request: AccessRequest, codes: Codes) -> str:
     professional = get_professional(session, request.professional_id)
     who = f"{display_name(session, sealer, professional)} ({professional.college} {professional.number})"
     place = get_establishment(session, request.establishment_id).name
-    return code_message(code, who, place, request.purpose, ends_at(request), int(LIFETIME.total_seconds() // 60))
+    return code_message(codes, who, place, request.purpose, ends_at(request), int(LIFETIME.total_seconds() // 60))
 
 
 def _newest(session: Session, request_id: UUID) -> SmsCode | None:

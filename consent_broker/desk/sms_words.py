@@ -1,5 +1,6 @@
 """The words of the code's message: to whom and for what, nothing clinical, in letters any old telephone shows."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from registry.calendar import LIMA
@@ -9,13 +10,22 @@ PURPOSES = {"TREAT": "para atenderle", "CAREMGT": "para seguir su salud", "COC":
 HIDDEN = "******"
 
 
-def code_message(code: str, who: str, establishment: str, purpose: str, until: datetime, minutes: int) -> str:
-    """What the patient reads; with `HIDDEN` for the code it is the text kept as evidence."""
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What to say to permit all that was asked; and to permit the basic of it alone, where there is such a part."""
+
+    all: str
+    basic: str | None = None
+
+
+def code_message(codes: Codes, who: str, establishment: str, purpose: str, until: datetime, minutes: int) -> str:
+    """What the patient reads; with `HIDDEN` for the codes it is the text kept as evidence."""
     last = until.astimezone(LIMA)
+    less = f", o {codes.basic} para solo lo basico" if codes.basic else ""
     return plain(
         f"RENHICE: {who[:LONGEST_NAME]}, de {establishment[:LONGEST_NAME]}, pide leer su historia clinica "
-        f"{PURPOSES.get(purpose, 'para atenderle')}, hasta el {last:%d/%m} a las {last:%H:%M}. Si esta con usted y lo "
-        f"permite, digale el codigo {code}. Vale {minutes} minutos. Si no, no lo diga a nadie."
+        f"{PURPOSES.get(purpose, 'para atenderle')}, hasta el {last:%d/%m} {last:%H:%M}. Si lo permite, "
+        f"digale el codigo {codes.all}{less}. Vale {minutes} minutos. Si no, no lo diga."
     )[:LONGEST]
 
 

@@ -17,12 +17,12 @@ from sqlalchemy.orm import Session
 from consent_broker.consents.directives import Terms
 from consent_broker.consents.evidence import LEEWAY, CounterEvidence
 from consent_broker.consents.service import grant_consent, list_consents, propose_consent, revoke_consent
+from consent_broker.consents.vocabulary import BASIC
 from consent_broker.emergency.cases import event_of, is_open, is_suspended, permission_stands
 from consent_broker.emergency.models import EmergencyAccess
 from consent_broker.emergency.notices import tell_of_opening
 from consent_broker.emergency.vocabulary import (
     ACR,
-    BASIC,
     CHANNEL,
     DECLARE_WITHIN,
     FRESH,

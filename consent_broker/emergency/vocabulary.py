@@ -11,9 +11,6 @@ CHANNEL = "emergency"
 PURPOSE = BREAK_THE_GLASS
 """HL7 v3 ActReason: break the glass."""
 
-BASIC = frozenset({"allergies", "medications", "problems"})
-"""Basic clinical information: the sections of Minsa's CompositionPe (diagnoses, allergies, medication)."""
-
 REASONS = {
     "unconscious": "La persona está inconsciente o no puede comunicarse",
     "life-threatening": "Riesgo inmediato para la vida",

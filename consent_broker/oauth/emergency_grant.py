@@ -13,10 +13,10 @@ from authlib.oauth2.rfc8628.errors import AuthorizationPendingError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent_broker.consents.vocabulary import scope_of
+from consent_broker.consents.vocabulary import BASIC, scope_of
 from consent_broker.emergency.cases import get_case, is_open
 from consent_broker.emergency.models import EmergencyAccess
-from consent_broker.emergency.vocabulary import BASIC, PURPOSE
+from consent_broker.emergency.vocabulary import PURPOSE
 from consent_broker.oauth.clients import AUTH_METHOD, EMERGENCY, Client
 from consent_broker.oauth.grant_tokens import issue_grant_tokens
 from consent_broker.oauth.grants import Reader, open_grant

@@ -94,6 +94,7 @@ def test_she_reads_the_code_out_and_it_is_her_permission(world: World, physician
     assert message["to"] == NUMBER
     for words in ("JULIO CESAR VALDIVIA RAMOS (CMP 990101)", story.ASKING.name, "para atenderle"):
         assert words in message["text"]
+    assert "solo lo basico" not in message["text"], "the basic is all that was asked"
     for word in ("Alergia", "alergia", story.PATIENT.paternal_surname, story.PATIENT.document.number):
         assert word not in message["text"], "nothing clinical, nothing about the person"
     record = read_out(physician, page, newest_code(world))
@@ -104,6 +105,25 @@ def test_she_reads_the_code_out_and_it_is_her_permission(world: World, physician
     assert granted.evidence.keys() >= {"sms_code", "number_token", "professional_id", "establishment_id", "text_sha256"}
     assert NUMBER[-9:] not in str(granted.evidence)
     assert newest_code(world) not in str(granted.evidence)
+    patient.press(patient.open("/mi-historia/permisos"), "/retirar")
+
+
+def test_the_other_code_permits_the_basic_part_alone(world: World, physician: Visitor, patient: Visitor) -> None:
+    page = physician.open(f"/profesional/persona/{world.person_id}")
+    wanted: dict[str, Any] = {"categoria": ["allergies", "encounters"], "motivo": "TREAT", "dias": "7"}
+    page = send(physician, physician.press(page, "/profesional/persona/", **wanted))
+    deliver(world)
+    text = outbox(world)[0]["text"]
+    found = re.search(r"digale el codigo (\d{6}), o (\d{6}) para solo lo basico", text)
+    assert found is not None, text
+    assert found[1] != found[2]
+    read_out(physician, page, found[2])
+    granted = newest_version(world)
+    assert (granted.status, granted.categories) == ("active", ["allergies"])
+    assert granted.evidence["basic_only"] is True
+    csrf = physician.open("/profesional").form("/salir").fields["csrf"]
+    again = f"{world.base_url}{page.url.path}/sms/respuesta"
+    assert physician.browser._http.post(again, data={"codigo": found[1], "csrf": csrf}).status_code == 409, "one answer"
     patient.press(patient.open("/mi-historia/permisos"), "/retirar")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent_broker.desk.sms_words import HIDDEN, code_message
+from consent_broker.desk.sms_words import HIDDEN, Codes, code_message
 from consent_broker.emergency.notices import officer_message, person_message
 from registry.messages.phones import mobile_number
 from registry.messages.words import LONGEST, plain
@@ -37,7 +37,9 @@ def test_any_text_is_a_mobile_or_none(written: str) -> None:
 
 def test_the_message_says_who_for_what_until_when_and_the_code() -> None:
     until = datetime(2026, 3, 6, 5, tzinfo=UTC)
-    text = code_message("482913", "JULIO CÉSAR NUÑEZ (CMP 990101)", "Hospital de Ñaña", "TREAT", until, 5)
+    text = code_message(
+        Codes("482913", "173920"), "JULIO CÉSAR NUÑEZ (CMP 990101)", "Hospital de Ñaña", "TREAT", until, 5
+    )
     for words in (
         "JULIO CESAR NUÑEZ (CMP 990101)",
         "Hospital de Ñaña",
@@ -51,9 +53,9 @@ def test_the_message_says_who_for_what_until_when_and_the_code() -> None:
 
 @given(who=st.text(max_size=400), place=st.text(max_size=400))
 def test_a_message_fits_two_segments_and_always_shows_its_code(who: str, place: str) -> None:
-    text = code_message("482913", who, place, "CAREMGT", datetime(2026, 3, 6, 5, tzinfo=UTC), 5)
+    text = code_message(Codes("482913", "173920"), who, place, "CAREMGT", datetime(2026, 3, 6, 5, tzinfo=UTC), 5)
     assert len(text) <= LONGEST
-    assert "482913" in text
+    assert "digale el codigo 482913, o 173920 para solo lo basico. Vale 5 minutos. Si no, no lo diga." in text
     assert HIDDEN not in text
 
 
