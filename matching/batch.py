@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matching.cluster import Member, consistency, verified_conflict
 from matching.model import Model
 from matching.score import weigh
-from matching.table import Floats, Ints, Keys, Table, weigh_pairs
+from matching.table import Floats, Ints, Keys, Table, weigh_strong
 
 LARGEST_BLOCK = 400
 PAIRS_AT_ONCE = 500_000
@@ -86,7 +86,7 @@ class Linker:
         return list(self.person)
 
     def weight(self, one: int, other: int) -> float:
-        """The weight of a pair: known when blocking found it, else worked out once."""
+        """The weight of a pair: known when it is a strong one that blocking found, else worked out once."""
         code = min(one, other) * self.table.size + max(one, other)
         at = bisect_left(self.codes, code)
         if at < len(self.codes) and self.codes[at] == code:
@@ -101,11 +101,15 @@ class Linker:
         if weights is not None:
             self.codes, self.weights = codes[order], weights[order]
             return
-        parts = [
-            weigh_pairs(self.model, self.table, pairs.one[some], pairs.other[some])
-            for some in np.array_split(order, len(order) // PAIRS_AT_ONCE + 1)
-        ]
-        self.codes, self.weights = codes[order], np.concatenate(parts)
+        parts = [self._strong(pairs, some) for some in np.array_split(order, len(order) // PAIRS_AT_ONCE + 1)]
+        self.codes = codes[np.concatenate([kept for kept, _ in parts])]
+        self.weights = np.concatenate([found for _, found in parts])
+
+    def _strong(self, pairs: Pairs, some: Ints) -> tuple[Ints, Floats]:
+        """Those of some pairs that may join two persons, and their weights; others are weighed if it comes to that."""
+        least = self.model.thresholds.pair
+        kept, weights = weigh_strong(self.model, self.table, pairs.one[some], pairs.other[some], least)
+        return some[kept], weights
 
     def _group(self, label: int) -> list[int]:
         return self.groups.get(label, [label])

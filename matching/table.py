@@ -15,11 +15,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from matching.blocking import blocking_keys
-from matching.compare import ASPECTS
+from matching.compare import ASPECTS, GIVEN
 from matching.levels import FIELDS, LEVELS, MISSING
 from matching.model import CLASSES, Model
 from matching.normalise import Normalised
-from matching.score import UNRELATED, agreed_bits
+from matching.score import MOST_NAME_BITS, UNRELATED, agreed_bits
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -30,6 +30,7 @@ LEVEL_NUMBERS = tuple(
     {MISSING: 0} | {level: number for number, level in enumerate(LEVELS[field], start=1)} for field in FIELDS
 )
 FIRST_FIELD = tuple(FIELDS.index(aspect.fields[0]) for aspect in ASPECTS)
+GIVEN_ASPECT = FIRST_FIELD.index(GIVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +148,17 @@ def _hashed(sizes: Ints, keys: list[str]) -> Keys:
 
 def compare_pairs(model: Model, table: Table, one: Ints, other: Ints) -> Patterns:
     """Compare pairs of records, given as two arrays of indices; each distinct pair of values is looked at once."""
-    levels = np.zeros((len(one), len(FIELDS)), dtype=np.int8)
-    names = np.zeros(len(one))
-    for at, (column, first) in enumerate(zip(table.columns, FIRST_FIELD, strict=True)):
-        found = compare_values(model, at, column.values, column.numbers[one], column.numbers[other])
-        levels[:, first : first + found.levels.shape[1]] = found.levels
-        names += found.names
-    return Patterns(levels, names)
+    patterns = Patterns(np.zeros((len(one), len(FIELDS)), dtype=np.int8), np.zeros(len(one)))
+    for at in range(len(ASPECTS)):
+        _compare_aspect(model, table, at, (one, other), patterns)
+    return patterns
+
+
+def _compare_aspect(model: Model, table: Table, at: int, pairs: tuple[Ints, Ints], into: Patterns) -> None:
+    column, first = table.columns[at], FIRST_FIELD[at]
+    found = compare_values(model, at, column.values, *(column.numbers[side] for side in pairs))
+    into.levels[:, first : first + found.levels.shape[1]] = found.levels
+    into.names[:] += found.names
 
 
 def compare_values(model: Model, at: int, values: Sequence[Value], one: Ints, other: Ints) -> Patterns:
@@ -185,6 +190,37 @@ def class_bits(patterns: Patterns, start: Floats, tables: Sequence[Floats]) -> F
 
 def weigh_pairs(model: Model, table: Table, one: Ints, other: Ints) -> Floats:
     """The weight of every pair, as `score` gives it."""
-    tables = [np.array(list(levels.values())) for levels in model.tables]
-    sums = class_bits(compare_pairs(model, table, one, other), np.array(model.prior), tables)
+    return _weights(_class_bits(model, compare_pairs(model, table, one, other)))
+
+
+def weigh_strong(model: Model, table: Table, one: Ints, other: Ints, least: float) -> tuple[Ints, Floats]:
+    """The pairs that may weigh `least`, as places in `one`, and their weights; each pair left out weighs less.
+
+    Given names cost as much to compare as all else together, so they are not looked at where the best could not help.
+    """
+    found = Patterns(np.zeros((len(one), len(FIELDS)), dtype=np.int8), np.zeros(len(one)))
+    for at in (at for at in range(len(ASPECTS)) if at != GIVEN_ASPECT):
+        _compare_aspect(model, table, at, (one, other), found)
+    kept = np.flatnonzero(_most(model, _class_bits(model, found)) >= least)
+    found = Patterns(found.levels[kept], found.names[kept])
+    _compare_aspect(model, table, GIVEN_ASPECT, (one[kept], other[kept]), found)
+    return kept, _weights(_class_bits(model, found))
+
+
+def _most(model: Model, sums: Floats) -> Floats:
+    """What pairs can weigh at most, whatever their given names: at its best level, of the rarest names that count."""
+    levels = {MISSING: (0.0,) * len(CLASSES)} | model.tables[GIVEN]
+    most = np.full(len(sums), -np.inf)
+    for level, bits in levels.items():
+        step = np.array(bits)
+        step[UNRELATED] -= MOST_NAME_BITS if level in model.frequency_levels["given"] else 0.0
+        most = np.maximum(most, _weights(sums + step))
+    return most
+
+
+def _class_bits(model: Model, patterns: Patterns) -> Floats:
+    return class_bits(patterns, np.array(model.prior), [np.array(list(levels.values())) for levels in model.tables])
+
+
+def _weights(sums: Floats) -> Floats:
     return np.asarray(sums[:, 0] - np.logaddexp2.reduce(sums[:, 1:], axis=1), dtype=np.float64)

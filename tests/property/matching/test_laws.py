@@ -14,7 +14,7 @@ from matching.model import Model
 from matching.normalise import Normalised, normalise
 from matching.records import Demographics, Document
 from matching.score import score, weigh
-from matching.table import tabulate, weigh_pairs
+from matching.table import tabulate, weigh_pairs, weigh_strong
 from tests.property.matching.strategies import demographics, documents
 
 MODEL = Model.load()
@@ -95,6 +95,17 @@ def test_columns_keep_all_that_is_compared(records: list[Demographics]) -> None:
     expected = [weigh(MODEL, clean[i], clean[j]) for i, j in zip(one, other, strict=True)]
     assert weigh_pairs(MODEL, table, one, other) == pytest.approx(expected, abs=1e-9)
     assert [weigh(MODEL, table.record(i), table.record(j)) for i, j in zip(one, other, strict=True)] == expected
+
+
+@LAW
+@given(st.lists(demographics, min_size=2, max_size=6), st.integers(-20, 20))
+def test_a_pair_left_out_of_the_strong_ones_weighs_less(records: list[Demographics], least: int) -> None:
+    table = tabulate(normalise(record) for record in records)
+    one, other = np.triu_indices(len(records), 1)
+    weights = weigh_pairs(MODEL, table, one, other)
+    kept, found = weigh_strong(MODEL, table, one, other, least)
+    assert found == pytest.approx(weights[kept], abs=1e-9)
+    assert set(np.flatnonzero(weights >= least)) <= set(kept)
 
 
 @LAW
