@@ -1,11 +1,12 @@
 """Signing in: what opens a session, what does not, and how a session ends."""
 
 from urllib.parse import parse_qs, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from portal.session import lives
 from sandbox import story
 from tests.functional.portal.world import Visitor, World
 
@@ -114,8 +115,13 @@ def test_sessions_are_listed_and_ended_by_their_owner_only(world: World, patient
     foreign = physician.browser._http.post(f"{world.base_url}{newest.action}", data=token)
     assert foreign.status_code == 404, "looks like none"
     assert other.open("/mi-historia").url.path == "/mi-historia"
+    ending = UUID(newest.action.split("/")[-2])
+    with world.renhice.database.unit_of_work() as session:
+        assert lives(session, ending)
     left = patient.press(page, newest.action)
     assert newest.action not in {form.action for form in left.forms}
+    with world.renhice.database.unit_of_work() as session:
+        assert not lives(session, ending), "a page that arrives would go on"
     other.browser._http.cookies.delete("idperu_session")
     assert other.open("/mi-historia").has_form("/service/login")
 
