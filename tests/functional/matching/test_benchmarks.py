@@ -7,7 +7,7 @@ import pytest
 from benchmarks.linkage import agreement, cdc, ecm, febrl
 from benchmarks.linkage.run import load, load_truth
 from matching.batch import Linker
-from matching.evaluate import evaluate
+from matching.evaluate import Evaluation, evaluate
 from matching.model import Model
 from tests.external import EXTERNAL
 
@@ -15,11 +15,14 @@ CDC_OWN = 0.814
 """What CDC's RecordLinker reaches on its own test when probes are never matched with probes."""
 
 
-@pytest.mark.parametrize("number", list(febrl.FILES))
-def test_febrl(number: int) -> None:
-    result = febrl.measure(number)
+def check_floors(result: Evaluation) -> None:
     assert result.pairwise.f1.value >= 0.998
     assert result.over_merged <= 1
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_febrl(number: int) -> None:
+    check_floors(febrl.measure(number))
 
 
 @pytest.mark.skipif(
@@ -34,12 +37,14 @@ def test_cdc() -> None:
     assert outcome.astray == 0
 
 
-def test_no_reference_does_better_on_the_same_pairs() -> None:
+def test_febrl_1_where_no_reference_does_better_on_the_same_pairs() -> None:
     rows = febrl.load(1)
     model, table, pairs = febrl.learn(rows)
     truth = [febrl.person_of(row) for row in rows]
     reference = ecm.ecm(model, table, pairs, truth)[2]
-    assert 0.98 <= reference <= evaluate(Linker(model, table).link(pairs), truth).pairwise.f1.value
+    ours = evaluate(Linker(model, table).link(pairs), truth)
+    check_floors(ours)
+    assert 0.98 <= reference <= ours.pairwise.f1.value
 
 
 def test_one_by_one_and_all_at_once_differ_by_what_waits_for_a_steward(benchmark: Path) -> None:
