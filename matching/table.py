@@ -209,9 +209,8 @@ def weigh_strong(model: Model, table: Table, one: Ints, other: Ints, least: floa
 
 def _most(model: Model, sums: Floats) -> Floats:
     """What pairs can weigh at most, whatever their given names: at its best level, of the rarest names that count."""
-    levels = {MISSING: (0.0,) * len(CLASSES)} | model.tables[GIVEN]
-    most = np.full(len(sums), -np.inf)
-    for level, bits in levels.items():
+    most = _weights(sums)
+    for level, bits in model.tables[GIVEN].items():
         step = np.array(bits)
         step[UNRELATED] -= MOST_NAME_BITS if level in model.frequency_levels["given"] else 0.0
         most = np.maximum(most, _weights(sums + step))
