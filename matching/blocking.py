@@ -66,7 +66,7 @@ def lock_keys(record: Normalised) -> frozenset[str]:
 
 def worth(key: str) -> int:
     """What sharing a key counts; a search opens records from `ENOUGH` on."""
-    return 1 if key.partition(":")[0].endswith(COMMON) else ENOUGH
+    return 1 if key[key.index(":") - 1] == COMMON else ENOUGH
 
 
 class Spelt(NamedTuple):
@@ -78,12 +78,26 @@ class Spelt(NamedTuple):
 
 
 def _spelt(record: Normalised) -> Spelt:
-    paternal = surname_codes(record.paternal, record.paternal_code) if record.paternal_code else ()
-    maternal = surname_codes(record.maternal, record.maternal_code) if record.maternal_code else ()
-    pairs = {(min(pair), max(pair)) for pair in product(paternal, maternal)}
-    words = zip(record.given, record.given_codes, strict=True)
-    given = {known for word, code in words if len(word) > 1 for known in given_codes(word, code)}
-    return Spelt(tuple(sorted({*paternal, *maternal})), tuple(sorted(pairs)), tuple(sorted(given)))
+    surnames, pairs = _spelt_surnames(record.paternal, record.paternal_code, record.maternal, record.maternal_code)
+    return Spelt(surnames, pairs, _spelt_given(record.given, record.given_codes))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _spelt_surnames(
+    paternal: str, paternal_code: str, maternal: str, maternal_code: str
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The codes of either surname, and of both."""
+    first = surname_codes(paternal, paternal_code) if paternal_code else ()
+    second = surname_codes(maternal, maternal_code) if maternal_code else ()
+    pairs = {(min(pair), max(pair)) for pair in product(first, second)}
+    return tuple(sorted({*first, *second})), tuple(sorted(pairs))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _spelt_given(words: tuple[str, ...], codes: tuple[str, ...]) -> tuple[str, ...]:
+    """The codes of the given names; an initial is none."""
+    written = zip(words, codes, strict=True)
+    return tuple(sorted({known for word, code in written if len(word) > 1 for known in given_codes(word, code)}))
 
 
 def _keys(record: Normalised) -> Iterator[str]:

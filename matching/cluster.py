@@ -30,7 +30,8 @@ class Member:
 class Resolution(Generic[K]):
     """The decision: `key` is the person to link to or to review against, `rivals` the others worth a look.
 
-    `score` is that of the person's member most like the record; `consistency` the mean weight over all members.
+    `score` is that of the person's member most like the record, None for a new one; `consistency` the mean weight over
+    all members.
     """
 
     kind: Kind
@@ -85,9 +86,9 @@ def decide(model: Model, standings: Sequence[Standing[K]]) -> Resolution[K]:
     if not standings:
         return Resolution("new", None, None, "no-candidate")
     best, *others = standings
-    evidence = explain(model, best.closest)
     if best.bits < model.thresholds.review:
-        return Resolution("new", None, evidence, "weak-evidence", (), best.consistency)
+        return Resolution("new", None, None, "weak-evidence", (), best.consistency)
+    evidence = explain(model, best.closest)
     rivals = tuple(standing.key for standing in others if standing.bits >= model.thresholds.review)
     doubt = _doubt(model, best, evidence, others)
     kind: Kind = "review" if doubt else "link"

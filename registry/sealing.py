@@ -9,6 +9,7 @@ import re
 import secrets
 import tempfile
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -138,9 +139,19 @@ class Sealer:
 
     def blind(self, domain: str, value: str) -> bytes:
         """A token for equality search: keyed, one way, different in each domain; 16 bytes."""
-        hashing = self._blinding.copy()  # a copy skips setting up the key, most of what a short value costs
-        hashing.update(f"{domain}\x00{value}".encode())
-        return hashing.finalize()[:TOKEN_BYTES]
+        return self.blinder(domain)(value)
+
+    def blinder(self, domain: str) -> Callable[[str], bytes]:
+        """`blind` in one domain, for many values: what comes before them is hashed once."""
+        begun = self._blinding.copy()  # a copy skips setting up the key, most of what a short value costs
+        begun.update(f"{domain}\x00".encode())
+
+        def blind(value: str) -> bytes:
+            hashing = begun.copy()
+            hashing.update(value.encode())
+            return hashing.finalize()[:TOKEN_BYTES]
+
+        return blind
 
     def seal(self, session: Session, owner_id: UUID, plaintext: bytes, context: str) -> bytes:
         """Encrypt under the owner's data key, making it on first use; `context` names the row and binds the bytes."""

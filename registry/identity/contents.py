@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_json
+
 from matching.records import Demographics, Document, DocumentType
 
 
@@ -32,27 +34,27 @@ def local_domain(establishment_id: UUID) -> str:
 
 
 def to_bytes(content: Content) -> bytes:
-    """Canonical JSON: equal contents give equal bytes."""
+    """Canonical JSON, its names in alphabetical order: equal contents give equal bytes."""
     facts = content.demographics
+    deceased = {} if content.deceased is None else {"deceased": content.deceased}
     body = {
-        "system": content.local_system,
-        "number": content.local_number,
-        "documents": [_document(document) for document in facts.documents],
-        "paternal_surname": facts.paternal_surname,
-        "maternal_surname": facts.maternal_surname,
-        "married_surname": facts.married_surname,
-        "given_names": facts.given_names,
-        "sex": facts.sex,
-        "birth_date": facts.birth_date.isoformat() if facts.birth_date else None,
-        "ubigeo": facts.ubigeo,
         "address": facts.address,
-        "phone": facts.phone,
+        "birth_date": facts.birth_date.isoformat() if facts.birth_date else None,
+        **deceased,
+        "documents": [_document(document) for document in facts.documents],
+        "given_names": facts.given_names,
+        "married_surname": facts.married_surname,
+        "maternal_surname": facts.maternal_surname,
         "mother_document": _document(facts.mother_document) if facts.mother_document else None,
         "multiple_birth_order": facts.multiple_birth_order,
+        "number": content.local_number,
+        "paternal_surname": facts.paternal_surname,
+        "phone": facts.phone,
+        "sex": facts.sex,
+        "system": content.local_system,
+        "ubigeo": facts.ubigeo,
     }
-    if content.deceased is not None:
-        body["deceased"] = content.deceased
-    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return to_json(body)
 
 
 def from_bytes(plaintext: bytes) -> Content:
@@ -77,7 +79,7 @@ def from_bytes(plaintext: bytes) -> Content:
 
 
 def _document(document: Document) -> dict[str, str]:
-    return {"type": document.type.value, "number": document.number, "country": document.country}
+    return {"country": document.country, "number": document.number, "type": document.type.value}
 
 
 def _read_document(body: Mapping[str, str]) -> Document:

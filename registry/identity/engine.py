@@ -33,7 +33,8 @@ def engine_of(parts: Renhice) -> Engine:
 
 def blind_keys(sealer: Sealer, keys: frozenset[str]) -> list[bytes]:
     """Blocking keys as blind tokens, in a fixed order; the last bit says that a key is enough to compare records."""
-    return sorted(_token(sealer, key) for key in keys)
+    blind = sealer.blinder(BLOCKING_DOMAIN)
+    return sorted([_marked(blind(key), key) for key in keys])
 
 
 def worth(token: bytes) -> int:
@@ -41,8 +42,7 @@ def worth(token: bytes) -> int:
     return ENOUGH if token[-1] & 1 else 1
 
 
-def _token(sealer: Sealer, key: str) -> bytes:
-    blind = sealer.blind(BLOCKING_DOMAIN, key)
+def _marked(blind: bytes, key: str) -> bytes:
     return blind if (blind[-1] & 1) == (worth_of_key(key) == ENOUGH) else blind[:-1] + _OTHER_LAST_BIT[blind[-1]]
 
 

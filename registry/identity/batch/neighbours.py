@@ -86,8 +86,10 @@ class Neighbours:
         """The records that share enough of these tokens, by the same cuts as the online search."""
         shared: dict[UUID, int] = {}
         for token in tokens:
-            for record in self.blocks.get(token, ())[:BLOCK_LIMIT]:
-                shared[record] = shared.get(record, 0) + worth(token)
+            if records := self.blocks.get(token):
+                counts = worth(token)
+                for record in records[:BLOCK_LIMIT]:
+                    shared[record] = shared.get(record, 0) + counts
         found = [record for record, count in shared.items() if count >= ENOUGH]
         if len(found) > CANDIDATE_LIMIT:
             found = sorted(found, key=lambda one: (-shared[one], one))[:CANDIDATE_LIMIT]
