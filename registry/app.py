@@ -1,7 +1,7 @@
 """The application factory: rooms, their policies and faces, and the life of a request."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,6 +55,14 @@ class Renhice:
     celery: Celery
 
 
+class _Application(Flask):
+    """Flask without asynchronous views: none is looked for at each of a request's hooks."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Every view and hook as it is."""
+        return func
+
+
 class _NoCookieSession(SecureCookieSessionInterface):
     """Flask's own session is not used: sign-ins live in the database."""
 
@@ -73,7 +81,7 @@ def make_parts(settings: Settings) -> Renhice:
 
 def make_app(parts: Renhice, page: Face | None = None) -> Flask:
     """An application without rooms; `page` renders errors for people (the portal's)."""
-    app = Flask("renhice", static_folder=None)
+    app = _Application("renhice", static_folder=None)
     app.request_class = WholeRequest
     app.config["MAX_CONTENT_LENGTH"] = parts.settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = parts.settings.max_body_bytes
@@ -145,13 +153,14 @@ def _describe(response: Response) -> Response:
     method = request.method if request.method in METHODS else "OTHER"
     REQUESTS.labels(method, route, response.status_code).inc()
     LATENCY.labels(route).observe(seconds)
-    response.headers["X-Request-Id"] = current_request_id() or ""
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    headers = response.headers
+    headers["X-Request-Id"] = current_request_id() or ""
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("Cache-Control", "no-store")
+    headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     if parts().settings.secure:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     caller = g.get("caller")
     _log.info(
         "request",

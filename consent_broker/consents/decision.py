@@ -5,7 +5,8 @@ decided by itself; what of a permitted category must still be withheld is the de
 directives prevails is `directives.outranks`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -96,7 +97,8 @@ class Decision:
 
     def categories_at(self, source: UUID | None) -> frozenset[str]:
         """The categories of which something may come from that holder."""
-        return frozenset(one for one in self.categories if any(_reached(self.directives, one, source)))
+        alike = told_apart(self.categories, self.directives, is_about)
+        return frozenset().union(*(these for these in alike if any(_reached(self.directives, min(these), source))))
 
     def restricts(self, category: str) -> bool:
         """Whether the reader is told that something of a permitted category is restricted.
@@ -105,7 +107,7 @@ class Decision:
         restricted nor that it exists can be inferred.
         """
         told = [one for one in self.directives if not one.hides]
-        permissions = [one for one in told if one.kind is Kind.PERMISSION and _is_about(one, category)]
+        permissions = [one for one in told if one.kind is Kind.PERMISSION and is_about(one, category)]
         sources = {source for one in told for source in one.sources or ()} | {None}
         labels = {label for one in permissions for label in ALL_LABELS if one.covers_label(label)}
         atoms = product(labels, [date.min, *cuts(told)], sources)
@@ -118,7 +120,7 @@ def decide(query: AccessQuery, directives: Sequence[Directive], now: datetime) -
         return _closed(query)
     concerned = sorted((one for one in directives if concerns(one, query)), key=lambda one: one.consent_id)
     in_force = tuple(one for one in concerned if one.in_force(now))
-    findings = tuple(_find(category, concerned, in_force, now) for category in sorted(query.categories))
+    findings = _findings(query.categories, concerned, in_force, now)
     permitted = frozenset(finding.category for finding in findings if finding.permitted)
     reason = Reason.PERMITTED if permitted else _most_telling(finding.reason for finding in findings)
     rests_on = {
@@ -127,6 +129,27 @@ def decide(query: AccessQuery, directives: Sequence[Directive], now: datetime) -
     return Decision(
         bool(permitted), permitted, reason, tuple(sorted(rests_on)), findings, POLICY_VERSION, tuple(in_force)
     )
+
+
+def told_apart(
+    names: Iterable[str], directives: Sequence[Directive], covers: Callable[[Directive, str], bool]
+) -> list[frozenset[str]]:
+    """Categories or labels in groups within which no directive tells them apart: what holds of one holds of all."""
+    groups: defaultdict[tuple[bool, ...], set[str]] = defaultdict(set)
+    for name in names:
+        groups[tuple([covers(one, name) for one in directives])].add(name)
+    return [frozenset(these) for these in groups.values()]
+
+
+def _findings(
+    categories: Iterable[str], concerned: Sequence[Directive], in_force: Sequence[Directive], now: datetime
+) -> tuple[Finding, ...]:
+    """The finding of each category, in the order of their names."""
+    found = []
+    for alike in told_apart(categories, concerned, is_about):
+        finding = _find(min(alike), concerned, in_force, now)
+        found += [replace(finding, category=category) for category in alike]
+    return tuple(sorted(found, key=lambda one: one.category))
 
 
 def _closed(query: AccessQuery) -> Decision:
@@ -196,7 +219,8 @@ def _meet(objection: Directive, permission: Directive, categories: Iterable[str]
     return any(prevailing([permission], *atom) and prevailing([same], *atom) for atom in atoms)
 
 
-def _is_about(directive: Directive, category: str) -> bool:
+def is_about(directive: Directive, category: str) -> bool:
+    """Whether it is about anything of that category."""
     return directive.categories is None or category in directive.categories
 
 
@@ -208,7 +232,7 @@ def _reached(directives: Sequence[Directive], category: str, source: UUID | None
 
 
 def _find(category: str, concerned: Sequence[Directive], in_force: Sequence[Directive], now: datetime) -> Finding:
-    about = [one for one in in_force if _is_about(one, category)]
+    about = [one for one in in_force if is_about(one, category)]
     named = sorted({source for one in about if one.kind is Kind.PERMISSION for source in one.sources or ()})
     reached = next((one for source in (None, *named) for one in _reached(about, category, source)), None)
     objections = [one for one in about if one.kind is Kind.OBJECTION and not one.hides]
@@ -219,7 +243,7 @@ def _find(category: str, concerned: Sequence[Directive], in_force: Sequence[Dire
     telling = objections if defeated else [one for one in objections if _is_whole(one)]
     if telling:
         return Finding(category, Reason.OBJECTION, telling[0].consent_id)
-    ended = [one for one in concerned if _is_about(one, category) and one.kind is Kind.PERMISSION]
+    ended = [one for one in concerned if is_about(one, category) and one.kind is Kind.PERMISSION]
     return _missing(category, ended, now)
 
 

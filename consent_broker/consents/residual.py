@@ -11,7 +11,8 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from consent_broker.consents.decision import Decision, cuts, prevailing
+from consent_broker.consents.decision import Decision, cuts, is_about, prevailing, told_apart
+from consent_broker.consents.directives import Directive
 from consent_broker.consents.vocabulary import ALL_LABELS, FHIR_TYPES, LABEL_SYSTEMS
 
 Period = tuple[date, date]
@@ -34,11 +35,11 @@ class Restriction:
 def residual(decision: Decision, source: UUID) -> tuple[Restriction, ...]:
     """What that holder must withhold of the categories the decision permits of it."""
     categories = decision.categories_at(source)
-    segments, groups = _segments(decision), _told_apart(decision)
+    segments, groups = _segments(decision), told_apart(ALL_LABELS, decision.directives, Directive.covers_label)
     grouped: defaultdict[tuple[frozenset[str], Period], set[str]] = defaultdict(set)
-    for category in categories:
-        for period, labels in _forbidden(decision, category, source, segments, groups).items():
-            grouped[labels, period].add(category)
+    for these in told_apart(categories, decision.directives, is_about):
+        for period, labels in _forbidden(decision, min(these), source, segments, groups).items():
+            grouped[labels, period] |= these
     rules = [Restriction(frozenset(these), labels, period) for (labels, period), these in grouped.items()]
     return tuple(sorted([*rules, *_items(decision, categories, source)], key=_order))
 
@@ -49,7 +50,7 @@ def as_claim(rules: Iterable[Restriction], categories: frozenset[str]) -> list[d
 
 
 def _forbidden(
-    decision: Decision, category: str, source: UUID, segments: Sequence[Period], groups: Iterable[set[str]]
+    decision: Decision, category: str, source: UUID, segments: Sequence[Period], groups: Iterable[frozenset[str]]
 ) -> dict[Period, frozenset[str]]:
     """For each longest run of days: the labels, group by group, that do not flow on any of them."""
     found: defaultdict[Period, set[str]] = defaultdict(set)
@@ -59,14 +60,6 @@ def _forbidden(
         for run in _joined(closed):
             found[run] |= alike
     return {period: frozenset(labels) for period, labels in found.items()}
-
-
-def _told_apart(decision: Decision) -> list[set[str]]:
-    """The labels in groups within which no directive tells them apart."""
-    groups: defaultdict[tuple[bool, ...], set[str]] = defaultdict(set)
-    for label in ALL_LABELS:
-        groups[tuple(one.covers_label(label) for one in decision.directives)].add(label)
-    return list(groups.values())
 
 
 def _segments(decision: Decision) -> list[Period]:

@@ -10,16 +10,15 @@ from sqlalchemy.orm import Session
 from consent_broker.broker import Broker
 from consent_broker.consents.vocabulary import categories_of, scope_of
 from consent_broker.oauth.clients import Requester
-from consent_broker.oauth.grants import AnyGrant, decide_grant, reader_of, unable_professional
+from consent_broker.oauth.grants import AnyGrant, decide_grant, reader_of
 from consent_broker.oauth.models import RefreshToken
 from consent_broker.oauth.opaque import digest, new_secret
+from consent_broker.oauth.readers import REPLACED, find_party
 from consent_broker.oauth.rfc9068_tokens import TokenSpec, issue_token
 from consent_broker.oauth.rfc9396_rar import load_details
 from consent_broker.oauth.scopes import RECORD_SCOPES
 from registry.audit.event import Event
 from registry.audit.service import record
-from registry.database import now
-from registry.identity.service import stands_for_itself
 
 SURFACE = "/exchange"
 
@@ -44,10 +43,11 @@ def issue_grant_tokens(
     if not scopes & RECORD_SCOPES:
         record(session, _beyond_client(grant, asked))
         raise InvalidGrantError("The application is no longer registered for these scopes")
-    if unable_professional(session, reader_of(grant), now()):
-        raise InvalidGrantError("The professional may not act now")
-    if not stands_for_itself(session, grant.person_id):
+    _, fault = find_party(session, reader_of(grant), grant.person_id)
+    if fault == REPLACED:
         raise InvalidGrantError("The patient's identity was merged with another: ask the patient anew")
+    if fault:
+        raise InvalidGrantError("The professional may not act now")
     decision = decide_grant(session, grant, scopes)
     if not decision.permit:
         raise InvalidGrantError(f"Not permitted: {decision.public_reason}")

@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy import Uuid, bindparam, cast, select
 from sqlalchemy.orm import Session
 
-from consent_broker.oauth.clients import Client, client_of
 from consent_broker.oauth.grants import Grant, is_alive
 from consent_broker.oauth.models import AccessToken, OAuthGrant
 from registry.database import made_at, now, table_of
-from registry.directory.registered import AT_PLACE, PLACES, REGISTERED, SYSTEMS, Registered
+from registry.directory.models import why_unusable
+from registry.directory.registered import AT_PLACE, PLACES, SYSTEMS
 from registry.directory.service import able_to_act
 from registry.identity.models import Person
 from registry.locator.service import holder_of
@@ -49,7 +49,11 @@ _ISSUED = Question(
     select(
         *(TOKENS.c[name] for name in Token._fields),
         *(GRANTS.c[name] for name in Grant._fields),
-        *REGISTERED,
+        SYSTEMS.c.client_id,
+        PLACES.c.active,
+        SYSTEMS.c.suspended_at,
+        SYSTEMS.c.accredited_from,
+        SYSTEMS.c.accredited_until,
         PERSONS.c.regrouped_at,
         able_to_act(TOKENS.c.professional_id, TOKENS.c.establishment_id),
         holder_of(cast(TOKENS.c.patient, Uuid), TOKENS.c.person_id),
@@ -69,7 +73,9 @@ class Issued:
 
     token: Token
     grant: Grant | None
-    client: Client | None
+    unusable: str | None
+    """Why its client may not be served now; None where it may."""
+
     regrouped_at: datetime | None
     """When the person was last merged or split: what was issued until then has ended."""
 
@@ -95,11 +101,11 @@ def find_issued(session: Session, token_id: UUID, audience: str) -> Issued | Non
     values = iter(row)
     token = Token._make(islice(values, len(Token._fields)))
     grant = Grant._make(islice(values, len(Grant._fields)))
-    system = Registered._make(islice(values, len(Registered._fields)))
+    client_id, active, suspended_at, since, until = islice(values, 5)
     if token.revoked_at is not None or token.expires_at <= moment or token.audience != audience:
         return None
-    client = client_of(system, moment) if system.client_id else None
-    return Issued(token, grant if grant.id else None, client, *values)
+    unusable = why_unusable(active, suspended_at, since, until, moment) if client_id else "unknown-client"
+    return Issued(token, grant if grant.id else None, unusable, *values)
 
 
 def find_claimed(session: Session, claims: Mapping[str, Any]) -> Issued | None:

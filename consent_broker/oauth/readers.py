@@ -13,6 +13,7 @@ from registry.errors import NotFound
 from registry.identity.models import Person
 from registry.questions import Question
 
+REPLACED = "patient-replaced"
 _READER = Question(
     PARTIES.outerjoin(Person, Person.id == bindparam("person_id")).add_columns(*STANDS, Person.status == "active")
 )
@@ -34,4 +35,4 @@ def find_party(session: Session, reader: Reader, person_id: UUID) -> tuple[Party
         fault = standing_fault(able_to_practise, active, affiliated)
         if fault:
             return party_of(*party), fault
-    return party_of(*party), None if current else "patient-replaced"
+    return party_of(*party), None if current else REPLACED

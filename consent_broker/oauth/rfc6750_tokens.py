@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from consent_broker.broker import Broker
-from consent_broker.oauth.clients import Client
 from consent_broker.oauth.issued import Issued, Token, find_claimed
 from consent_broker.oauth.rfc9068_tokens import MAX_TOKEN, InvalidToken, bound_key, read_token, token_type
 from consent_broker.oauth.rfc9449_dpop import CHALLENGE, check_proof, use_proof_for_good
@@ -42,7 +41,7 @@ class AccessTokens:
             raise _not_proved(row, "invalid_token", "The token is presented by another scheme than it was issued for.")
         if scheme == "dpop":
             self._require_proof(presented, token, claims, row)
-        _require_accreditation(row, issued.client)
+        _require_accreditation(row, issued.unusable)
         return Caller(
             client_id=row.client_id,
             establishment_id=row.establishment_id,
@@ -80,8 +79,7 @@ class AccessTokens:
             raise _not_proved(row, "invalid_dpop_proof", f"The proof of possession does not hold: {error}.") from None
 
 
-def _require_accreditation(row: Token, client: Client | None) -> None:
-    reason = "unknown-client" if client is None else client.unusable
+def _require_accreditation(row: Token, reason: str | None) -> None:
     if reason is None:
         return
     refusal = Event(
@@ -89,7 +87,7 @@ def _require_accreditation(row: Token, client: Client | None) -> None:
         outcome="refused",
         reason=reason,
         client_id=row.client_id,
-        establishment_id=client.establishment_id if client else None,
+        establishment_id=row.establishment_id,
         token_id=str(row.id),
         actor_role="record-system",
     )

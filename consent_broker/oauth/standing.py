@@ -20,7 +20,7 @@ def stands(session: Session, issued: Issued) -> bool:
     row = issued.token
     if issued.has_ended(session):
         return False
-    if row.client_id != PORTAL_CLIENT and (issued.client is None or issued.client.unusable):
+    if row.client_id != PORTAL_CLIENT and issued.unusable:
         return False
     return row.person_id is None or _is_permitted(session, issued, row.person_id)
 
