@@ -15,8 +15,7 @@ from registry.audit.service import record
 from registry.bulk.export import models as exports
 from registry.bulk.export.service import end as end_export
 from registry.bulk.export.service import get_export, list_exports
-from registry.bulk.models import CANCELLED, PROCESSING, UPLOADING
-from registry.bulk.service import count_refusals, end, get_import, list_imports, list_refusals
+from registry.bulk.service import call_off, count_refusals, get_import, list_imports, list_refusals
 from registry.database import now, session
 from registry.directory.models import Establishment
 from registry.directory.service import administered
@@ -72,8 +71,7 @@ def file_now(import_id: UUID) -> Response:
 def call_file_off(import_id: UUID) -> Answer:
     """What is registered stays; the rest of the file is deleted."""
     found = get_import(session(), _ids(), import_id, hold=True)
-    if found.status in {UPLOADING, PROCESSING}:
-        end(session(), found, CANCELLED)
+    if call_off(session(), found):
         _note("bulk:import:cancelled", found.establishment_id, "import", found.id)
     return redirect(f"/establecimiento/archivos/{import_id}", 303)
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from registry.bulk.export import models as exports
 from registry.bulk.models import PROCESSING, UPLOADING, Import, ImportRefusal
+from registry.bulk.service import is_kept
 
 STATES = {
     "uploading": ("Llegando", "warn"),
@@ -21,6 +22,7 @@ ERRORS = {
     "checksum-mismatch": "Lo que llegó no es el archivo que se anunció. Envíelo otra vez.",
     "not-a-table": "El archivo no es una tabla con las columnas esperadas.",
     "abandoned": "Nadie siguió enviándolo en una semana.",
+    "given-up": "El registro no pudo terminarlo y dejó de intentarlo. El sistema puede pedirlo otra vez.",
     "sealed-data-altered": "Un dato guardado no se pudo abrir. Comuníquese con nosotros.",
 }
 COUNTS = {
@@ -42,6 +44,7 @@ REFUSALS = {
     "bad-row": "La fila no tiene las columnas esperadas",
     "other-establishment": "La fila es de otro establecimiento",
     "local-number-malformed": "El número de historia falta o no tiene la forma esperada",
+    "registry-fault": "El registro no pudo procesarla por una falla suya. Comuníquese con nosotros.",
     "unmerge-not-allowed": "El registro fue reemplazado por otro",
 }
 KINDS = {"ndjson": "Pacientes (NDJSON)", "csv": "Pacientes (CSV)"}
@@ -89,7 +92,7 @@ def of_import(found: Import) -> Transfer:
         percent=_percent(found),
         error=_error(found.error),
         waiting=under_way,
-        deletable=under_way,
+        deletable=is_kept(found),
     )
 
 

@@ -1,5 +1,7 @@
 """Liveness, readiness and metrics."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, jsonify
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -9,6 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from matching.key_scheme import key_scheme
 from registry.app import parts
+from registry.bulk.export.models import Export
+from registry.bulk.models import Import
+from registry.bulk.transfers import count_troubled
 from registry.database import now, session
 from registry.identity.candidates import scheme_in_force
 from registry.outbox import backlog
@@ -43,18 +48,27 @@ def metrics() -> Response:
 
 
 def _backlog() -> list[Metric]:
-    """What the outbox has still to deliver; nothing while the database does not answer."""
+    """What the outbox has still to deliver, and transfers in trouble; nothing while the database does not answer."""
     count = GaugeMetricFamily("renhice_outbox_undelivered", "Outbox messages not delivered", labels=["state"])
     age = GaugeMetricFamily("renhice_outbox_oldest_seconds", "Age of the oldest of them", labels=["state"])
     try:
         with parts().database.unit_of_work() as session:
             found = backlog(session)
+            troubled = {"import": count_troubled(session, Import), "export": count_troubled(session, Export)}
     except SQLAlchemyError:
         return []
     for state, waiting in found.items():
         count.add_metric([state], waiting.count)
         age.add_metric([state], (now() - waiting.oldest).total_seconds() if waiting.oldest else 0)
-    return [count, age]
+    return [count, age, _transfers(troubled)]
+
+
+def _transfers(troubled: Mapping[str, Mapping[str, int]]) -> Metric:
+    gauge = GaugeMetricFamily("renhice_transfers", "Imports and exports in trouble", labels=["kind", "state"])
+    for kind, states in troubled.items():
+        for state, number in states.items():
+            gauge.add_metric([kind, state], number)
+    return gauge
 
 
 def _database() -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from registry.database import Base, new_id, now
 
 UPLOADING, PROCESSING, COMPLETED, FAILED, CANCELLED = "uploading", "processing", "completed", "failed", "cancelled"
-"""Statuses of an import; of those past `processing` nothing of the file is kept."""
+"""Statuses of an import; of those past `processing` nothing of the file is kept, but of one given up, for a week."""
 
 
 class Import(Base):
@@ -37,6 +37,9 @@ class Import(Base):
     line: Mapped[int] = mapped_column(BigInteger, default=0)
     counts: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
     leased_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Attempts since it last got on."""
+
     created_at: Mapped[datetime] = mapped_column(default=now)
     changed_at: Mapped[datetime] = mapped_column(default=now)
 

@@ -4,27 +4,29 @@ Killed at any point nothing is lost and nothing doubled: what a chunk registered
 transaction, which only takes effect where the file still is where the chunk began.
 """
 
-import hashlib
 import io
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from typing import BinaryIO, cast
 from uuid import UUID
 
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from matching.files import FileError
 from registry.app import Renhice
 from registry.bulk.lines import Line, Refusal, Source, read_line, read_rows, split
-from registry.bulk.models import COMPLETED, FAILED, PROCESSING, Import, ImportPart, ImportRefusal
-from registry.bulk.service import end, part_context
+from registry.bulk.models import COMPLETED, FAILED, PROCESSING, Import, ImportRefusal
+from registry.bulk.service import end, give_up
+from registry.bulk.stored import Stored, hash_of
+from registry.bulk.transfers import LEASE, lend
 from registry.database import now
 from registry.directory.service import get_establishment
 from registry.errors import DomainError
@@ -34,20 +36,25 @@ from registry.identity.batch.preparing import Prepared, prepare
 from registry.identity.batch.service import register_prepared
 from registry.identity.engine import Engine, engine_of
 from registry.identity.registration import Outcome
-from registry.sealing import DataKey, Sealer
+from registry.telemetry import logger
+
+_log = logger(__name__)
 
 CHUNK = 500
 AHEAD = 3
-LEASE = timedelta(seconds=60)
 HELPER_FROM_BYTES = 4 << 20
-TAKE = text("""
-UPDATE imports SET leased_until = :until WHERE id = (
-  SELECT id FROM imports WHERE status = 'processing' AND (leased_until IS NULL OR leased_until < :now)
-  ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
-) RETURNING id
-""")
+FAULT = "registry-fault"
+CAREFUL_FROM = 3
+"""The attempt from which a file is registered line by line, so that one line that can't be stops no other."""
+
+MOST_FAULTY = 3
+"""Lines one after another refused for a fault of ours; one more, and it is not the lines' doing."""
+
+ELSEWHERE = (OperationalError, InterfaceError, OSError, MemoryError)
+"""Faults that say nothing of a line: the database or the disk."""
 ADVANCE = text("""
 UPDATE imports SET position = :after, line = :line, leased_until = :until, changed_at = :now,
+  attempts = CASE WHEN CAST(:faulty AS boolean) THEN attempts ELSE 0 END,
   counts = (SELECT jsonb_object_agg(name, coalesce((counts ->> name)::bigint, 0) + coalesce((said ->> name)::bigint, 0))
             FROM (SELECT CAST(:counts AS jsonb) AS said) AS new,
                  LATERAL (SELECT jsonb_object_keys(counts || said) AS name) AS names)
@@ -71,12 +78,14 @@ class Chunk:
 
     prepared: list[Prepared]
     refusals: list[Refusal]
+    faulty: bool = False
+    """Refused for a fault of ours, which is no progress."""
 
 
 def take_due(session: Session) -> UUID | None:
-    """An import to go on with, lent for a minute; None when there is none."""
-    taken: UUID | None = session.scalar(TAKE, {"now": now(), "until": now() + LEASE})
-    return taken
+    """An import to go on with, lent; None when there is none."""
+    taken = lend(session, Import, give_up)
+    return taken.id if taken else None
 
 
 def process(parts: Renhice, import_id: UUID, seconds: float = float("inf"), chunk: int = CHUNK) -> bool:
@@ -94,16 +103,18 @@ def process(parts: Renhice, import_id: UUID, seconds: float = float("inf"), chun
             code=place.renipress,
         )
         start, line, form, size, status = found.position, found.line, found.format, found.size, found.status
-        if status == PROCESSING and start == 0 and _hash(Stored(session, parts.sealer, found.id)) != found.sha256:
+        careful = found.attempts >= CAREFUL_FROM
+        if status == PROCESSING and start == 0 and hash_of(Stored(session, parts.sealer, found.id)) != found.sha256:
             end(session, found, FAILED, "checksum-mismatch")
             return True
     if status != PROCESSING:
         return True
     engine, memory = engine_of(parts), Memory()
-    work = Reader(parts, import_id, source, engine, chunk)
+    work = Reader(parts, import_id, source, engine, 1 if careful else chunk, careful=careful)
+    apply = Careful(parts, engine, import_id) if careful else partial(_apply, parts, engine, memory, import_id)
     try:
-        for one in work.chunks(form, start, line, helped=size >= HELPER_FROM_BYTES):
-            _apply(parts, engine, memory, import_id, one)
+        for one in work.chunks(form, start, line, helped=size >= HELPER_FROM_BYTES and not careful):
+            apply(one)
             if time.monotonic() > deadline:
                 return False
     except Superseded:
@@ -132,7 +143,7 @@ def _apply(parts: Renhice, engine: Engine, memory: Memory, import_id: UUID, chun
         counts["refused"] += len(refusals)
         values = {
             "id": import_id, "before": chunk.before, "after": chunk.after, "line": chunk.line, "now": now(),
-            "until": now() + LEASE, "counts": _json(counts),
+            "until": now() + LEASE, "counts": _json(counts), "faulty": chunk.faulty,
         }  # fmt: skip
         if session.scalar(ADVANCE, values) is None:
             raise Superseded
@@ -144,6 +155,44 @@ def _apply(parts: Renhice, engine: Engine, memory: Memory, import_id: UUID, chun
             session.execute(insert(ImportRefusal), rows)
 
 
+@dataclass(slots=True)
+class Careful:
+    """Registers chunks of one line; a line that fails of itself is refused, at most three one after another."""
+
+    parts: Renhice
+    engine: Engine
+    import_id: UUID
+    run: int = 0
+
+    def __call__(self, chunk: Chunk) -> None:
+        """Raises what says nothing of the line, and the fault of a fourth line in a row."""
+        try:
+            self._register(chunk)
+        except (Superseded, *ELSEWHERE):
+            raise
+        except Exception as error:
+            self.run += 1
+            if self.run > MOST_FAULTY:
+                raise
+            _log.error("import line refused", id=str(self.import_id), line=chunk.line, error=type(error).__name__)
+            _apply(self.parts, self.engine, Memory(), self.import_id, _refused(chunk.before, chunk.after, chunk.line))
+        else:
+            self.run = 0
+
+    def _register(self, chunk: Chunk) -> None:
+        if chunk.faulty:
+            raise FaultyLine
+        _apply(self.parts, self.engine, Memory(), self.import_id, chunk)
+
+
+class FaultyLine(Exception):
+    """A line could not even be read or prepared."""
+
+
+def _refused(before: int, after: int, line: int) -> Chunk:
+    return Chunk(before, after, line, [], [], [Refusal(line, FAULT)], faulty=True)
+
+
 def _json(counts: "Counter[str]") -> str:
     return "{" + ", ".join(f'"{name}": {count}' for name, count in sorted(counts.items())) + "}"
 
@@ -151,15 +200,17 @@ def _json(counts: "Counter[str]") -> str:
 class Reader:
     """Chunks of a file in order, prepared by a helper process while the caller registers the ones before."""
 
-    def __init__(self, parts: Renhice, import_id: UUID, source: Source, engine: Engine, size: int) -> None:
+    def __init__(self, parts: Renhice, import_id: UUID, source: Source, engine: Engine, size: int,
+                 *, careful: bool) -> None:  # fmt: skip
         self._parts, self._import_id, self._source, self._engine, self._size = parts, import_id, source, engine, size
+        self._make = _make_carefully if careful else make_chunk
 
     def chunks(self, form: str, start: int, line: int, *, helped: bool) -> Iterator[Chunk]:
         """From `start` on, which is after line `line`."""
         batches = self._batches(form, start, line)
         if not helped:
             for before, lines in batches:
-                yield make_chunk(self._engine, self._source, before, lines)
+                yield self._make(self._engine, self._source, before, lines)
             return
         context = get_context("spawn")
         with ProcessPoolExecutor(1, context, initializer=_begin, initargs=(self._engine, self._source)) as pool:
@@ -214,50 +265,12 @@ def make_chunk(engine: Engine, source: Source, before: int, lines: list[Line]) -
     )
 
 
-class Stored(io.RawIOBase):
-    """The file, read part by part; no more than one part is open in memory."""
-
-    def __init__(self, session: Session, sealer: Sealer, import_id: UUID) -> None:
-        self._session, self._sealer, self._import_id = session, sealer, import_id
-        self._at, self._begin, self._part = 0, 0, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at}[whence] + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]  # io's signature
-        if not self._begin <= self._at < self._begin + len(self._part) and not self._load():
-            return 0
-        found = self._part[self._at - self._begin :][: len(view)]
-        view[: len(found)] = found
-        self._at += len(found)
-        return len(found)
-
-    def _load(self) -> bool:
-        query = select(ImportPart.offset, ImportPart.sealed).where(ImportPart.import_id == self._import_id)
-        last = query.where(ImportPart.offset <= self._at).order_by(ImportPart.offset.desc()).limit(1)
-        row = self._session.execute(last).one_or_none()
-        key = self._session.get(DataKey, self._import_id)
-        if row is None or key is None:
-            return False
-        self._begin = row.offset
-        self._part = self._sealer.unseal(key, row.sealed, part_context(row.offset))
-        self._session.commit()
-        return self._at < self._begin + len(self._part)
-
-
-def _hash(file: Stored) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
+def _make_carefully(engine: Engine, source: Source, before: int, lines: list[Line]) -> Chunk:
+    """One line; refused if reading or preparing it fails."""
+    try:
+        return make_chunk(engine, source, before, lines)
+    except ELSEWHERE:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the lines behind it wait
+        _log.error("import line unreadable", line=lines[0].number, error=type(error).__name__)
+        return _refused(before, lines[0].after, lines[0].number)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from registry.access import Caller
@@ -13,13 +13,14 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.bulk.models import (
     CANCELLED,
+    FAILED,
     PROCESSING,
     UPLOADING,
     Import,
     ImportPart,
     ImportRefusal,
 )
-from registry.bulk.transfers import find_of, let_go, list_of
+from registry.bulk.transfers import GIVEN_UP, find_of, let_go, list_of
 from registry.database import new_id, now, take_turns
 from registry.errors import Conflict, InvalidInput, NotFound, TooLarge, TooManyRequests
 from registry.sealing import Sealer
@@ -42,7 +43,7 @@ class Announced:
 
 
 def announce(session: Session, caller: Caller, announced: Announced) -> tuple[Import, bool]:
-    """Begin an upload; one of the same file that has not ended is taken up again (False).
+    """Begin an upload; one of the same file that has not ended, or was given up, is taken up again (False).
 
     Raises TooLarge above 1 GiB, TooManyRequests beyond 5 open imports of an establishment.
     """
@@ -50,12 +51,12 @@ def announce(session: Session, caller: Caller, announced: Announced) -> tuple[Im
         raise TooLarge(f"A file has at most {MOST_BYTES} bytes; send it in several.")
     take_turns(session, b"imports" + caller.establishment_id.bytes)  # two at once would both be new
     own = select(Import).where(Import.establishment_id == caller.establishment_id)
-    live = session.scalars(own.where(Import.status.in_([UPLOADING, PROCESSING]))).all()
+    kept = session.scalars(own.where(or_(Import.status.in_([UPLOADING, PROCESSING]), Import.error == GIVEN_UP))).all()
     key = (announced.format, announced.size, announced.sha256)
-    same = next((one for one in live if (one.format, one.size, one.sha256) == key), None)
-    if same is not None:
+    same = next((one for one in kept if (one.format, one.size, one.sha256) == key), None)
+    if same is not None and _take_up(session, caller, same):
         return same, False
-    if len(live) >= MOST_OPEN:
+    if sum(one.status != FAILED for one in kept) >= MOST_OPEN:
         raise TooManyRequests(f"An establishment has at most {MOST_OPEN} imports at once.")
     made = Import(
         id=new_id(),
@@ -77,6 +78,16 @@ def announce(session: Session, caller: Caller, announced: Announced) -> tuple[Im
     session.flush()
     _account(session, caller, made, "announced")
     return made, True
+
+
+def _take_up(session: Session, caller: Caller, found: Import) -> bool:
+    """Go on with a file where it is; False when it ended meanwhile."""
+    session.refresh(found, with_for_update=True)
+    if found.error == GIVEN_UP:
+        found.status, found.error, found.attempts, found.changed_at = PROCESSING, None, 0, now()
+        session.flush()
+        _account(session, caller, found, "restarted")
+    return found.status in {UPLOADING, PROCESSING}
 
 
 def append(session: Session, sealer: Sealer, caller: Caller, import_id: UUID, offset: int, content: bytes) -> Import:
@@ -134,10 +145,28 @@ def list_imports(session: Session, establishment_id: UUID) -> Sequence[Import]:
 def cancel(session: Session, caller: Caller, import_id: UUID) -> Import:
     """Call an import off: what is registered stays, the rest of the file is deleted."""
     found = get_own(session, caller, import_id, hold=True)
-    if found.status in {UPLOADING, PROCESSING}:
-        end(session, found, CANCELLED)
+    if call_off(session, found):
         _account(session, caller, found, "cancelled")
     return found
+
+
+def call_off(session: Session, found: Import) -> bool:
+    """End it as called off; False when nothing of its file is kept any more."""
+    if not is_kept(found):
+        return False
+    end(session, found, CANCELLED)
+    return True
+
+
+def is_kept(found: Import) -> bool:
+    """Whether its file is still there: under way, or given up less than a week ago."""
+    return found.status in {UPLOADING, PROCESSING} or found.error == GIVEN_UP
+
+
+def give_up(session: Session, found: Import) -> None:
+    """It failed too often: the file is kept for a week, and announcing it again goes on where it stopped."""
+    found.status, found.error, found.leased_until, found.changed_at = FAILED, GIVEN_UP, None, now()
+    session.flush()
 
 
 def list_refusals(session: Session, found: Import) -> Sequence[ImportRefusal]:
@@ -158,8 +187,9 @@ def end(session: Session, found: Import, status: str, error: str | None = None) 
 
 
 def purge_uploads(session: Session) -> None:
-    """Call off uploads that nobody went on with for a week."""
-    over = select(Import).where(Import.status == UPLOADING, Import.changed_at < now() - UPLOAD_LASTS)
+    """Call off what nobody went on with for a week: uploads, and what was given up."""
+    waiting = or_(Import.status == UPLOADING, Import.error == GIVEN_UP)
+    over = select(Import).where(waiting, Import.changed_at < now() - UPLOAD_LASTS)
     for found in session.scalars(over.with_for_update(skip_locked=True)).all():
         end(session, found, CANCELLED, "abandoned")
 

@@ -1,19 +1,54 @@
-"""What imports and exports have in common: whose they are, which are listed, and what is destroyed at their end."""
+"""What imports and exports have in common: whose they are, how they are tried again, what is destroyed at their end."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Delete, delete, select
+from sqlalchemy import Delete, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from registry.bulk.export.models import Export
-from registry.bulk.models import Import
+from registry.bulk.models import FAILED, PROCESSING, Import
 from registry.database import now
 from registry.sealing import DataKey
 
 Transfer = TypeVar("Transfer", Import, Export)
 MOST_LISTED = 100
+LEASE, LONGEST_LEASE = timedelta(seconds=60), timedelta(hours=1)
+MOST_ATTEMPTS = 8
+"""Attempts in a row that led nowhere, over three hours, after which a transfer is given up."""
+
+GIVEN_UP = "given-up"
+COUNTED = timedelta(days=7)
+"""How long one that was given up is counted for the operator."""
+
+
+def lend(session: Session, kind: type[Transfer], give_up: Callable[[Session, Transfer], None]) -> Transfer | None:
+    """One to go on with, lent for a minute, twice as long after each attempt without progress; None when none is due.
+
+    The attempt counts from here on, so that one which kills its worker is counted too; progress sets it back to 0.
+    """
+    due = select(kind).where(kind.status == PROCESSING, or_(kind.leased_until.is_(None), kind.leased_until < now()))
+    found = session.scalars(due.order_by(kind.id).limit(1).with_for_update(skip_locked=True)).one_or_none()
+    if found is None:
+        return None
+    if found.attempts >= MOST_ATTEMPTS:
+        give_up(session, found)
+        return None
+    found.leased_until = now() + min(LEASE * 2**found.attempts, LONGEST_LEASE)
+    found.attempts += 1
+    session.flush()
+    return found
+
+
+def count_troubled(session: Session, kind: type[Transfer]) -> dict[str, int]:
+    """How many are tried again (`failing`), and how many were given up in the last week (`given-up`)."""
+    failing = select(func.count()).where(kind.status == PROCESSING, kind.attempts > 1)
+    given_up = select(func.count()).where(
+        kind.status == FAILED, kind.error == GIVEN_UP, kind.changed_at > now() - COUNTED
+    )
+    return {"failing": session.scalar(failing) or 0, GIVEN_UP: session.scalar(given_up) or 0}
 
 
 def find_of(

@@ -36,6 +36,9 @@ class Export(Base):
     seen: Mapped[int] = mapped_column(BigInteger, default=0)
     written: Mapped[int] = mapped_column(BigInteger, default=0)
     leased_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Attempts since it last got on."""
+
     created_at: Mapped[datetime] = mapped_column(default=now)
     changed_at: Mapped[datetime] = mapped_column(default=now)
 

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from registry.access import Caller
 from registry.audit.event import Event
 from registry.audit.service import record
-from registry.bulk.export.models import CANCELLED, COMPLETED, EXPIRED, PROCESSING, Export, ExportPart
-from registry.bulk.transfers import find_of, let_go, list_of
+from registry.bulk.export.models import CANCELLED, COMPLETED, EXPIRED, FAILED, PROCESSING, Export, ExportPart
+from registry.bulk.transfers import GIVEN_UP, find_of, let_go, list_of
 from registry.database import new_id, now, take_turns
 from registry.errors import NotFound, TooManyRequests
 
@@ -112,6 +112,11 @@ def cancel(session: Session, caller: Caller, export_id: UUID) -> Export:
 def end(session: Session, found: Export, status: str, error: str | None = None) -> None:
     """Nothing of its files is kept, and their data key is destroyed."""
     let_go(session, found, delete(ExportPart).where(ExportPart.export_id == found.id), status, error)
+
+
+def give_up(session: Session, found: Export) -> None:
+    """It failed too often: nothing of it is kept, and its establishment asks for another."""
+    end(session, found, FAILED, GIVEN_UP)
 
 
 def expires_at(found: Export) -> datetime:

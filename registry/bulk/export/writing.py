@@ -3,15 +3,15 @@
 import json
 import time
 import zlib
-from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.app import Renhice
 from registry.bulk.export.models import COMPLETED, FAILED, PROCESSING, Export, ExportPart
-from registry.bulk.export.service import end
+from registry.bulk.export.service import end, give_up
+from registry.bulk.transfers import LEASE, lend
 from registry.database import now
 from registry.fhir.patient_writing import own_record
 from registry.fhir.shaping import part_of
@@ -20,20 +20,13 @@ from registry.identity.records import Changes, count_own, list_own_page
 from registry.sealing import Sealer, SealError
 
 PAGE = 500
-LEASE = timedelta(seconds=60)
 COMPRESSION = 6
-TAKE = text("""
-UPDATE exports SET leased_until = :until WHERE id = (
-  SELECT id FROM exports WHERE status = 'processing' AND (leased_until IS NULL OR leased_until < :now)
-  ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
-) RETURNING id
-""")
 
 
 def take_due(session: Session) -> UUID | None:
-    """An export to go on with, lent for a minute; None when there is none."""
-    taken: UUID | None = session.scalar(TAKE, {"now": now(), "until": now() + LEASE})
-    return taken
+    """An export to go on with, lent; None when there is none."""
+    taken = lend(session, Export, give_up)
+    return taken.id if taken else None
 
 
 def write(parts: Renhice, export_id: UUID, seconds: float = float("inf"), page: int = PAGE) -> bool:
@@ -66,7 +59,7 @@ def _step(session: Session, sealer: Sealer, export_id: UUID, page: int) -> bool:
         end(session, found, FAILED, "sealed-data-altered")
         return True
     _add_part(session, sealer, found, [own_record(one.member, str(one.person_id)) for one in read.records])
-    found.seen += read.seen
+    found.seen, found.attempts = found.seen + read.seen, 0
     found.position, found.changed_at, found.leased_until = read.last or found.position, now(), now() + LEASE
     if read.seen == 0:
         found.status = COMPLETED

@@ -17,6 +17,7 @@ from registry.bulk.export.models import Export, ExportPart
 from registry.bulk.export.reading import FileGone, read_file
 from registry.bulk.export.service import KEPT, purge_exports
 from registry.bulk.export.writing import take_due, write
+from registry.bulk.transfers import MOST_ATTEMPTS
 from registry.database import now
 from registry.directory.models import RecordSystem
 from registry.identity.models import Membership, SourceRecord
@@ -273,6 +274,28 @@ def test_what_cannot_be_opened_is_a_failed_export(
     assert write(world.renhice, key_of(path))
     failed = call(world.asking, "GET", path)
     assert (failed.status_code, failed.json["issue"][0]["details"]["coding"][0]["code"]) == (500, "export-failed")
+
+
+def test_one_that_fails_on_is_given_up(world: World, records: list[Json], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = begin(world)
+
+    def lapse(session: Any) -> None:
+        session.get_one(Export, key_of(path)).leased_until = None
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("full")
+
+    monkeypatch.setattr(writing, "list_own_page", fail)
+    for _ in range(MOST_ATTEMPTS):
+        assert world.transact(take_due) == key_of(path)
+        with pytest.raises(OSError, match="full"):
+            write(world.renhice, key_of(path))
+        world.transact(lapse)
+    assert call(world.asking, "GET", path).status_code == 202
+    assert world.transact(take_due) is None
+    failed = call(world.asking, "GET", path)
+    assert (failed.status_code, failed.json["issue"][0]["details"]["coding"][0]["code"]) == (500, "export-failed")
+    assert world.transact(lambda session: session.get_one(Export, key_of(path)).error) == "given-up"
 
 
 def test_work_is_lent_and_comes_back(world: World, records: list[Json]) -> None:
