@@ -12,10 +12,8 @@ from portal.guard import require, signed_in
 from portal.hats import ESTABLISHMENT_ADMINISTRATOR
 from registry.audit.event import Event
 from registry.audit.service import record
-from registry.bulk.export import models as exports
-from registry.bulk.export.service import end as end_export
-from registry.bulk.export.service import get_export, list_exports
-from registry.bulk.service import call_off, count_refusals, get_import, list_imports, list_refusals
+from registry.bulk import service as imports
+from registry.bulk.export import service as exports
 from registry.database import now, session
 from registry.directory.models import Establishment
 from registry.directory.service import administered
@@ -44,13 +42,13 @@ def listed_now() -> Response:
 @establishment.get("/archivos/<uuid:import_id>")
 def one_file(import_id: UUID) -> Response:
     """One file: how far it is, what came of its lines, and which were refused."""
-    found = get_import(session(), _ids(), import_id)
+    found = imports.get_import(session(), _ids(), import_id)
     return layout.page(
         "transfer.html",
         one=transfers.of_import(found),
         counts=transfers.counts_of(found),
-        refused=[transfers.refusal(line) for line in list_refusals(session(), found)[:SHOWN_REFUSALS]],
-        refusals=count_refusals(session(), found),
+        refused=[transfers.refusal(line) for line in imports.list_refusals(session(), found)[:SHOWN_REFUSALS]],
+        refusals=imports.count_refusals(session(), found),
         path=f"/establecimiento/archivos/{import_id}",
     )
 
@@ -58,7 +56,7 @@ def one_file(import_id: UUID) -> Response:
 @establishment.get("/archivos/<uuid:import_id>/estado")
 def file_now(import_id: UUID) -> Response:
     """How far a file is, alone."""
-    found = get_import(session(), _ids(), import_id)
+    found = imports.get_import(session(), _ids(), import_id)
     return layout.page(
         "transfer_state.html",
         one=transfers.of_import(found),
@@ -70,8 +68,8 @@ def file_now(import_id: UUID) -> Response:
 @establishment.post("/archivos/<uuid:import_id>/cancelar")
 def call_file_off(import_id: UUID) -> Answer:
     """What is registered stays; the rest of the file is deleted."""
-    found = get_import(session(), _ids(), import_id, hold=True)
-    if call_off(session(), found):
+    found = imports.get_import(session(), _ids(), import_id, hold=True)
+    if imports.call_off(session(), found):
         _note("bulk:import:cancelled", found.establishment_id, "import", found.id)
     return redirect(f"/establecimiento/archivos/{import_id}", 303)
 
@@ -79,17 +77,16 @@ def call_file_off(import_id: UUID) -> Answer:
 @establishment.post("/exportaciones/<uuid:export_id>/cancelar")
 def call_export_off(export_id: UUID) -> Answer:
     """Stop it, or delete its files."""
-    found = get_export(session(), _ids(), export_id, hold=True)
-    if found.status in {exports.PROCESSING, exports.COMPLETED}:
-        end_export(session(), found, exports.CANCELLED)
+    found = exports.get_export(session(), _ids(), export_id, hold=True)
+    if exports.call_off(session(), found):
         _note("bulk:export:cancelled", found.establishment_id, "requested", found.id)
     return redirect("/establecimiento", 303)
 
 
 def _listed() -> dict[str, Any]:
     places = _places()
-    files = [transfers.of_import(one) for place in places for one in list_imports(session(), place.id)]
-    fetched = [transfers.of_export(one) for place in places for one in list_exports(session(), place.id)]
+    files = [transfers.of_import(one) for place in places for one in imports.list_imports(session(), place.id)]
+    fetched = [transfers.of_export(one) for place in places for one in exports.list_exports(session(), place.id)]
     return {
         "places": [place.name for place in places],
         "files": files,

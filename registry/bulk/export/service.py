@@ -22,6 +22,7 @@ KEPT = timedelta(hours=24)
 SETTLED = timedelta(seconds=60)
 """Longer than any registration is under way: what was received until so long ago can be read by everybody."""
 
+OVER = frozenset({CANCELLED, EXPIRED})
 MOST_AT_ONCE, MOST_KEPT = 2, 10
 BUSY_SECONDS, FULL_SECONDS = 60, 3600
 PARTS_PER_FILE = 20
@@ -76,7 +77,7 @@ def _too_many(message: str, seconds: int) -> TooManyRequests:
 def get_own(session: Session, caller: Caller, export_id: UUID, *, hold: bool = False) -> Export:
     """An export of the caller's establishment that is not over; raises NotFound, also for another's."""
     found = get_export(session, [caller.establishment_id], export_id, hold=hold)
-    if found.status in {CANCELLED, EXPIRED} or (found.status == COMPLETED and expires_at(found) < now()):
+    if found.status in OVER or (found.status == COMPLETED and expires_at(found) < now()):
         raise NotFound("There is no such export.", code="unknown-export")
     return found
 
@@ -104,9 +105,17 @@ def list_files(session: Session, found: Export) -> Sequence[File]:
 def cancel(session: Session, caller: Caller, export_id: UUID) -> Export:
     """Call an export off, or delete its files before they expire; raises NotFound."""
     found = get_own(session, caller, export_id, hold=True)
-    end(session, found, CANCELLED)
-    account(session, caller, found, "cancelled")
+    if call_off(session, found):
+        account(session, caller, found, "cancelled")
     return found
+
+
+def call_off(session: Session, found: Export) -> bool:
+    """End it as called off, with its files; False when it is over already."""
+    if found.status in OVER:
+        return False
+    end(session, found, CANCELLED)
+    return True
 
 
 def end(session: Session, found: Export, status: str, error: str | None = None) -> None:

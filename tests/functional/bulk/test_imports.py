@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
 from registry.bulk import processing
 from registry.bulk.models import Import, ImportPart
 from registry.bulk.processing import process, take_due
 from registry.bulk.service import MOST_PART_BYTES, UPLOAD_LASTS, purge_uploads
-from registry.bulk.transfers import MOST_ATTEMPTS, count_troubled
+from registry.bulk.transfers import MOST_ATTEMPTS
 from registry.database import now
 from registry.identity.models import SourceRecord, SourceRecordVersion
 from registry.sealing import DataKey
@@ -338,6 +338,13 @@ def test_a_poisoned_line_is_refused_alone(world: World, number: str, monkeypatch
     assert report == [{"line": line, "code": "registry-fault"} for line in (3, 5)]
 
 
+def in_trouble(world: World) -> dict[str, float]:
+    """What an operator's monitoring is told of imports."""
+    lines = world.app.test_client().get("/metrics").text.splitlines()
+    told = [line.split('"') + line.split() for line in lines if line.startswith('renhice_transfers{kind="import"')]
+    return {one[3]: float(one[-1]) for one in told}
+
+
 FULL = OperationalError("COPY", {}, OSError("full"))
 
 
@@ -351,11 +358,11 @@ def test_what_fails_on_is_given_up_and_can_be_taken_up(
     for _ in range(MOST_ATTEMPTS):
         with pytest.raises(type(error)):
             attempt(world, path)
-    assert world.transact(lambda session: count_troubled(session, Import))["failing"] == 1
+    assert in_trouble(world)["failing"] == 1
     assert not attempt(world, path)
     given_up = call(world.asking, "GET", path)
     assert (given_up.status_code, given_up.json["import"]["error"]) == (200, "given-up")
-    assert world.transact(lambda session: count_troubled(session, Import))["given-up"] >= 1
+    assert in_trouble(world) == {"failing": 0, "given-up": 1}
     monkeypatch.undo()
     again = announce(world.asking, content)
     assert (again.status_code, again.json["status"]) == (200, "processing")
@@ -364,6 +371,28 @@ def test_what_fails_on_is_given_up_and_can_be_taken_up(
     counts = call(world.asking, "GET", path).json["import"]["counts"]
     assert sum(counts.values()) == 40
     assert counts["refused"] == (0 if isinstance(error, OperationalError) else 3 * (MOST_ATTEMPTS - 2))
+
+
+def test_a_file_given_up_is_kept_for_a_week(world: World, number: str) -> None:
+    content = ndjson(patient(number))
+    path = upload(world.asking, content)
+    key = UUID(path.rpartition("/")[2])
+    kept = select(func.count()).select_from(ImportPart).where(ImportPart.import_id == key)
+
+    def change(**values: Any) -> None:
+        world.transact(lambda session: session.execute(update(Import).where(Import.id == key).values(**values)))
+
+    change(attempts=MOST_ATTEMPTS)
+    assert world.transact(take_due) is None
+    world.transact(purge_uploads)
+    assert world.transact(lambda session: session.scalar(kept)) == 2
+    change(changed_at=now() - UPLOAD_LASTS)
+    world.transact(purge_uploads)
+    assert world.transact(lambda session: (session.scalar(kept), session.get(DataKey, key))) == (0, None)
+    assert call(world.asking, "GET", path).json["import"]["error"] == "abandoned"
+    again = announce(world.asking, content)
+    assert again.status_code == 201
+    call(world.asking, "DELETE", f"{PATH}/{again.json['id']}")
 
 
 def test_each_attempt_without_progress_doubles_the_wait(world: World, number: str) -> None:

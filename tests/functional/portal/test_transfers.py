@@ -14,7 +14,7 @@ from registry.bulk.export.models import Export
 from registry.bulk.export.service import Wanted, ask
 from registry.bulk.models import Import
 from registry.bulk.processing import process
-from registry.bulk.service import Announced, announce, append
+from registry.bulk.service import Announced, announce, append, give_up
 from sandbox import story
 from tests.functional.portal.world import Visitor, World
 
@@ -90,6 +90,18 @@ def test_a_file_is_called_off(world: World, administrator: Visitor) -> None:
             "establishment-administrator", world.place(story.ASKING.renipress).id,
         )  # fmt: skip
         assert event.detail["staff"]
+
+
+def test_a_file_given_up_says_so_and_is_called_off(world: World, administrator: Visitor) -> None:
+    key = upload(world, story.ASKING.renipress, patient(world, "C-1"))
+    with world.renhice.database.unit_of_work() as session:
+        give_up(session, session.get_one(Import, key))
+    path = f"/establecimiento/archivos/{key}"
+    page = administrator.open(path)
+    assert "El registro no pudo terminarlo y dejó de intentarlo." in page.text
+    after = administrator.press(page, f"{path}/cancelar")
+    assert "Anulado" in after.text
+    assert not after.has_form(f"{path}/cancelar")
 
 
 def test_an_export_is_seen_and_called_off(world: World, administrator: Visitor) -> None:
