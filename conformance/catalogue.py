@@ -12,7 +12,7 @@ from conformance.checks.restrictions import RESTRICTIONS
 from conformance.checks.search import CAPABILITY, SEARCH
 from conformance.checks.tokens import TOKENS
 from conformance.checks.transport import TRANSPORT
-from conformance.lines import Section
+from conformance.sections import Section
 
 SECTIONS: tuple[Section, ...] = (
     TRANSPORT, FEED, CAPABILITY, TOKENS, PROOFS, SEARCH, PATIENTS, RESTRICTIONS, ERRORS, AUDIT, EVENTS, LATENCY, CLIENT,

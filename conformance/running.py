@@ -11,10 +11,11 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from conformance.bench import Act, Bench, Plan
 from conformance.catalogue import SECTIONS
 from conformance.gateway import Gateway
-from conformance.lines import Result, judge
+from conformance.lines import Result
 from conformance.registry.app import create_app
 from conformance.registry.state import State
 from conformance.report import Report
+from conformance.sections import judge
 from conformance.trust import trust
 
 

@@ -8,7 +8,8 @@ from conformance.bench import Bench
 from conformance.checks.refusals import refused
 from conformance.checks.search import declares, invalid
 from conformance.gateway import REGISTRO
-from conformance.lines import Finding, Line, Part, Section, Untested, broken, held
+from conformance.lines import Finding, Line, Part, Untested, broken, held
+from conformance.sections import Section
 from conformance.tokens import ACTOR
 
 AUDIT = Section("Trazabilidad", Part.SERVER)

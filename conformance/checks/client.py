@@ -1,7 +1,8 @@
 """How the candidate proved who it is, over the whole session: when it asked for tokens and about them."""
 
 from conformance.bench import Bench
-from conformance.lines import Finding, Line, Part, Section, broken, held
+from conformance.lines import Finding, Line, Part, broken, held
+from conformance.sections import Section
 
 CLIENT = Section("Quién dice ser el candidato", Part.SERVER)
 

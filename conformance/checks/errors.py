@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from conformance.bench import Bench
 from conformance.gateway import Answer, about
-from conformance.lines import Finding, Line, Part, Section, broken, doubtful, held
+from conformance.lines import Finding, Line, Part, broken, doubtful, held
+from conformance.sections import Section
 
 ERRORS = Section("Errores y basura", Part.SERVER)
 TOLD = re.compile(

@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 
 from conformance.bench import Bench
-from conformance.lines import Finding, Line, Part, Section, broken, held
+from conformance.lines import Finding, Line, Part, broken, held
 from conformance.registry.keys import make_key, sign
+from conformance.sections import Section
 
 EVENTS = Section("Avisos de revocación", Part.EVENTS)
 KIND = "https://www.gob.pe/minsa/RENHICE/fhir/events/tokens-revoked"

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from conformance.bench import Bench
 from conformance.checks.search import invalid
 from conformance.gateway import REGISTRO
-from conformance.lines import Finding, Line, Part, Section, Untested, broken, doubtful, held
+from conformance.lines import Finding, Line, Part, Untested, broken, doubtful, held
 from conformance.registry.state import Submission
+from conformance.sections import Section
 
 FEED = Section("Registro de pacientes", Part.FEED)
 NORM = "IHE PIXm ITI-104; FHIR R4 §3.1.0.4.3"

@@ -3,7 +3,8 @@
 from statistics import quantiles
 
 from conformance.bench import Bench
-from conformance.lines import Finding, Line, Part, Section, broken, held
+from conformance.lines import Finding, Line, Part, broken, held
+from conformance.sections import Section
 
 LATENCY = Section("Tiempos", Part.SERVER)
 

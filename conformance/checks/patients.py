@@ -5,7 +5,8 @@ from typing import Any
 from conformance.bench import Bench
 from conformance.checks.refusals import REFUSED, refused, yields_nothing
 from conformance.gateway import REGISTRO, Parameters, about
-from conformance.lines import Finding, Line, Part, Section, Untested, broken, held
+from conformance.lines import Finding, Line, Part, Untested, broken, held
+from conformance.sections import Section
 
 PATIENTS = Section("Un token, un paciente", Part.SERVER)
 MEND = "Busque al paciente sólo por el id del token, y niegue la búsqueda que nombre a otro o a ninguno."

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from conformance.bench import Bench
 from conformance.checks.refusals import refused
 from conformance.gateway import Gateway, about
-from conformance.lines import Finding, Line, Part, Section, broken, doubtful, held
+from conformance.lines import Finding, Line, Part, broken, doubtful, held
 from conformance.registry.keys import make_key
+from conformance.sections import Section
 
 PROOFS = Section("Prueba de la clave (DPoP)", Part.SERVER)
 MEND = "Verifique la prueba como RFC 9449 §4.3 pide: "

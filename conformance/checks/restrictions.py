@@ -5,7 +5,8 @@ from typing import Any
 from conformance.bench import Bench
 from conformance.checks.refusals import refused, yields_nothing
 from conformance.gateway import Answer, about
-from conformance.lines import Finding, Line, Part, Section, Untested, broken, held
+from conformance.lines import Finding, Line, Part, Untested, broken, held
+from conformance.sections import Section
 from conformance.tokens import READ_ALL
 
 RESTRICTIONS = Section("Lo que el paciente limita", Part.SERVER)

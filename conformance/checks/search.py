@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from conformance.bench import Bench
 from conformance.gateway import Answer, about
-from conformance.lines import Finding, Line, Part, Section, Untested, broken, doubtful, held
+from conformance.lines import Finding, Line, Part, Untested, broken, doubtful, held
+from conformance.sections import Section
 from conformance.tokens import TYPES
 
 SEARCH = Section("Búsqueda FHIR", Part.SERVER)

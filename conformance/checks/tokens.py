@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from conformance.bench import Bench
 from conformance.checks.refusals import refused, yields_nothing
 from conformance.gateway import Answer, about
-from conformance.lines import Finding, Line, Part, Section, broken, held
+from conformance.lines import Finding, Line, Part, broken, held
+from conformance.sections import Section
 from conformance.tokens import Forge
 
 TOKENS = Section("Tokens", Part.SERVER)

@@ -8,7 +8,8 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from conformance.bench import Bench
-from conformance.lines import Finding, Line, Part, Section, Untested, broken, doubtful, held
+from conformance.lines import Finding, Line, Part, Untested, broken, doubtful, held
+from conformance.sections import Section
 from conformance.trust import trust
 
 TRANSPORT = Section("TLS", Part.SERVER)

@@ -11,11 +11,12 @@ from click.testing import CliRunner, Result
 from joserfc.jwk import ECKey, KeySet
 
 from conformance.cli import conformance
-from conformance.lines import Finding, Line, Part, Section, Status, Untested, broken, doubtful, held, judge
+from conformance.lines import Finding, Line, Part, Status, Untested, broken, doubtful, held
 from conformance.lines import Result as Judged
 from conformance.page import render
 from conformance.registry.keys import base64url, make_key
 from conformance.report import VERSION, Report
+from conformance.sections import Section, judge
 from conformance.signing import Untrusted, find_key, sign, verify, verify_whole
 
 LINE = {"asked": "algo", "norm": "RFC 0", "expected": "401", "mend": "ponga <b>la guarda</b>"}
