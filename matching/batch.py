@@ -1,13 +1,13 @@
 """Linking a whole file at once: blocks, pairs, and persons that stay consistent as they grow."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from matching.cluster import Member, consistency, verified_conflict
+from matching.cluster import consistency
 from matching.model import Model
 from matching.score import weigh
 from matching.table import Floats, Ints, Keys, Table, weigh_strong
@@ -56,14 +56,13 @@ def _skipped(keys: Keys, at: Ints) -> dict[str, int]:
 class Linker:
     """Grows persons from the strongest pair down, judging each merge by all pairs between the two groups.
 
-    That is average linkage with hard rules: a record that resembles one member of a person and contradicts the others
+    That is average linkage: a record that resembles one member of a person and contradicts the others
     does not join, so chains of pairs don't carry strangers into one person.
     """
 
-    def __init__(self, model: Model, table: Table, verified: Collection[int] = ()) -> None:
+    def __init__(self, model: Model, table: Table) -> None:
         self.model = model
         self.table = table
-        self.verified = frozenset(verified)
         self.person = list(range(table.size))
         self.groups: dict[int, list[int]] = {}
         self.codes: Ints = np.zeros(0, dtype=np.int64)
@@ -115,15 +114,8 @@ class Linker:
         return self.groups.get(label, [label])
 
     def _consistent(self, first: list[int], second: list[int]) -> bool:
-        across = [(one, other) for one in first for other in second]
-        if any(self._verified_conflict(*pair) for pair in across):
-            return False
-        return consistency(self.weight(*pair) for pair in across) >= self.model.thresholds.consistency
-
-    def _verified_conflict(self, one: int, other: int) -> bool:
-        if not (one in self.verified and other in self.verified):
-            return False
-        return verified_conflict(*(Member(self.table.record(index), verified=True) for index in (one, other)))
+        across = (self.weight(one, other) for one in first for other in second)
+        return consistency(across) >= self.model.thresholds.consistency
 
     def _merge(self, first: int, second: int) -> None:
         joined = self._group(first) + self._group(second)
