@@ -17,7 +17,7 @@ from matching.normalise import Normalised, normalise
 from registry.errors import Unavailable
 from registry.identity.contents import Content, from_bytes, seal_context
 from registry.identity.models import BlockingScheme, Membership, Person, SourceRecord, SourceRecordVersion
-from registry.sealing import DataKey, Sealer, SealError
+from registry.sealing import TOKEN_BYTES, DataKey, Sealer, SealError
 from registry.telemetry import logger
 
 BLOCK_LIMIT = 200
@@ -26,7 +26,8 @@ CANDIDATE_LIMIT = 200
 OVERSIZED_BLOCKS = Counter("renhice_oversized_blocks_total", "Blocks cut off at the limit while searching")
 CANDIDATES = text("""
 WITH hits AS (
-  SELECT wanted.position, block.source_record_id, 1 + get_byte(wanted.token, 15) % 2 AS worth
+  SELECT wanted.position, block.source_record_id,
+    CASE WHEN get_byte(wanted.token, :last) % 2 = 1 THEN CAST(:enough AS integer) ELSE 1 END AS worth
   FROM unnest(CAST(:tokens AS bytea[])) WITH ORDINALITY AS wanted (token, position)
   CROSS JOIN LATERAL (
     SELECT source_record_id FROM blocking_tokens
@@ -136,7 +137,8 @@ def find_person_ids(session: Session, tokens: Sequence[bytes], least: int = ENOU
     Unavailable where the index goes by other rules than these tokens: people would seem unknown.
     """
     limits = {"block_limit": BLOCK_LIMIT, "candidate_limit": CANDIDATE_LIMIT, "least": least}
-    rows = session.execute(CANDIDATES, {"tokens": list(tokens), **limits}).all()
+    worth = {"last": TOKEN_BYTES - 1, "enough": ENOUGH}
+    rows = session.execute(CANDIDATES, {"tokens": list(tokens), **limits, **worth}).all()
     if [row.scheme for row in rows[:1]] != [key_scheme()]:
         raise OtherScheme
     OVERSIZED_BLOCKS.inc(rows[0].blocks)
