@@ -94,9 +94,16 @@ class Registry:
             raise Unreachable(f"no usable answer: {type(error).__name__}") from error
 
     def _accept(self, response: httpx.Response) -> None:
+        """Raises Unreachable or Refused; whose token is not believed forgets it."""
+        if response.is_success:
+            return
         if response.status_code == 401:
             self._tokens.clear()
-        _accept(response)
+        reason = f"{response.request.method} {response.request.url.path}: {response.status_code} {_why(response)}"
+        if response.status_code >= 500 or response.status_code in LATER:
+            after = response.headers.get("Retry-After", "")
+            raise Unreachable(reason, retry_after=min(60.0, float(after)) if after.isdecimal() else 0)
+        raise Refused(reason)
 
     def _headers(self, scope: str) -> dict[str, str]:
         return {"Authorization": f"DPoP {self._access_token(scope)}", "Content-Type": "application/fhir+json"}
@@ -107,20 +114,10 @@ class Registry:
             return token
         form = {"grant_type": "client_credentials", "scope": scope} | self._client.authentication(self._base_url)
         response = self._http.post(f"{self._base_url}/oauth/token", data=form)
-        _accept(response)
+        self._accept(response)
         answer = response.json()
         self._tokens[scope] = answer["access_token"], time.monotonic() + answer.get("expires_in", 60)
         return str(answer["access_token"])
-
-
-def _accept(response: httpx.Response) -> None:
-    if response.is_success:
-        return
-    reason = f"{response.request.method} {response.request.url.path}: {response.status_code} {_why(response)}"
-    if response.status_code >= 500 or response.status_code in LATER:
-        after = response.headers.get("Retry-After", "")
-        raise Unreachable(reason, retry_after=min(60.0, float(after)) if after.isdecimal() else 0)
-    raise Refused(reason)
 
 
 def _why(response: httpx.Response) -> str:
