@@ -22,6 +22,7 @@ from registry.audit.service import record
 from registry.directory.service import list_establishments
 from registry.errors import InvalidInput, NotFound
 from registry.fhir import systems
+from registry.fhir.history import History, Version
 from registry.identity.service import find_own_record, find_person, list_person_ids
 
 READ, SEARCHED = "consent:directive:read", "consent:directive:searched"
@@ -56,12 +57,12 @@ def own_consent(session: Session, caller: Caller, consent_id: UUID) -> ConsentSt
     return found
 
 
-def history(session: Session, caller: Caller, consent_id: UUID) -> list[Json]:
-    """Every version of a consent that names the caller's establishment, newest first; raises NotFound. Audited."""
+def history(session: Session, caller: Caller, consent_id: UUID) -> History:
+    """The versions of a consent that names the caller's establishment; raises NotFound. Audited."""
     found = own_consent(session, caller, consent_id)
     _account(session, caller, READ, found.terms.person_id, found.id)
-    versions = [_as_of(session, found, one.version) for one in reversed(list_versions(session, consent_id))]
-    return _shown(session, versions)
+    versions = [Version(one.version, one.recorded_at) for one in reversed(list_versions(session, consent_id))]
+    return History(versions, lambda numbers: _shown(session, [_as_of(session, found, one) for one in numbers]))
 
 
 def search(session: Session, caller: Caller, parameters: Mapping[str, str]) -> list[Json]:

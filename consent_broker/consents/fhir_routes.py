@@ -93,10 +93,10 @@ def update(consent_id: UUID) -> Response:
 
 @blueprint.get("/<uuid:consent_id>/_history")
 def history(consent_id: UUID) -> Response:
-    """Every version, newest first."""
+    """The versions, newest first."""
     require_scope(caller(), READ)
     versions = fhir_reading.history(session(), caller(), consent_id)
-    return answer(history_bundle(_base(), versions))
+    return answer(history_bundle(CONSENT, consent_id, caller().client_id, versions))
 
 
 @blueprint.get("/<uuid:consent_id>/_history/<int:version>")

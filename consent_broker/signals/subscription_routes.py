@@ -26,7 +26,7 @@ from registry.database import new_id, now, session
 from registry.errors import InvalidInput, NotFound, Unprocessable
 from registry.fhir.answers import answer, answer_read, answer_stored
 from registry.fhir.formats import read_resource
-from registry.fhir.history import history_bundle
+from registry.fhir.history import History, Version, history_bundle
 from registry.fhir.preconditions import Preconditions
 from registry.fhir.resources import Operation, Resource, SearchParameter, fhir_blueprint
 from registry.fhir.searching import read_search, searchset, searchset_of
@@ -85,18 +85,21 @@ def read(subscription_id: UUID) -> Response:
 
 @blueprint.get("/<uuid:subscription_id>/_history")
 def history(subscription_id: UUID) -> Response:
-    """Every version, newest first."""
-    return answer(history_bundle(f"{_base()}/Subscription", _versions(subscription_id)))
+    """The versions, newest first."""
+    said = {one.version.version: one for one in subscriptions.list_versions(session(), caller(), subscription_id)}
+    versions = [Version(number, one.version.changed_at) for number, one in said.items()]
+    kept = History(versions, lambda numbers: [as_fhir(said[one].subscription, said[one].version) for one in numbers])
+    return answer(history_bundle(SUBSCRIPTION, subscription_id, caller().client_id, kept))
 
 
 @blueprint.get("/<uuid:subscription_id>/_history/<int:version>")
 def vread(subscription_id: UUID, version: int) -> Response:
     """One version."""
-    wanted = (one for one in _versions(subscription_id) if one["meta"]["versionId"] == str(version))
-    found = next(wanted, None)
+    versions = subscriptions.list_versions(session(), caller(), subscription_id)
+    found = next((one for one in versions if one.version.version == version), None)
     if found is None:
         raise NotFound("The Subscription has no such version.")
-    return answer_read(found)
+    return answer_read(as_fhir(found.subscription, found.version))
 
 
 @blueprint.put("/<uuid:subscription_id>")
@@ -156,11 +159,6 @@ def _same(found: Subscription, body: Json) -> bool:
     kept = as_fhir(found)
     channel = body.get("channel") or {}
     return bool(body.get("criteria") == kept["criteria"] and channel.get("endpoint") == kept["channel"]["endpoint"])
-
-
-def _versions(subscription_id: UUID) -> list[Json]:
-    versions = subscriptions.list_versions(session(), caller(), subscription_id)
-    return [as_fhir(one.subscription, one.version) for one in versions]
 
 
 def _version_url(found: Subscription) -> str:

@@ -1,6 +1,6 @@
 """What a record system reads: its own records, and persons in a recognisable form; every read is audited."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from matching.records import Document
@@ -10,9 +10,10 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import session
 from registry.errors import NotFound
+from registry.fhir.history import History, Version
 from registry.fhir.patient_writing import own_record, recognisable, replaced
 from registry.fhir.wire import Json
-from registry.identity.records import list_own_versions
+from registry.identity.records import list_own_versions, list_version_moments
 from registry.identity.service import (
     LoadedPerson,
     OwnRecord,
@@ -33,13 +34,16 @@ def get_own(caller: Caller, record_id: UUID, version: int | None = None) -> OwnR
     return own
 
 
-def read_history(caller: Caller, record_id: UUID) -> list[Json]:
-    """Every version of one of the caller's own records, newest first, audited; raises NotFound."""
-    newest = get_own(caller, record_id)
-    if newest is None:
+def read_history(caller: Caller, record_id: UUID) -> History:
+    """The versions of one of the caller's own records, audited; raises NotFound."""
+    if get_own(caller, record_id) is None:
         raise unknown(caller, READ_RECORD, record_id)
-    versions = list_own_versions(session(), parts().sealer, caller.establishment_id, record_id)
-    return [own_record(one.member, str(one.person_id)) for one in versions]
+
+    def load(numbers: Sequence[int]) -> list[Json]:
+        found = list_own_versions(session(), parts().sealer, caller.establishment_id, record_id, numbers)
+        return [own_record(one.member, str(one.person_id)) for one in found]
+
+    return History([Version(*one) for one in list_version_moments(session(), record_id)], load)
 
 
 def read_patient(caller: Caller, patient_id: UUID) -> Json:

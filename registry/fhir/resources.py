@@ -12,6 +12,7 @@ from registry.fhir.wire import Json
 Interaction = Literal[
     "read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"
 ]  # fmt: skip
+HISTORY = "Pages of _count versions, newest first; _since and _at are understood."
 ParameterType = Literal["number", "date", "string", "token", "reference", "uri"]
 
 
@@ -59,7 +60,7 @@ class Resource:
         versioned = "vread" in self.interactions
         made: Json = {
             "type": self.type,
-            "interaction": [{"code": code} for code in self.interactions],
+            "interaction": [_interaction(code) for code in self.interactions],
             "versioning": _versioning(self) if versioned else "no-version",
             "readHistory": versioned,
             "updateCreate": False,
@@ -75,6 +76,10 @@ class Resource:
             "documentation": self.means,
         }
         return made | {name: value for name, value in lists.items() if value}
+
+
+def _interaction(code: Interaction) -> Json:
+    return {"code": code} | ({"documentation": HISTORY} if code == "history-instance" else {})
 
 
 def _versioning(resource: Resource) -> str:

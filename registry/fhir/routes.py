@@ -125,11 +125,10 @@ def get_version(patient_id: str, version: int) -> Response:
 
 @blueprint.get("/<patient_id>/_history")
 def get_history(patient_id: str) -> Response:
-    """Every version of one's own source record, newest first."""
+    """The versions of one's own source record, newest first."""
     require_scope(caller(), READ)
-    return answer(
-        history_bundle(f"{parts().settings.base_url}/fhir/Patient", read_history(caller(), _uuid(patient_id)))
-    )
+    record_id = _uuid(patient_id)
+    return answer(history_bundle(PATIENT, record_id, caller().client_id, read_history(caller(), record_id)))
 
 
 @blueprint.post("/$match")

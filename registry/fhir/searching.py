@@ -86,13 +86,19 @@ def searchset(
 ) -> Json:
     """The Bundle of one page: `matches` are its resources or whole entries, `more` says that a next page has some."""
     base = f"{parts().settings.base_url}{search.resource.surface}/{search.resource.type}"
+    entries = [one if "resource" in one else _entry(base, one) for one in matches]
+    links = page_links(base, search, reader, more=more)
+    return searchset_of([*entries, *outcomes], total=total, links=links)
+
+
+def page_links(base: str, search: Search, reader: str, *, more: bool) -> list[Json]:
+    """`Bundle.link` of the page of a search at `base`: itself, the one before, and the next where there is `more`."""
     links = [{"relation": "self", "url": _link(base, search, reader, search.offset)}]
     if search.offset:
         links.append({"relation": "previous", "url": _link(base, search, reader, search.offset - search.count)})
     if more:
         links.append({"relation": "next", "url": _link(base, search, reader, search.offset + search.count)})
-    entries = [one if "resource" in one else _entry(base, one) for one in matches]
-    return searchset_of([*entries, *outcomes], total=total, links=links)
+    return links
 
 
 def searchset_of(entries: Sequence[Json], *, total: int | None = None, links: Sequence[Json] = ()) -> Json:

@@ -76,9 +76,22 @@ def find_own_record(
     return _opened(sealer, row) if row else None
 
 
-def list_own_versions(session: Session, sealer: Sealer, establishment_id: UUID, record_id: UUID) -> list[OwnRecord]:
-    """Every version of an establishment's record, newest first; empty like `find_own_record` is None."""
+def list_version_moments(session: Session, record_id: UUID) -> Sequence[tuple[int, datetime]]:
+    """The number of each version of a record and when it was received, newest first."""
+    query = select(SourceRecordVersion.version, SourceRecordVersion.received_at)
+    query = query.where(SourceRecordVersion.source_record_id == record_id).order_by(SourceRecordVersion.version.desc())
+    return [(row.version, row.received_at) for row in session.execute(query)]
+
+
+def list_own_versions(
+    session: Session, sealer: Sealer, establishment_id: UUID, record_id: UUID, numbers: Collection[int] | None = None
+) -> list[OwnRecord]:
+    """The versions of an establishment's record with those numbers, or every one; newest first.
+
+    Empty like `find_own_record` is None.
+    """
     query = _own_versions(establishment_id, record_id).order_by(SourceRecordVersion.version.desc())
+    query = query if numbers is None else query.where(SourceRecordVersion.version.in_(numbers))
     return [_opened(sealer, row) for row in session.execute(query)]
 
 

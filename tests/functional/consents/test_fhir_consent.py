@@ -177,6 +177,11 @@ def test_a_proposal_permits_nothing_until_the_patient_answers_and_every_version_
     versions = [entry["resource"] for entry in history["entry"]]
     assert [one["status"] for one in versions] == ["inactive", "active", "proposed"]
     assert len({one["sourceReference"]["identifier"]["value"] for one in versions}) == 3
+    page = call(world.asking, "GET", f"/{consent_id}/_history?_count=2").json
+    token = next(one["url"] for one in page["link"] if one["relation"] == "next").partition("_page=")[2]
+    rest = call(world.asking, "GET", f"/{consent_id}/_history?_page={token}").json
+    assert [one["resource"] for one in rest["entry"]] == versions[2:]
+    assert (page["total"], rest["total"], len(page["entry"])) == (3, 3, 2)
     assert call(world.asking, "POST", f"/{consent_id}/$revokeConsent").status_code == 409
 
 

@@ -1,5 +1,6 @@
 """Creating with POST, with and without `If-None-Exist`, and the versions of a record."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from fhir.resources.R4B.bundle import Bundle
 from tests.functional.fhir.conftest import SYSTEMS, Call, Json, rosa
 
 A = SYSTEMS["a"]
+FIVE = tuple(f"1984-07-{day}" for day in range(19, 24))
 
 
 def numbered(number: str, **more: Any) -> Json:
@@ -59,3 +61,65 @@ def test_every_version_is_there_newest_first(call: Call) -> None:
     assert [one["response"]["etag"] for one in history["entry"]] == ['W/"2"', 'W/"1"']
     assert call("GET", f"/fhir/Patient/{made['id']}/_history", token="b").status_code == 404
     assert call("GET", "/fhir/Patient/x/_history").status_code == 404
+
+
+def revise(call: Call, number: str, *days: str) -> Json:
+    """The record of a number, after a version for each birth date."""
+    made = [call("PUT", "/fhir/Patient", numbered(number, birthDate=day), query_string=own(number)) for day in days]
+    found: Json = made[-1].json
+    return found
+
+
+def own(number: str) -> Json:
+    return {"identifier": f"{A}|{number}"}
+
+
+def versions(page: Json) -> list[int]:
+    return [int(one["resource"]["meta"]["versionId"]) for one in page.get("entry", [])]
+
+
+def test_pages_of_a_history_stay_as_they_were_when_versions_come_in(call: Call) -> None:
+    path = f"/fhir/Patient/{revise(call, 'C-6', *FIVE)['id']}/_history"
+    page = call("GET", f"{path}?_count=2").json
+    seen = [versions(page)]
+    while following := [one["url"] for one in page["link"] if one["relation"] == "next"]:
+        revise(call, "C-6", f"1984-08-0{len(seen)}")
+        token = following[0].partition("_page=")[2]
+        page = call("GET", f"{path}?_page={token}").json
+        Bundle.model_validate(page)
+        assert page["total"] == 5
+        seen.append(versions(page))
+    assert seen == [[5, 4], [3, 2], [1]]
+    assert call("GET", path).json["total"] == 7
+    assert call("GET", f"{path}?_page={token}", token="b").status_code == 404
+    other = revise(call, "C-7", FIVE[0])["id"]
+    assert call("GET", f"/fhir/Patient/{other}/_history?_page={token}").status_code == 400
+
+
+def test_a_history_since_a_moment_and_at_one(call: Call) -> None:
+    path = f"/fhir/Patient/{revise(call, 'C-8', *FIVE)['id']}/_history"
+
+    def told(**asked: str) -> list[int]:
+        got = call("GET", path, query_string=asked, headers={"Prefer": "handling=strict"})
+        assert got.json["total"] == len(versions(got.json)), got.text
+        return versions(got.json)
+
+    third = call("GET", f"{path}/3").json["meta"]["lastUpdated"]
+    first = datetime.fromisoformat(call("GET", f"{path}/1").json["meta"]["lastUpdated"])
+    assert told(_since=third) == [5, 4, 3]
+    assert told(_since="2100-01-01") == []
+    assert told(_at=(first - timedelta(seconds=9)).isoformat()) == []
+    assert told(_at="2100") == [5]
+    assert told(_at=str(first.year))[-1] == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "_count=x", "_count=-1", "_count=%D9%A1", "_since=ge2026", "_since=2026-13", "_since=2026&_since=2027",
+        "_since=2026,2027", "_at=yesterday", "_at=%00", "_page=x", "_page=%FF", "_since:exact=2026",
+    ],
+)  # fmt: skip
+def test_what_is_no_page_of_a_history_is_400(call: Call, asked: str) -> None:
+    refused = call("GET", f"/fhir/Patient/{revise(call, 'C-10', FIVE[0])['id']}/_history?{asked}")
+    assert (refused.status_code, refused.json["resourceType"]) == (400, "OperationOutcome"), refused.text

@@ -70,6 +70,11 @@ def test_each_version_can_be_read_again(world: World, receiver: Receiver) -> Non
     said = [(one["resource"]["meta"]["versionId"], one["resource"]["status"]) for one in history["entry"]]
     assert said == [("3", "off"), ("2", "active"), ("1", "requested")]
     assert [one["request"]["method"] for one in history["entry"]] == ["PUT", "PUT", "POST"]
+    page = call(world.holding, "GET", f"{path}/_history?_count=2").json
+    assert (page["total"], [one["relation"] for one in page["link"]]) == (3, ["self", "next"])
+    token = page["link"][1]["url"].partition("_page=")[2]
+    rest = call(world.holding, "GET", f"{path}/_history?_page={token}").json
+    assert [one["resource"] for one in rest["entry"]] == [history["entry"][2]["resource"]]
     second = call(world.holding, "GET", f"{path}/_history/2")
     assert (second.json, second.headers["ETag"]) == (newest.json, 'W/"2"')
     assert call(world.holding, "GET", f"{path}/_history/4").status_code == 404
