@@ -88,7 +88,7 @@ def main() -> None:
     clock.lap("weighed and linked")
     truth = load_truth(options.data)
     print(f"total {clock.total():.1f} s, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-    print(f"pairs completeness {pairs_completeness(pairs.one, pairs.other, truth):.5f}")
+    print(f"pairs completeness {pairs_completeness(pairs.one.tolist(), pairs.other.tolist(), truth):.5f}")
     show(evaluate(labels, truth))
 
 

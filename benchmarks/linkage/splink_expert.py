@@ -237,10 +237,15 @@ def trained(records: Iterable[Normalised], spent: Spent) -> Linker:
     return linker
 
 
+def frame_of(found: Any) -> pd.DataFrame:
+    """A table of Splink's."""
+    return found.as_pandas_dataframe()
+
+
 def predicted(linker: Linker, spent: Spent) -> tuple[pd.DataFrame, Any]:
     """Weighed pairs above the lowest threshold, and Splink's own handle on them."""
     found = linker.inference.predict(threshold_match_weight=min(THRESHOLDS))
-    frame = found.as_pandas_dataframe()
+    frame = frame_of(found)
     spent.lap("predict")
     return frame, found
 
@@ -248,7 +253,7 @@ def predicted(linker: Linker, spent: Spent) -> tuple[pd.DataFrame, Any]:
 def components(linker: Linker, found: Any, threshold: float, size: int) -> list[int]:
     """Clusters as Splink makes them: connected components of the pairs above the threshold."""
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(found, threshold_match_weight=threshold)
-    labels = clusters.as_pandas_dataframe().set_index("unique_id")["cluster_id"].reindex(range(size))
+    labels = frame_of(clusters).set_index("unique_id")["cluster_id"].reindex(range(size))
     return [int(label) for label in pd.factorize(labels)[0]]
 
 

@@ -41,20 +41,6 @@ TABLES: dict[str, tuple[str, ...]] = {
 SECONDARY = "ix_blocking_tokens_source_record_id"
 
 
-class Keyring:
-    """Takes the place of a session for `Sealer.seal`: keeps the data key it makes, for COPY."""
-
-    def __init__(self) -> None:
-        self.made: Any = None
-
-    def get(self, _kind: type, _owner: UUID) -> None:
-        """No owner has a key yet."""
-
-    def add(self, row: Any) -> None:
-        """Keep the key."""
-        self.made = row
-
-
 def establishment(code: str) -> UUID:
     """The id of an establishment of the benchmark; identity refers to establishments without a foreign key."""
     return uuid5(NAMESPACE, code)
@@ -73,7 +59,7 @@ def read(rows: Iterable[Row]) -> list[FileRecord]:
 
 def load(url: str, sealer: Sealer, seed: int, persons: int) -> int:
     """Fill a migrated, empty database; the number of records."""
-    count, known = 0, {}
+    count, known = 0, dict[int, UUID]()
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection:
         if connection.info.parameter_status("is_superuser") == "on":  # nobody else may; for them keys are checked
@@ -111,15 +97,15 @@ def _tables(sealer: Sealer, batch: list[tuple[Row, Person]], known: dict[int, UU
 
 def _add(tables: dict[str, list[Any]], sealer: Sealer, record: FileRecord, person_id: UUID) -> None:
     record_id, at, moment = new_id(), establishment(record.establishment), datetime.now(UTC)
-    content, keyring = Content(SYSTEM, record.local_id, record.demographics), Keyring()
+    content = Content(SYSTEM, record.local_id, record.demographics)
     plaintext = to_bytes(content)
-    sealed = sealer.seal(keyring, record_id, plaintext, seal_context(1))
+    sealed = sealer.seal_anew(record_id, plaintext, seal_context(1))
     local = sealer.blind(local_domain(at), content.local_number)
     said = sealer.blind(f"content:{record_id}", f"True:{plaintext.decode()}")
     tokens = blind_keys(sealer, blocking_keys(normalise(content.demographics)))
     tables["source_records"].append((record_id, at, local, 1, said, key_scheme(), True, False, moment, moment))
-    tables["data_keys"].append((record_id, keyring.made.master_key_id, keyring.made.wrapped))
-    tables["source_record_versions"].append((record_id, 1, sealed, True, "benchmark", moment))
+    tables["data_keys"].append((record_id, sealed.master_key_id, sealed.wrapped))
+    tables["source_record_versions"].append((record_id, 1, sealed.sealed, True, "benchmark", moment))
     tables["memberships"].append((record_id, person_id, moment))
     tables["blocking_tokens"].extend((token, record_id, key_scheme()) for token in tokens)
 

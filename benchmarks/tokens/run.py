@@ -120,7 +120,8 @@ def web_processes(base: str) -> list[psutil.Process]:
 def nonce_of(url: str, signer: Signer, form: dict[str, str]) -> str | None:
     """The nonce the server wants in proofs, learnt from a proof without one."""
     proof = {"DPoP": signer.proof(url, None)}
-    return httpx.post(url, data=signer.form(**form), headers=proof, timeout=10).headers.get("DPoP-Nonce")
+    nonce: str | None = httpx.post(url, data=signer.form(**form), headers=proof, timeout=10).headers.get("DPoP-Nonce")
+    return nonce
 
 
 @contextmanager
@@ -175,10 +176,11 @@ def main() -> None:
     nonce = nonce_of(token_url, ours, refresh)
     tokens = measure(
         "ours: refresh, consent decided, audited", token_url, options,
-        [ours.request(token_url, nonce, **refresh) for _ in range(options.count)], web_processes(base),
+        [ours.request(token_url, nonce, refresh) for _ in range(options.count)], web_processes(base),
     )  # fmt: skip
     looked_up = [
-        holder.request(introspection_url, None, proved=False, token=prepared.holder_token) for _ in range(options.count)
+        holder.request(introspection_url, None, {"token": prepared.holder_token}, proved=False)
+        for _ in range(options.count)
     ]
     answers = measure(
         "ours: introspection, consent decided", introspection_url, options, looked_up, web_processes(base)
@@ -194,7 +196,7 @@ def measure_peer(key: dict[str, Any], options: argparse.Namespace, tokens: Outco
     with peer(key, opaque=False) as process:
         theirs = measure(
             "peer: client credentials, in memory", f"{issuer}/token", options,
-            [client.request(f"{issuer}/token", None, **form) for _ in range(options.count)], [process],
+            [client.request(f"{issuer}/token", None, form) for _ in range(options.count)], [process],
         )  # fmt: skip
     with peer(key, opaque=True) as process:
         opaque = httpx.post(
@@ -202,7 +204,7 @@ def measure_peer(key: dict[str, Any], options: argparse.Namespace, tokens: Outco
         ).json()["access_token"]
         looked_up = measure(
             "peer: introspection, opaque, in memory", f"{issuer}/token/introspection", options,
-            [client.request(f"{issuer}/token/introspection", None, proved=False, token=opaque)
+            [client.request(f"{issuer}/token/introspection", None, {"token": opaque}, proved=False)
              for _ in range(options.count)], [process],
         )  # fmt: skip
     print(

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -48,7 +49,7 @@ class Signer:
         claims |= {"nonce": nonce} if nonce else {}
         return jwt.encode(header, claims, self.possession, algorithms=["ES256"])
 
-    def request(self, url: str, nonce: str | None, *, proved: bool = True, **form: str) -> bytes:
+    def request(self, url: str, nonce: str | None, form: Mapping[str, str], *, proved: bool = True) -> bytes:
         """A whole request, ready to be sent."""
         headers = {"DPoP": self.proof(url, nonce)} if proved else {}
         return request_bytes(url, urlencode(self.form(**form)), headers)
