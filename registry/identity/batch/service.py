@@ -1,7 +1,7 @@
 """Registering a chunk: alone for its moment, searched at once, placed one after another, written by COPY."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -52,41 +52,61 @@ def register_prepared(
     kept changes nothing (`stale`). Raises Unavailable.
     """
     session.execute(ALONE, {"key": SWITCHING})
-    kept, seen = _find_kept(session, chunk), set[Key]()
-    again: dict[UUID, datetime] = {}
-    accounts = Rows(engine, now())
-    outcomes: dict[int, Outcome | DomainError] = {}
-    run: dict[int, Prepared] = {}
-
-    def flush() -> None:
-        outcomes.update(zip(run, _register_new(session, engine, memory, list(run.values())), strict=True))
-        run.clear()
-
+    work = _Registering(session, engine, memory, _find_kept(session, chunk), Rows(engine, now()))
     for at, one in enumerate(chunk):
+        work.take(at, one)
+    work.finish()
+    return [work.outcomes[at] for at in range(len(chunk))]
+
+
+@dataclass(slots=True)
+class _Registering:
+    """A chunk under way; `run` are records nobody knows, placed together once one comes that must see them."""
+
+    session: Session
+    engine: Engine
+    memory: Memory
+    kept: dict[Key, Kept]
+    accounts: Rows
+    outcomes: dict[int, Outcome | DomainError] = field(default_factory=dict)
+    run: dict[int, Prepared] = field(default_factory=dict)
+    seen: set[Key] = field(default_factory=set)
+    again: dict[UUID, datetime] = field(default_factory=dict)
+    """Records of which the same was said again, and when."""
+
+    def take(self, at: int, one: Prepared) -> None:
+        """Register the record at that place of the chunk, or let it wait for others."""
         key = (one.establishment_id, one.local_token)
-        if key not in kept and key not in seen:
-            run[at] = one
-            seen.add(key)
-            continue
-        if key in seen:
-            flush()
-            _confirm(session, again)
-            kept |= _find_kept(session, [one])
-        seen.add(key)
-        quick = _leaves_as_it_is(engine, one, kept[key])
-        if quick is None:
-            flush()
-            outcomes[at] = _register_known(session, engine, one)
-            continue
-        if quick.decision != STALE and one.said_at is not None and one.said_at > kept[key].said_at:
-            again[quick.source_record_id] = one.said_at
-        accounts.account(one, quick.source_record_id, quick.person_id, quick.decision, quick.version)
+        if key in self.seen:
+            self._place()
+            _confirm(self.session, self.again)
+            self.kept |= _find_kept(self.session, [one])
+        self.seen.add(key)
+        if key not in self.kept:
+            self.run[at] = one
+        elif (quick := _leaves_as_it_is(self.engine, one, self.kept[key])) is not None:
+            self.outcomes[at] = quick
+            self._note(one, quick, self.kept[key].said_at)
+        else:
+            self._place()
+            self.outcomes[at] = _register_known(self.session, self.engine, one)
+
+    def finish(self) -> None:
+        """Write what waits."""
+        self._place()
+        _confirm(self.session, self.again)
+        self.accounts.write(self.session)
+
+    def _place(self) -> None:
+        placed = _register_new(self.session, self.engine, self.memory, list(self.run.values()))
+        self.outcomes.update(zip(self.run, placed, strict=True))
+        self.run.clear()
+
+    def _note(self, one: Prepared, quick: Outcome, said_at: datetime) -> None:
+        if quick.decision != STALE and one.said_at is not None and one.said_at > said_at:
+            self.again[quick.source_record_id] = one.said_at
+        self.accounts.account(one, quick.source_record_id, quick.person_id, quick.decision, quick.version)
         REGISTRATIONS.labels(quick.decision).inc()
-        outcomes[at] = quick
-    flush()
-    _confirm(session, again)
-    accounts.write(session)
-    return [outcomes[at] for at in range(len(chunk))]
 
 
 def _find_kept(session: Session, chunk: Sequence[Prepared]) -> dict[Key, Kept]:
