@@ -22,6 +22,12 @@ from registry.fhir.values import read_date, read_token
 MOST_READINGS = 20
 NEEDS = "needs a second fact, such as a name with a birth date"
 TEXT = frozenset({"exact", "contains"})
+BEGINS = "begins"
+"""How HL7 v2 asks with a wildcard: FHIR needs no word for it, and takes none."""
+
+PARTS = frozenset({"contains", BEGINS})
+"""What only narrows what other facts find."""
+
 GENDERS: Mapping[str, Sex] = MappingProxyType({"male": "M", "female": "F"})
 _OWN = "of one's own record only; " + NEEDS
 _PLACE = "words of the address, or the first digits of the ubigeo; " + _OWN
@@ -79,7 +85,7 @@ class Facts:
     def readings(self, documents: Iterable[Document]) -> Iterator[Demographics]:
         """What a record that meets the search may say, to find candidates by: one reading for each choice of values."""
         base = Demographics(documents=tuple(documents))
-        usable = [one for one in self.criteria if one.modifier != "contains" and one.name in _READINGS]
+        usable = [one for one in self.criteria if one.modifier not in PARTS and one.name in _READINGS]
         for choice in islice(product(*(one.values for one in usable)), MOST_READINGS):
             reading = base
             for criterion, value in zip(usable, choice, strict=True):
@@ -111,6 +117,8 @@ def _agrees(part: str, value: str, modifier: str | None, code: Callable[[str], s
     if modifier == "contains":
         return wanted in kept
     words = [kept, *kept.split()]
+    if modifier == BEGINS:
+        return any(word.startswith(wanted) for word in words)
     return any(word.startswith(wanted) for word in words) or code(wanted.replace(" ", "")) in {
         code(word.replace(" ", "")) for word in words
     }

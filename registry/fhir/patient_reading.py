@@ -54,6 +54,12 @@ def to_deceased(patient: Json) -> str | None:
     return "true" if patient.get("deceasedBoolean") is True else None
 
 
+def to_born_in(patient: Json) -> str | None:
+    """The year or month a valid Patient says it was born in, None for a whole date or no word of it."""
+    said = _text(patient.get("birthDate"))
+    return said if said and len(said) < len("1984-07-19") else None
+
+
 def local_numbers(patient: Json, system: str) -> list[str]:
     """The values of a patient's identifiers of one system, without those no longer in use."""
     current = (one for one in _dicts(patient, "identifier") if one.get("use") != "old")

@@ -31,6 +31,7 @@ def own_record(member: LoadedMember, person_id: str) -> Json:
             "profile": [PROFILE],
         },
         **_facts(member.content.demographics),
+        **({"birthDate": member.content.born_in} if member.content.born_in else {}),
         "identifier": [local, _registry_identifier(systems.SOURCE_RECORD, str(member.record_id)), *documents],
         "active": member.active,
         **_deceased(member.content.deceased),

@@ -7,6 +7,7 @@ from registry.access import Caller
 from registry.app import parts
 from registry.database import session
 from registry.directory.service import get_establishment
+from registry.fhir.patient_parameters import BEGINS
 from registry.fhir.patient_search import UnknownDomain, search_patients
 from registry.fhir.routes import PATIENT
 from registry.fhir.searching import Criterion, Search
@@ -31,15 +32,17 @@ PARAMETERS = {
 }  # fmt: skip
 """The fields that can be asked by; any other is refused, since leaving it out would find strangers."""
 
+NAMES = frozenset({"family", "given", "mothersMaidenName"})
 FACTS = ("family", "given", "mothersMaidenName", "birthdate", "gender", "address", "phone")
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """The parameters of QPD-3 by what they mean, and where each stood."""
+    """The parameters of QPD-3 by what they mean, where each stood, and which are beginnings of names."""
 
     values: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    beginnings: set[str] = field(default_factory=set)
 
     @property
     def authority(self) -> Authority:
@@ -84,9 +87,12 @@ def _read(qpd: Segment) -> Stated:
         name, value = PARAMETERS.get(one.text(1).removeprefix("@").upper()), one.text(2)
         if name is None:
             raise Fault("A patient can't be asked for by this field.", number=TABLE_VALUE, place=place)
+        if name in NAMES and re.fullmatch(r"[^*|]+\*", value):
+            stated.beginnings.add(name)
+            value = value.removesuffix("*")
         if "*" in value or "|" in value:
-            hint = "Send whole names: they are found as spelt, from their beginning, or as they sound."
-            raise Fault("Wildcards are not taken.", number=DATA_TYPE, place=place, hint=hint)
+            hint = "A wildcard stands at the end of a name; besides, names are found as they sound."
+            raise Fault("This wildcard is not taken.", number=DATA_TYPE, place=place, hint=hint)
         if value and name in stated.values:
             raise Fault("A field is stated twice.", number=DATA_TYPE, place=place)
         if value:
@@ -111,7 +117,7 @@ def _facts(stated: Stated) -> list[Criterion]:
         values["gender"] = _gender(values["gender"], stated.places["gender"])
     if "birthdate" in values:
         values["birthdate"] = to_fhir_date(values["birthdate"], stated.places["birthdate"]) or ""
-    return [Criterion(name, None, (value,)) for name, value in values.items()]
+    return [Criterion(name, BEGINS if name in stated.beginnings else None, (value,)) for name, value in values.items()]
 
 
 def _gender(code: str, place: str) -> str:

@@ -21,6 +21,8 @@ class Content:
     demographics: Demographics
     deceased: str | None = None
     """That the patient has died: the day or moment as FHIR writes it, or `true` where only that is known."""
+    born_in: str | None = None
+    """The year or month of birth as FHIR writes it, where no more is known; the birth date is then 1 January."""
 
 
 def seal_context(version: int) -> str:
@@ -37,9 +39,11 @@ def to_bytes(content: Content) -> bytes:
     """Canonical JSON, its names in alphabetical order: equal contents give equal bytes."""
     facts = content.demographics
     deceased = {} if content.deceased is None else {"deceased": content.deceased}
+    born_in = {} if content.born_in is None else {"born_in": content.born_in}
     body = {
         "address": facts.address,
         "birth_date": facts.birth_date.isoformat() if facts.birth_date else None,
+        **born_in,
         **deceased,
         "documents": [_document(document) for document in facts.documents],
         "given_names": facts.given_names,
@@ -75,7 +79,7 @@ def from_bytes(plaintext: bytes) -> Content:
         mother_document=_read_document(mother) if mother else None,
         multiple_birth_order=body["multiple_birth_order"],
     )
-    return Content(body["system"], body["number"], demographics, body.get("deceased"))
+    return Content(body["system"], body["number"], demographics, body.get("deceased"), body.get("born_in"))
 
 
 def _document(document: Document) -> dict[str, str]:

@@ -48,6 +48,18 @@ def test_what_can_not_be_created_is_a_clear_4xx(call: Call, patient: Json, condi
     assert refused.json["resourceType"] == "OperationOutcome"
 
 
+@pytest.mark.parametrize("said", ["1984", "1984-07"])
+def test_a_birth_date_is_as_exact_as_it_was_said(call: Call, said: str) -> None:
+    made = call("PUT", "/fhir/Patient", numbered(f"C-{said}", birthDate=said), query_string=own(f"C-{said}")).json
+    assert (made["birthDate"], call("GET", f"/fhir/Patient/{made['id']}").json["birthDate"]) == (said, said)
+    again = call("PUT", "/fhir/Patient", numbered(f"C-{said}", birthDate=said), query_string=own(f"C-{said}"))
+    assert again.headers["ETag"] == 'W/"1"'
+    exact = call(
+        "PUT", "/fhir/Patient", numbered(f"C-{said}", birthDate=f"{said}-01-01"[:10]), query_string=own(f"C-{said}")
+    )
+    assert exact.json["birthDate"] == f"{said}-01-01"[:10]
+
+
 def test_every_version_is_there_newest_first(call: Call) -> None:
     made = call("POST", "/fhir/Patient", numbered("C-5")).json
     revised = numbered("C-5", id=made["id"], birthDate="1984-07-20")

@@ -4,28 +4,31 @@ from collections.abc import Iterable, Iterator
 
 QUOTED = "quotes the error text of one server; ERR-3 carries the code of table 0357, ERR-8 words of our own"
 PROFILE = "IHE ITI TF-2 §3.9.4.2.2.6 says otherwise: AE in MSA-1 for an unknown patient, QPD^1^3^1^4 for a domain"
-OWN_NUMBERS = "an establishment asks by its own numbers only: another's are as unknown as none, as in ITI-83 here"
+OWN_NUMBERS = (
+    "another establishment's number in one's own PID-3 is no evidence of identity, and asked by is as unknown as none"
+)
 TOO_WIDE = "says too little to search by: the index is blind and finds by several facts together, never by browsing"
-SPELLING = "no wildcards and no beginnings of names over a blind index; names are found as spelt or as they sound"
+BEGINNINGS = "a beginning of a name narrows what other facts find; two of them alone are as good as browsing"
+DIMINUTIVE = (
+    "Jenn is no way of spelling Jennifer: names are found as spelt or as they sound, not by what people are called"
+)
 MOTHER = "of a mother her identity document is kept, not her number in the establishment nor her given names"
 LITTLE = "kept is what tells people apart: no language, marital status, second telephone or parts of an address"
 ONE_PHONE = "a telephone is kept as one number; its area code is not told apart"
-YEAR = "a date of birth known by its year is kept as the first of January, for the engine to take as a year"
 MERGED = "a number that was merged away names no patient any more, and is told to nobody"
-MISPRINT = "a misprint of QPD"
+MISPRINT = "a misprint: DPD for QPD, or the identifier in QPD-2 where QPD-3 is meant"
 
 _REASONS = (
     (QUOTED, "03-10 03-20 04-30 17-30 17-40", "ERR-1-4-2"),
     (OWN_NUMBERS, "06-40", "MSA-1 .PID-3-1 .PID-3-4-1"),
     (MOTHER, "07-40", ".PID-6-1 .PID-6-2 .PID-21-1"),
     (MOTHER, "08-30", ".PID-6-2"),
-    (YEAR, "08-30", ".PID-7"),
     (LITTLE, "08-30", ".PID-11-3 .PID-11-4 .PID-11-5 .PID-14-3 .PID-14-6 .PID-14-7 .PID-15 .PID-16"),
     (ONE_PHONE, "08-30", ".PID-13-6 .PID-13-7"),
     (PROFILE, "09-10", "MSA-1"),
     (PROFILE, "09-20", "ERR-2-4 ERR-2-5"),
-    (SPELLING, "12-50", "MSA-1 .PID-5-1 .PID-5-2 QAK-2"),
-    (SPELLING, "12-70", ".PID-5-1 .PID-5-2 QAK-2"),
+    (BEGINNINGS, "12-50", "MSA-1 .PID-5-1 .PID-5-2 QAK-2"),
+    (DIMINUTIVE, "12-70", ".PID-5-1 .PID-5-2 QAK-2"),
     (MOTHER, "13-20 13-30", "MSA-1 .PID-3(1)-1 .PID-3(1)-4-1"),
     (TOO_WIDE, "14-20 14-30 14-40 15-20 15-40", "MSA-1 .PID-3(1)-1 .PID-3(1)-4-1 QAK-2"),
     (TOO_WIDE, "14-50", "MSA-1 QAK-2"),
@@ -34,7 +37,7 @@ _REASONS = (
     (MERGED, "16-40", "(1).PID-3-1"),
     (PROFILE, "16-50", "MSA-1"),
     (MISPRINT, "16-50", "ERR-2-1"),
-    (OWN_NUMBERS, "18-40", "MSA-1 .PID-3-1 .PID-3-4"),
+    (MISPRINT, "18-40", "MSA-1 .PID-3-1 .PID-3-4"),
 )
 
 

@@ -111,6 +111,7 @@ def test_pdq_shows_ones_own_in_full_and_others_as_far_as_recognising_needs(engin
         ("@PID.3.1^A-77",),
         ("@PID.3.1^A-77", "@PID.3.4.2^2.16.840.1.113883.3.72.5.9.2", "@PID.3.4.3^ISO"),
         ("@PID.5.1^Qqawana", "@PID.5.2^Rosa", "@PID.6.1^Nahui"),
+        ("@PID.5.1^CCA*", "@PID.5.2^Rosa", "@PID.7^19840719"),
     ],
 )
 @pytest.mark.usefixtures("rosa")
@@ -123,6 +124,8 @@ def test_pdq_finds(engine: Engine, stated: tuple[str, ...]) -> None:
     "stated",
     [
         ("@PID.3.1^A-78",),
+        ("@PID.5.1^HUANA*", "@PID.5.2^Rosa", "@PID.7^19840719"),
+        ("@PID.3.1^40718293", "@PID.3.4.1^RENIEC", "@PID.5.1^C*"),
         ("@PID.3.1^A-77", "@PID.8^M"),
         ("@PID.5.1^Ccahuana", "@PID.5.2^Rosa", "@PID.6.1^Nahui", "@PID.7^1985"),
         ("@PID.5.1^Ccahuana", "@PID.5.2^Rosa", "@PID.6.1^Nahui", "@PID.8^M"),
@@ -139,7 +142,10 @@ def test_pdq_does_not_find(engine: Engine, stated: tuple[str, ...]) -> None:
     ("stated", "place"),
     [
         (("@PID.5.1^A", "@PID.18^1"), "QPD^1^3^2"),
-        (("@PID.5.1^JO*",), "QPD^1^3^1"),
+        (("@PID.5.1^JO*", "@PID.5.2^JEN*"), ""),
+        (("@PID.5.1^*", "@PID.7^19840719"), "QPD^1^3^1"),
+        (("@PID.5.1^J*O", "@PID.7^19840719"), "QPD^1^3^1"),
+        (("@PID.5.2^Rosa", "@PID.7^198407*"), "QPD^1^3^2"),
         (("@PID.8^X", "@PID.5.1^A"), "QPD^1^3^1"),
         (("@PID.7^19841399", "@PID.5.1^A"), "QPD^1^3^1"),
         (("@PID.7^84", "@PID.5.1^A"), "QPD^1^3^1"),
