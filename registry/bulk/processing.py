@@ -9,7 +9,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context
@@ -36,6 +36,7 @@ from registry.identity.batch.preparing import Prepared, prepare
 from registry.identity.batch.service import register_prepared
 from registry.identity.engine import Engine, engine_of
 from registry.identity.registration import Outcome
+from registry.sealing import Sealer
 from registry.telemetry import logger
 
 _log = logger(__name__)
@@ -82,6 +83,19 @@ class Chunk:
     """Refused for a fault of ours, which is no progress."""
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a turn begins, and how: `careful` line by line, `large` files with a helper."""
+
+    source: Source
+    format: str
+    position: int
+    line: int
+    _: KW_ONLY
+    large: bool
+    careful: bool
+
+
 def take_due(session: Session) -> UUID | None:
     """An import to go on with, lent; None when there is none."""
     taken = lend(session, Import, give_up)
@@ -92,28 +106,14 @@ def process(parts: Renhice, import_id: UUID, seconds: float = float("inf"), chun
     """Go on with an import for so long; True when it is done with."""
     deadline = time.monotonic() + seconds
     with parts.database.unit_of_work() as session:
-        found = session.get_one(Import, import_id)
-        place = get_establishment(session, found.establishment_id)
-        source = Source(
-            establishment_id=found.establishment_id,
-            client_id=found.client_id,
-            token_id=found.token_id,
-            system=place.identifier_system,
-            sent_at=found.created_at,
-            code=place.renipress,
-        )
-        start, line, form, size, status = found.position, found.line, found.format, found.size, found.status
-        careful = found.attempts >= CAREFUL_FROM
-        if status == PROCESSING and start == 0 and hash_of(Stored(session, parts.sealer, found.id)) != found.sha256:
-            end(session, found, FAILED, "checksum-mismatch")
-            return True
-    if status != PROCESSING:
+        begun = _begin_turn(session, parts.sealer, import_id)
+    if begun is None:
         return True
-    engine, memory = engine_of(parts), Memory()
-    work = Reader(parts, import_id, source, engine, 1 if careful else chunk, careful=careful)
-    apply = Careful(parts, engine, import_id) if careful else partial(_apply, parts, engine, memory, import_id)
+    engine, careful = engine_of(parts), begun.careful
+    work = Reader(parts, import_id, begun.source, engine, 1 if careful else chunk, careful=careful)
+    apply = Careful(parts, engine, import_id) if careful else partial(_apply, parts, engine, Memory(), import_id)
     try:
-        for one in work.chunks(form, start, line, helped=size >= HELPER_FROM_BYTES and not careful):
+        for one in work.chunks(begun.format, begun.position, begun.line, helped=begun.large and not careful):
             apply(one)
             if time.monotonic() > deadline:
                 return False
@@ -122,6 +122,27 @@ def process(parts: Renhice, import_id: UUID, seconds: float = float("inf"), chun
     except FileError:
         return _finish(parts, import_id, FAILED, "not-a-table")
     return _finish(parts, import_id, COMPLETED, None)
+
+
+def _begin_turn(session: Session, sealer: Sealer, import_id: UUID) -> Turn | None:
+    """Where to go on; None when there is nothing to do, or the file turns out not to be the one announced."""
+    found = session.get_one(Import, import_id)
+    if found.status != PROCESSING:
+        return None
+    if found.position == 0 and hash_of(Stored(session, sealer, found.id)) != found.sha256:
+        end(session, found, FAILED, "checksum-mismatch")
+        return None
+    place = get_establishment(session, found.establishment_id)
+    source = Source(
+        establishment_id=found.establishment_id,
+        client_id=found.client_id,
+        token_id=found.token_id,
+        system=place.identifier_system,
+        sent_at=found.created_at,
+        code=place.renipress,
+    )
+    large, careful = found.size >= HELPER_FROM_BYTES, found.attempts >= CAREFUL_FROM
+    return Turn(source, found.format, found.position, found.line, large=large, careful=careful)
 
 
 def _finish(parts: Renhice, import_id: UUID, status: str, error: str | None) -> bool:

@@ -58,7 +58,15 @@ def announce(session: Session, caller: Caller, announced: Announced) -> tuple[Im
         return same, False
     if sum(one.status != FAILED for one in kept) >= MOST_OPEN:
         raise TooManyRequests(f"An establishment has at most {MOST_OPEN} imports at once.")
-    made = Import(
+    made = _made(caller, announced)
+    session.add(made)
+    session.flush()
+    _account(session, caller, made, "announced")
+    return made, True
+
+
+def _made(caller: Caller, announced: Announced) -> Import:
+    return Import(
         id=new_id(),
         establishment_id=caller.establishment_id,
         client_id=caller.client_id,
@@ -74,10 +82,6 @@ def announce(session: Session, caller: Caller, announced: Announced) -> tuple[Im
         created_at=now(),
         changed_at=now(),
     )
-    session.add(made)
-    session.flush()
-    _account(session, caller, made, "announced")
-    return made, True
 
 
 def _take_up(session: Session, caller: Caller, found: Import) -> bool:

@@ -1,5 +1,7 @@
 """The world of the broker's tests, one a module, with a patient who is known where they are attended."""
 
+import hashlib
+
 import pytest
 from flask import Flask
 
@@ -14,3 +16,9 @@ def world(app: Flask, renhice: Renhice) -> World:
     made = build_world(app, renhice)
     made.transact(lambda session: _add_record(session, new_id(), made.asking.establishment_id, made.person_id))
     return made
+
+
+@pytest.fixture
+def number(request: pytest.FixtureRequest) -> str:
+    """How local numbers of this test begin."""
+    return hashlib.sha256(request.node.name.encode()).hexdigest()[:8]

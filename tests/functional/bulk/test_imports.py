@@ -1,91 +1,31 @@
 """Files of patients: uploaded in parts, registered once whatever happens, refused by the line."""
 
-import hashlib
 import json
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import func, select
 
 from registry.bulk import processing
 from registry.bulk.models import Import, ImportPart
-from registry.bulk.processing import process, take_due
-from registry.bulk.service import MOST_PART_BYTES, UPLOAD_LASTS, purge_uploads
-from registry.bulk.transfers import MOST_ATTEMPTS
-from registry.database import now
-from registry.identity.models import SourceRecord, SourceRecordVersion
+from registry.bulk.processing import take_due
+from registry.bulk.service import UPLOAD_LASTS, purge_uploads
+from registry.identity.models import SourceRecord
 from registry.sealing import DataKey
-from tests.functional.oauth.world import Party, World
-
-PATH = "/api/v1/imports"
-SYSTEM = "urn:hc:00000001"
-NAMES = (("Huamán", "Rosa"), ("Zevallos", "Pedro"), ("Ccori", "Nélida"), ("Quispe", "Julio"), ("Mamani", "Elsa"))
-
-
-@pytest.fixture
-def number(request: pytest.FixtureRequest) -> str:
-    """How local numbers of this test begin."""
-    return hashlib.sha256(request.node.name.encode()).hexdigest()[:8]
-
-
-def patient(number: str, at: int = 0, **more: Any) -> dict[str, Any]:
-    family, given = NAMES[at % len(NAMES)]
-    return {
-        "resourceType": "Patient",
-        "identifier": [{"system": SYSTEM, "value": f"{number}-{at}"}],
-        "name": [{"family": family, "given": [given]}],
-        "birthDate": f"{1950 + at}-03-0{1 + at % 9}",
-    } | more
-
-
-def ndjson(*patients: Any) -> bytes:
-    return b"".join((one if isinstance(one, bytes) else json.dumps(one).encode()) + b"\n" for one in patients)
-
-
-def call(party: Party, method: str, path: str, **kwargs: Any) -> Any:
-    return party.call(method, path, party.client_token("bulk-import"), **kwargs)
-
-
-def announce(party: Party, content: bytes, form: str = "ndjson") -> Any:
-    wanted = {"format": form, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    return call(party, "POST", PATH, json=wanted)
-
-
-def send(party: Party, path: str, offset: int, part: bytes) -> Any:
-    headers = {"Upload-Offset": str(offset), "Content-Type": "application/octet-stream"}
-    return call(party, "PATCH", path, data=part, headers=headers)
-
-
-def upload(party: Party, content: bytes, form: str = "ndjson") -> str:
-    """Send a file in two parts; where it is."""
-    made = announce(party, content, form)
-    assert made.status_code == 201, made.text
-    path, half = f"{PATH}/{made.json['id']}", len(content) // 2
-    assert send(party, path, 0, content[:half]).status_code == 204
-    whole = send(party, path, half, content[half:])
-    assert whole.status_code == 202, whole.text
-    assert whole.headers["Content-Location"].endswith(path)
-    return path
-
-
-def upload_large(party: Party, content: bytes, form: str) -> str:
-    """Send a file in parts of the largest size; where it is."""
-    path = f"{PATH}/{announce(party, content, form).json['id']}"
-    for offset in range(0, len(content), MOST_PART_BYTES):
-        assert send(party, path, offset, content[offset : offset + MOST_PART_BYTES]).status_code in {202, 204}
-    return path
-
-
-def run(world: World, path: str, **more: Any) -> bool:
-    return process(world.renhice, UUID(path.rpartition("/")[2]), **more)
-
-
-def versions(world: World, path: str) -> int:
-    """How many versions of records the whole registry has."""
-    query = select(func.count()).select_from(SourceRecordVersion)
-    return int(world.transact(lambda session: session.scalar(query)))
+from tests.functional.bulk.importing import (
+    PATH,
+    announce,
+    call,
+    ndjson,
+    patient,
+    run,
+    send,
+    upload,
+    upload_large,
+    versions,
+)
+from tests.functional.oauth.world import World
 
 
 def test_a_file_is_registered_and_nothing_of_it_kept(world: World, number: str) -> None:
@@ -300,112 +240,3 @@ def test_a_part_says_where_it_belongs(world: World, offset: str) -> None:
     assert call(world.asking, "PATCH", path, data=b"1", headers=headers).status_code == 400
     assert call(world.asking, "PATCH", path, data=b"1", headers={"Upload-Offset": "0"}).status_code == 400
     call(world.asking, "DELETE", path)
-
-
-def attempt(world: World, path: str) -> bool:
-    """What the worker does once the lease of the attempt before is over."""
-    key = UUID(path.rpartition("/")[2])
-
-    def lapse(session: Any) -> None:
-        session.get_one(Import, key).leased_until = None
-
-    world.transact(lapse)
-    return world.transact(take_due) == key and run(world, path)
-
-
-def fail_at(monkeypatch: pytest.MonkeyPatch, marks: tuple[str, ...], error: Exception) -> None:
-    """Let registering fail where a record's local number ends so."""
-    real = processing.register_prepared
-
-    def fail(session: Any, engine: Any, memory: Any, prepared: Any) -> Any:
-        if any(one.registration.content.local_number.endswith(marks) for one in prepared):
-            raise error
-        return real(session, engine, memory, prepared)
-
-    monkeypatch.setattr(processing, "register_prepared", fail)
-
-
-def test_a_poisoned_line_is_refused_alone(world: World, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = upload(world.asking, ndjson(*(patient(number, at) for at in range(6))))
-    fail_at(monkeypatch, ("-2", "-4"), ValueError("ours"))
-    for _ in range(2):
-        with pytest.raises(ValueError, match="ours"):
-            attempt(world, path)
-    assert attempt(world, path)
-    done = call(world.asking, "GET", path).json["import"]
-    assert (done["status"], sum(done["counts"].values()), done["counts"]["refused"]) == ("completed", 6, 2)
-    report = [json.loads(line) for line in call(world.asking, "GET", f"{path}/refused").text.splitlines()]
-    assert report == [{"line": line, "code": "registry-fault"} for line in (3, 5)]
-
-
-def in_trouble(world: World) -> dict[str, float]:
-    """What an operator's monitoring is told of imports."""
-    lines = world.app.test_client().get("/metrics").text.splitlines()
-    told = [line.split('"') + line.split() for line in lines if line.startswith('renhice_transfers{kind="import"')]
-    return {one[3]: float(one[-1]) for one in told}
-
-
-FULL = OperationalError("COPY", {}, OSError("full"))
-
-
-@pytest.mark.parametrize("error", [FULL, ValueError("ours")], ids=["disk", "bug"])
-def test_what_fails_on_is_given_up_and_can_be_taken_up(
-    world: World, number: str, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    content = ndjson(*(patient(number, at) for at in range(40)))
-    path = upload(world.asking, content)
-    fail_at(monkeypatch, ("",), error)
-    for _ in range(MOST_ATTEMPTS):
-        with pytest.raises(type(error)):
-            attempt(world, path)
-    assert in_trouble(world)["failing"] == 1
-    assert not attempt(world, path)
-    given_up = call(world.asking, "GET", path)
-    assert (given_up.status_code, given_up.json["import"]["error"]) == (200, "given-up")
-    assert in_trouble(world) == {"failing": 0, "given-up": 1}
-    monkeypatch.undo()
-    again = announce(world.asking, content)
-    assert (again.status_code, again.json["status"]) == (200, "processing")
-    assert again.headers["Location"] == given_up.json["request"]
-    assert attempt(world, path)
-    counts = call(world.asking, "GET", path).json["import"]["counts"]
-    assert sum(counts.values()) == 40
-    assert counts["refused"] == (0 if isinstance(error, OperationalError) else 3 * (MOST_ATTEMPTS - 2))
-
-
-def test_a_file_given_up_is_kept_for_a_week(world: World, number: str) -> None:
-    content = ndjson(patient(number))
-    path = upload(world.asking, content)
-    key = UUID(path.rpartition("/")[2])
-    kept = select(func.count()).select_from(ImportPart).where(ImportPart.import_id == key)
-
-    def change(**values: Any) -> None:
-        world.transact(lambda session: session.execute(update(Import).where(Import.id == key).values(**values)))
-
-    change(attempts=MOST_ATTEMPTS)
-    assert world.transact(take_due) is None
-    world.transact(purge_uploads)
-    assert world.transact(lambda session: session.scalar(kept)) == 2
-    change(changed_at=now() - UPLOAD_LASTS)
-    world.transact(purge_uploads)
-    assert world.transact(lambda session: (session.scalar(kept), session.get(DataKey, key))) == (0, None)
-    assert call(world.asking, "GET", path).json["import"]["error"] == "abandoned"
-    again = announce(world.asking, content)
-    assert again.status_code == 201
-    call(world.asking, "DELETE", f"{PATH}/{again.json['id']}")
-
-
-def test_each_attempt_without_progress_doubles_the_wait(world: World, number: str) -> None:
-    path = upload(world.asking, ndjson(patient(number)))
-    key, waits = UUID(path.rpartition("/")[2]), list[int]()
-
-    def age(session: Any) -> None:
-        found = session.get_one(Import, key)
-        waits.append(round((found.leased_until - now()).total_seconds() / 60))
-        found.leased_until = None
-
-    for _ in range(MOST_ATTEMPTS):
-        assert world.transact(take_due) == key
-        world.transact(age)
-    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert call(world.asking, "DELETE", path).status_code == 202
