@@ -6,14 +6,15 @@ so it holds across processes and restarts, by the database's clock.
 
 import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from registry.audit.event import Event
+from registry.database import Base
 from registry.errors import TooManyRequests
 from registry.settings import Settings
 from registry.telemetry import SEARCHES
@@ -28,6 +29,15 @@ _WAIT = text(
     "SELECT extract(epoch FROM spent_until + :step - clock_timestamp() - :hour) "
     "FROM search_budgets WHERE searcher = :searcher"
 )
+
+
+class SearchBudget(Base):
+    """What one searcher has spent: at the rate it refills, the budget is whole again at `spent_until`."""
+
+    __tablename__ = "search_budgets"
+
+    searcher: Mapped[str] = mapped_column(primary_key=True)
+    spent_until: Mapped[datetime]
 
 
 @dataclass(frozen=True, slots=True)

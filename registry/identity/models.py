@@ -17,7 +17,6 @@ NAMES_DIFFER = "names-differ"
 OPEN, SETTLED, SUPERSEDED = "open", "settled", "superseded"
 """Statuses of a possible match: waiting for a steward, decided by one, or made obsolete by newer data."""
 
-
 UPHELD, DISMISSED, WITHDRAWN = "upheld", "dismissed", "withdrawn"
 """How a citizen's claim ends: the record left, it was found to be theirs, or they took the claim back."""
 
@@ -287,15 +286,6 @@ class Contest(Base):
     decision_id: Mapped[UUID | None] = mapped_column(ForeignKey("steward_decisions.id"), index=True)
     opened_at: Mapped[datetime] = mapped_column(default=now)
     closed_at: Mapped[datetime | None]
-
-
-class SearchBudget(Base):
-    """What one searcher has spent: at the rate it refills, the budget is whole again at `spent_until`."""
-
-    __tablename__ = "search_budgets"
-
-    searcher: Mapped[str] = mapped_column(primary_key=True)
-    spent_until: Mapped[datetime]
 
 
 # Registration is the hot path: it writes through the tables, without the mapper's bookkeeping.

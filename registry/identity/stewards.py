@@ -11,7 +11,7 @@ from matching.records import Document
 from registry.audit.event import Detail, Event
 from registry.database import now
 from registry.directory.documents import document_token
-from registry.directory.service import staff_member_holds
+from registry.directory.staff import staff_member_holds
 from registry.errors import Forbidden
 from registry.identity.candidates import LoadedPerson
 from registry.sealing import Sealer

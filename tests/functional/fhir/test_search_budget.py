@@ -9,7 +9,7 @@ from sqlalchemy import select
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from registry.database import now
-from registry.identity.models import SearchBudget
+from registry.identity.budgets import SearchBudget
 from registry.settings import Settings
 from tests.functional.fhir.conftest import IDS, Call, Json, rosa
 

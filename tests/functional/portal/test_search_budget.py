@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from registry.audit.models import AuditEvent
 from registry.database import now
-from registry.identity.models import SearchBudget
+from registry.identity.budgets import SearchBudget
 from sandbox import story
 from tests.functional.portal.world import Visitor, World
 

@@ -10,8 +10,7 @@ from sqlalchemy import select
 from registry.app import Renhice
 from registry.audit.event import Event
 from registry.database import Database, make_engine
-from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
-from registry.identity.models import SearchBudget
+from registry.identity.budgets import SearchBudget, SearchBudgetSpent, Searcher, spend_search
 from registry.settings import Settings
 
 REFUSAL = Event(action="identity:person:matched", outcome="refused", reason="search-budget-spent")

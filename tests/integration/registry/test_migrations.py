@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
 from deploy.services import ephemeral_database
-from migrations.targets import metadata
+from migrations.targets import ROOMS, metadata
 from tests.conftest import ROOT, migrate
 
 
@@ -37,6 +37,12 @@ def test_files_are_numbered_in_order_with_one_head() -> None:
     order = [script.revision for script in reversed(list(scripts.walk_revisions()))]
     assert len(scripts.get_heads()) == 1
     assert [int(re.match(r"(\d{4})_", name)[1]) for name in order] == list(range(1, len(order) + 1))
+
+
+def test_every_module_of_tables_is_among_the_targets() -> None:
+    rooms = (ROOT / name for name in ("registry", "consent_broker", "portal"))
+    sources = [path for room in rooms for path in room.rglob("*.py")]
+    assert {str(path) for path in sources if "__tablename__" in path.read_text()} == {room.__file__ for room in ROOMS}
 
 
 def test_schema_is_what_the_models_say(empty_url: str) -> None:
