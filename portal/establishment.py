@@ -16,7 +16,7 @@ from registry.bulk import service as imports
 from registry.bulk.export import service as exports
 from registry.database import now, session
 from registry.directory.models import Establishment
-from registry.directory.service import administered
+from registry.directory.staff import administered
 
 establishment = Blueprint("portal-establishment", __name__, url_prefix="/establecimiento")
 SHOWN_REFUSALS = 200

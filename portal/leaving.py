@@ -20,7 +20,7 @@ from registry.audit.service import record
 from registry.database import now
 from registry.directory.administration import STANDING_LOST
 from registry.directory.models import Professional, StaffRole
-from registry.directory.service import gone_of, worked_throughout, works_here
+from registry.directory.staff import gone_of, worked_throughout, works_here
 from registry.outbox import subscriber
 
 

@@ -17,7 +17,8 @@ from registry.calendar import LIMA
 from registry.database import now
 from registry.directory.documents import document_token
 from registry.directory.representatives import list_of_representative
-from registry.directory.service import find_professional, list_establishments, staff_roles
+from registry.directory.service import find_professional, list_establishments
+from registry.directory.staff import staff_roles
 from registry.identity.persons import find_citizen, get_person, list_person_ids, preferred_demographics, preferred_of
 from registry.identity.search import match
 from registry.identity.service import engine_of

@@ -16,7 +16,7 @@ from consent_broker.emergency.vocabulary import Outcome
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import new_id, now
-from registry.directory.service import staff_member_holds
+from registry.directory.staff import staff_member_holds
 from registry.errors import Forbidden, NotFound, Unprocessable
 from registry.sealing import Sealer
 

@@ -22,7 +22,7 @@ from registry.audit.models import AuditEvent
 from registry.cli import cli
 from registry.directory.documents import document_token
 from registry.directory.models import ConformanceReport
-from registry.directory.service import administered
+from registry.directory.staff import administered
 from registry.settings import Settings
 from sandbox.certificates import make_authority, make_client, save
 from tests.integration.directory.conftest import KEY, directory_file

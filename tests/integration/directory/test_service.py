@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 from matching.records import Document, DocumentType
 from registry.app import Renhice
 from registry.database import new_id, now
-from registry.directory import service
+from registry.directory import service, staff
 from registry.directory.administration import Desk, accredit, end_role, grant_role, reinstate, suspend
 from registry.directory.loading import Report
+from registry.directory.models import StaffRole
 from registry.errors import NotFound, Unprocessable
 from registry.sealing import DataKey, SealError
 from tests.integration.directory.conftest import Import, directory_file
@@ -112,7 +113,7 @@ def test_an_inactive_establishment_has_nobody_acting(session: Session, loaded: R
 
 def test_staff_roles_begin_and_end(session: Session, renhice: Renhice, desk: Desk, loaded: Report) -> None:
     def roles(moment: datetime) -> frozenset[str]:
-        return service.staff_roles(session, renhice.sealer, ANALYST, moment)
+        return staff.staff_roles(session, renhice.sealer, ANALYST, moment)
 
     assert roles(now()) == {"analyst"}
     assert roles(datetime(2099, 1, 2, tzinfo=UTC)) == frozenset()
@@ -122,16 +123,16 @@ def test_staff_roles_begin_and_end(session: Session, renhice: Renhice, desk: Des
     assert roles(now()) == {"steward"}
     with pytest.raises(NotFound):
         end_role(desk, ANALYST, "analyst", "twice")
-    assert service.staff_roles(session, renhice.sealer, DOCTOR, now()) == frozenset()
+    assert staff.staff_roles(session, renhice.sealer, DOCTOR, now()) == frozenset()
 
 
 def test_a_role_that_ran_out_is_granted_as_a_new_one(session: Session, renhice: Renhice, desk: Desk) -> None:
     until = now() + timedelta(seconds=60)
     assert grant_role(desk, ANALYST, "analyst", until)
     assert not grant_role(desk, ANALYST, "analyst", until)
-    [first] = session.query(service.StaffRole).all()
+    [first] = session.query(StaffRole).all()
     first.valid_until = now() - timedelta(seconds=1)
     session.flush()
     assert grant_role(desk, ANALYST, "analyst", until)
-    assert [row.end_reason for row in session.query(service.StaffRole).order_by("granted_at")] == ["expired", None]
-    assert service.staff_roles(session, renhice.sealer, ANALYST, now()) == {"analyst"}
+    assert [row.end_reason for row in session.query(StaffRole).order_by("granted_at")] == ["expired", None]
+    assert staff.staff_roles(session, renhice.sealer, ANALYST, now()) == {"analyst"}
