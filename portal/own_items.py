@@ -9,7 +9,7 @@ from consent_broker.consents.service import ConsentState
 from consent_broker.consents.vocabulary import CATEGORIES
 from consent_broker.exchange.own import read_own
 from consent_broker.exchange.service import Missing, Record
-from consent_broker.resource_server.residual import labels_of, reference_of, speaks_of
+from consent_broker.resource_server.residual import labels_of, names_in, reference_of
 from portal import clinical
 from portal.acting import withheld_from
 from portal.guard import signed_in
@@ -57,18 +57,19 @@ def is_nameable(kind: str, item_id: str) -> bool:
 
 
 def _items(records: Sequence[Record], hidden: frozenset[str], confidential: frozenset[str]) -> list[OwnItem]:
-    """The items, but for what is confidential from whoever acts for the person: what is sensitive, and what hides."""
-    resources = clinical.newest_first(one.resource for one in records)
+    """The items, but for what is confidential from whoever acts for the person, and whatever refers to it.
+
+    That is what is sensitive, and what hides.
+    """
+    read = [(one, names_in(one)) for one in clinical.newest_first(one.resource for one in records)]
     if confidential:
-        resources = [one for one in resources if labels_of(one).isdisjoint(confidential) and not _spoken(one, hidden)]
-    return [_item(one, hidden) for one in resources]
-
-
-def _spoken(resource: clinical.Resource, hidden: Iterable[str]) -> bool:
-    return any(speaks_of(resource, name) for name in hidden)
+        kept = hidden.union(reference_of(one) for one, _ in read if not labels_of(one).isdisjoint(confidential))
+        read = [(one, names) for one, names in read if kept.isdisjoint(names)]
+    return [_item(one, names & hidden) for one, names in read]
 
 
 def _item(resource: clinical.Resource, hidden: frozenset[str]) -> OwnItem:
+    """An item, and what it is or names that is hidden."""
     line = clinical.line(resource)
     kind, item_id = str(resource.get("resourceType")), str(resource.get("id", ""))
     name = reference_of(resource)
@@ -82,5 +83,5 @@ def _item(resource: clinical.Resource, hidden: frozenset[str]) -> OwnItem:
         detail=line.detail,
         labels=labels_in_order(labels_of(resource)),
         hidden=name in hidden,
-        hidden_with=_spoken(resource, hidden - {name}),
+        hidden_with=bool(hidden - {name}),
     )

@@ -5,9 +5,11 @@ date is of every date, and a sensitivity nobody here has heard of is `R`.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone
+from html import unescape
 from typing import Any
+from urllib.parse import unquote
 
 NORMAL, RESTRICTED = "N", "R"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -16,6 +18,9 @@ _KNOWN = frozenset({"ETH", "ETHUD", "OPIOIDUD", "PSY", "SDV", "HIV", "STD", "SEX
 _ORDINARY = frozenset({"U", "L", "M", "N"})
 _LIMA = timezone(timedelta(hours=-5))
 _DAY = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?(T\S+)?")
+_NAMING = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Za-z]+)(?:/|/?\?(?:[^?#\s]*&)?_id=)([A-Za-z0-9\-.]+)")
+"""A FHIR type and an id of it, as any literal reference has them."""
+
 _WHEN = {
     "AllergyIntolerance": ("recordedDate", "onsetDateTime", "onsetPeriod", "lastOccurrence"),
     "Condition": ("recordedDate", "onsetDateTime", "onsetPeriod"),
@@ -62,21 +67,33 @@ def reference_of(resource: Mapping[str, Any]) -> str:
     return f"{resource.get('resourceType')}/{resource.get('id')}"
 
 
-def speaks_of(resource: Mapping[str, Any], item: str) -> bool:
-    """Whether a resource is the item (`Type/id`), contains it, or names it anywhere, in whatever form of reference."""
-    naming = re.compile(rf"(?<!\w){re.escape(item)}(?![\w\-]|\.[\w\-])")
+def names_in(resource: Mapping[str, Any]) -> frozenset[str]:
+    """What a resource is, contains or names anywhere, each as `Type/id`, in whatever form of literal reference.
+
+    Relative, absolute, of a version, or a search by `_id`; also encoded for a URL or for XHTML.
+    """
+    found = set[str]()
     waiting: list[Any] = [resource]
     while waiting:
         one = waiting.pop()
         if isinstance(one, Mapping):
-            if reference_of(one) == item:
-                return True
+            if "resourceType" in one:
+                found.add(reference_of(one))
             waiting.extend(one.values())
         elif isinstance(one, list):
             waiting.extend(one)
-        elif isinstance(one, str) and naming.search(one):
-            return True
-    return False
+        elif isinstance(one, str):
+            found.update(_names(one))
+    return frozenset(found)
+
+
+def _names(text: str) -> Iterator[str]:
+    if "&" in text or "%" in text:
+        text = unquote(unescape(text))
+    if "/" in text or "?" in text:
+        for kind, item_id in _NAMING.findall(text):
+            yield f"{kind}/{item_id}"
+            yield f"{kind}/{item_id.rstrip('.')}"
 
 
 def _labels(coding: Any) -> frozenset[str]:
@@ -149,13 +166,19 @@ def _named(data: Any, resource: Mapping[str, Any]) -> bool:
     """Whether the rule's data name the item; a relation other than these two may mean any."""
     if not isinstance(data, list):
         return True
-    return any(not isinstance(one, dict) or _is_meant(one, resource) for one in data)
-
-
-def _is_meant(one: dict[str, Any], resource: Mapping[str, Any]) -> bool:
-    """`instance` is the item, `dependents` whatever refers to it too (FHIR ConsentDataMeaning)."""
-    reference, meaning = one.get("reference"), one.get("meaning")
-    named = reference.get("reference") if isinstance(reference, dict) else None
-    if meaning not in {"instance", "dependents"} or not isinstance(named, str):
+    meant = [_meant(one) for one in data]
+    if None in meant or ("instance", reference_of(resource)) in meant:
         return True
-    return speaks_of(resource, named) if meaning == "dependents" else named == reference_of(resource)
+    dependents = {one[1] for one in meant if one and one[0] == "dependents"}
+    return bool(dependents) and not dependents.isdisjoint(names_in(resource))
+
+
+def _meant(one: Any) -> tuple[str, str] | None:
+    """`instance` and the item, or `dependents` for whatever refers to it too (FHIR ConsentDataMeaning); else None."""
+    reference, meaning = (one.get("reference"), one.get("meaning")) if isinstance(one, dict) else (None, None)
+    named = reference.get("reference") if isinstance(reference, dict) else None
+    if not isinstance(named, str):
+        return None
+    return (
+        (str(meaning), named) if meaning == "instance" or (meaning == "dependents" and named in _names(named)) else None
+    )

@@ -292,12 +292,14 @@ def test_anothers_mandate_is_nobodys(world: World, patient: Visitor, physician: 
 def test_of_an_adolescents_record_neither_the_sensitive_nor_the_hidden_is_shown(
     world: World, patient: Visitor, child: UUID, mandate: UUID
 ) -> None:
-    """Nor what speaks of the hidden; and nothing can be hidden, or shown again, for the adolescent."""
+    """Nor what speaks of either; and nothing can be hidden, or shown again, for the adolescent."""
     start_anew(world, child)
     held = {"allergy": "AllergyIntolerance", "visit": "Encounter", "pill": "MedicationStatement", "seen": "Condition"}
+    held |= {"told": "Encounter"}
     resources = [{"resourceType": kind, "id": name, "code": {"text": name}} for name, kind in held.items()]
     resources[1] |= {"type": [{"text": "visit"}], "diagnosis": [{"condition": {"reference": "Condition/hidden"}}]}
     resources[2] |= {"medicationCodeableConcept": {"text": "pill"}, "meta": {"security": [PSY]}}
+    resources[4] |= {"type": [{"text": "told"}], "reasonReference": [{"reference": "MedicationStatement/pill"}]}
     place = world.place(story.HOLDING.renipress).id
     hidden = frozenset({"Condition/hidden", "Condition/seen"})
     directive(world, child, kind=Kind.OBJECTION, establishment_id=None, categories=None, purposes=None, ends_at=None,

@@ -155,8 +155,24 @@ HIDING = {"type": "forbid", "data": [{"meaning": "dependents", "reference": {"re
         {"contained": [{"resourceType": "Provenance", "target": [{"reference": "Condition/7"}]}]},
         {"extension": [{"url": "urn:x", "valueUri": "https://h.example/fhir/Condition/7?_format=json"}]},
         {"text": {"div": "<div><a href='Condition/7'>-</a></div>"}},
+        {"text": {"div": "<div><a href='Condition&#x2F;7'>-</a></div>"}},
+        {"extension": [{"url": "urn:x", "valueUri": "https://h.example/fhir/Condition%2F7"}]},
+        {"reasonReference": [{"reference": "Condition?status=active&_id=7"}]},
+        {"text": {"div": "<div>Véase Condition/7.</div>"}},
     ],
-    ids=["reference", "absolute", "version", "contained", "provenance", "extension", "narrative"],
+    ids=[
+        "reference",
+        "absolute",
+        "version",
+        "contained",
+        "provenance",
+        "extension",
+        "narrative",
+        "character-reference",
+        "percent-encoded",
+        "search",
+        "end-of-sentence",
+    ],
 )
 def test_what_speaks_of_a_hidden_item_is_withheld_with_it(speaking: dict[str, Any]) -> None:
     assert not flows(encounter("a", **speaking), [HIDING])
@@ -175,3 +191,23 @@ def test_a_resource_of_any_depth_is_looked_through() -> None:
     for _ in range(5_000):
         deep = [deep]
     assert not flows(encounter("a", note=deep), [HIDING])
+
+
+def test_a_resource_is_looked_through_once_however_many_items_are_hidden() -> None:
+    """Else who holds records decides how long everybody's gateway is busy with 30 hidden items of one person."""
+
+    class Counted(dict[str, Any]):
+        looks = 0
+
+        def values(self) -> Any:
+            Counted.looks += 1
+            return super().values()
+
+    data = [{"meaning": "dependents", "reference": {"reference": f"Condition/{number}"}} for number in range(100, 130)]
+    assert flows(encounter("a", note=[Counted()]), [{"type": "forbid", "data": data}])
+    assert Counted.looks == 1
+
+
+def test_a_dependent_that_is_no_item_may_be_any() -> None:
+    data = [{"meaning": "dependents", "reference": {"reference": "urn:uuid:7"}}]
+    assert not flows(encounter("a"), [{"type": "forbid", "data": data}])
