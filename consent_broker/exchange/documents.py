@@ -25,7 +25,7 @@ from consent_broker.exchange.asking import Fault, HolderError
 from consent_broker.exchange.gateway import fetch_document
 from consent_broker.exchange.service import decide_exchange, is_restricted, reader_event
 from consent_broker.oauth.holder_tokens import Access, Holder, find_holders, issue_document_ticket
-from consent_broker.resource_server.residual import ALWAYS, days_of, labels_of
+from consent_broker.resource_server.residual import ALWAYS, days_of, labels_of, names_in
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.errors import DomainError, NotFound
@@ -145,12 +145,18 @@ def labels_on(document: Document) -> frozenset[str]:
 
 
 def flows(document: Document, decision: Decision, names: Iterable[str]) -> bool:
-    """Whether all of a document is permitted, under each of the names of its versions."""
+    """Whether all of a document is permitted, under each of the names of its versions, and what it says it is about."""
     period = (document.description["resource"].get("context") or {}).get("period")
     first, last = days_of({"resourceType": "Encounter", "period": period}) if period else ALWAYS
+    hidden = frozenset[str]().union(*(one.items or () for one in decision.directives))
     whole = Item(
-        category="", labels=labels_on(document), source=document.establishment_id, first=first, last=last
-    )  # fmt: skip
+        category="",
+        labels=labels_on(document),
+        source=document.establishment_id,
+        first=first,
+        last=last,
+        mentions=hidden & names_in(document.description["resource"]) if hidden else frozenset(),
+    )
     atoms = product(speaks_of(document), names)
     return all(decision.allows(replace(whole, category=category, reference=name)) for category, name in atoms)
 

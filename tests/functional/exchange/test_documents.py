@@ -43,6 +43,7 @@ def index(
     label: Any = None,
     content: bytes = PDF,
     replaces: tuple[UUID, ...] = (),
+    about: str | None = None,
     **attachment: Any,
 ) -> str:
     """Put a document of the holder's into the index; its id."""
@@ -64,7 +65,8 @@ def index(
                     | attachment
                 }
             ],
-            "context": {"period": {"start": "2026-03-01", "end": "2026-03-02"}},
+            "context": {"period": {"start": "2026-03-01", "end": "2026-03-02"}}
+            | ({"related": [{"reference": about, "display": "Alergia a la penicilina"}]} if about else {}),
         },
         "provenance": None,
         "signature": {
@@ -252,6 +254,21 @@ def test_hiding_what_corrects_a_document_hides_what_it_corrected(world: World) -
     hiding = hide(world, listed_at_home(world)[corrected])
     assert not {document, corrected} & listed(find(world, token)).keys()
     world.transact(lambda session: revoke_consent(session, hiding, world.evidence()))
+
+
+def test_what_says_it_is_about_a_hidden_item_is_hidden_with_it(world: World, holder: FhirServer) -> None:
+    holder.answer = deliver
+    document, beside, token = (
+        index(world, about=f"{world.holding.endpoint}/AllergyIntolerance/h1/_history/2"),
+        index(world, about="AllergyIntolerance/h10"),
+        grant(world),
+    )
+    hiding = hide(world, "AllergyIntolerance/h1")
+    found = listed(find(world, token))
+    assert (document in found, beside in found) == (False, True)
+    assert retrieve(world, token, document).status_code == 404
+    world.transact(lambda session: revoke_consent(session, hiding, world.evidence()))
+    assert document in listed(find(world, token))
 
 
 def listed_at_home(world: World) -> dict[str, str]:
