@@ -152,6 +152,7 @@ def prove(session: Session, parts: Renhice, holder: str, answer: str) -> Proved:
     moment = now()
     if not _count(session, passkey.id, counted, moment):
         _block(session, passkey, moment)
+    session.refresh(passkey, ["suspended_at", "confirmed_at"])  # its row is ours now: nobody suspends it between
     sealed = parts.sealer.open(session, passkey.id, passkey.sealed_identity, _CONTEXT)
     identity = from_bytes(sealed, acr=passkey.acr, auth_time=moment)
     passkey.member = member_of(parts.sealer, identity)

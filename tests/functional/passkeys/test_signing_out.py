@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey
 from sqlalchemy import select
 from werkzeug.wrappers import Response as Answer
 
+from portal import passkeys
 from portal.back_channel import EVENT, LONGEST_SECONDS
 from portal.entering import enter
 from portal.models import UsedLogoutToken
@@ -106,6 +108,25 @@ def test_it_ends_all_sessions_of_its_subject_and_suspends_their_passkeys_until_t
         with app.test_request_context("/ingresar", base_url=ORIGIN), renhice.database.unit_of_work():
             enter(Answer(), replace(WHO, auth_time=now() - age))
         assert ("proveedor=1" not in somebody().prove(key).location) == back, "a sign-in of before is none"
+
+
+def test_a_passkey_that_is_answering_just_then_opens_nothing(
+    somebody: Somebody,
+    tell: Tell,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key, verify = Authenticator(ORIGIN, HOST), passkeys._check_signature
+    somebody().signed_in(WHO).add(key)
+
+    def signed_out_meanwhile(*said: Any) -> int:
+        with ThreadPoolExecutor(1) as beside:
+            assert beside.submit(tell, signed()).result() == 200
+        return verify(*said)
+
+    monkeypatch.setattr(passkeys, "_check_signature", signed_out_meanwhile)
+    late = somebody()
+    assert "proveedor=1" in late.prove(key).location
+    assert not late.inside
 
 
 @pytest.mark.parametrize("said", [{}, {"sub": ...}], ids=["sub-and-sid", "sid"])
