@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from ssl import SSLContext
+from threading import Lock
 from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
@@ -25,6 +26,8 @@ ALGORITHMS = ["ES256", "PS256", "RS256"]
 CLOCK_SKEW = 30
 _KEEP_SECONDS = 3600
 _KEYS_MIN_SECONDS = 30
+_WAIT_SECONDS = 2
+_REST_SECONDS = 10
 _DNI_LENGTH = 8
 
 
@@ -52,6 +55,8 @@ class IdPeru:
         self._http = http or httpx.Client(verify=_trust(), timeout=10, follow_redirects=False)
         self._metadata: tuple[float, dict[str, Any]] | None = None
         self._keys: tuple[float, KeySet] | None = None
+        self._asking = Lock()
+        self._failed: float | None = None
 
     def authorization_url(self, secret: str, acr: int, max_age: int | None) -> str:
         """Where the browser goes to prove who it is; state, nonce and PKCE challenge all derive from its secret."""
@@ -123,7 +128,7 @@ class IdPeru:
         if self._keys and age is not None and age < (_KEYS_MIN_SECONDS if refresh else _KEEP_SECONDS):
             return self._keys[1]
         try:
-            keys = KeySet.import_key_set(self._json("GET", self._endpoint("jwks_uri")))  # type: ignore[arg-type]
+            keys = KeySet.import_key_set(self._published(self._endpoint("jwks_uri")))  # type: ignore[arg-type]
         except (JoseError, ValueError, KeyError) as error:
             raise SignInUnavailable("the provider's keys can't be read") from error
         self._keys = (time.monotonic(), keys)
@@ -131,11 +136,30 @@ class IdPeru:
 
     def _endpoint(self, name: str) -> str:
         if self._metadata is None or time.monotonic() - self._metadata[0] > _KEEP_SECONDS:
-            found = self._json("GET", f"{self.registration.issuer.rstrip('/')}/.well-known/openid-configuration")
+            found = self._published(f"{self.registration.issuer.rstrip('/')}/.well-known/openid-configuration")
             if found.get("issuer") != self.registration.issuer:
                 raise SignInUnavailable("the provider's metadata names another issuer")
             self._metadata = (time.monotonic(), found)
         return str(self._metadata[1][name])
+
+    def _published(self, url: str) -> dict[str, Any]:
+        """What the provider publishes, asked by one at a time and not again right after it failed.
+
+        Anybody may send a token that leads here: what a provider that is down costs must not grow with them.
+        """
+        if not self._asking.acquire(timeout=_WAIT_SECONDS):
+            raise SignInUnavailable("the provider is being asked and does not answer")
+        try:
+            if self._failed is not None and time.monotonic() - self._failed < _REST_SECONDS:
+                raise SignInUnavailable("the provider failed a moment ago")
+            self._failed = time.monotonic()
+            found = self._json("GET", url)
+            self._failed = None
+        except SignInFailed as error:
+            raise SignInUnavailable("the provider does not publish what it must") from error
+        finally:
+            self._asking.release()
+        return found
 
     def _json(self, method: str, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
         try:

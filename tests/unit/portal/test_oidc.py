@@ -143,3 +143,18 @@ def test_the_request_hides_the_verifier_and_asks_for_the_level() -> None:
     assert query["max_age"] == ["0"]
     assert derive(SECRET, "verifier") not in str(query)
     assert SECRET not in str(query)
+
+
+@pytest.mark.parametrize("status", [503, 404])
+def test_a_provider_that_is_down_is_not_asked_for_each_token_that_anybody_sends(status: int) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(status, json={})
+
+    ours = IdPeru(OURS, httpx.Client(transport=httpx.MockTransport(answer)))
+    for _ in range(5):
+        with pytest.raises(SignInUnavailable):
+            ours.verified(sign(claims()))
+    assert len(asked) == 1
