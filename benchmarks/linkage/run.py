@@ -27,20 +27,27 @@ RECORDS_PER_PERSON = 1.5
 
 
 class Clock:
-    """Prints how long each step took."""
+    """Prints what each step took: by the clock, and of processor time."""
 
     def __init__(self) -> None:
-        self.started = self.last = time.perf_counter()
+        self.started = self.last = self._now()
 
     def lap(self, what: str) -> None:
         """End a step."""
-        now = time.perf_counter()
-        print(f"{what:<44}{now - self.last:8.1f} s")
-        self.last = now
+        self._say(what, self.last)
+        self.last = self._now()
 
-    def total(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self.started
+    def total(self) -> None:
+        """Print what all steps took together."""
+        self._say("total", self.started)
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
+
+    def _say(self, what: str, since: tuple[float, float]) -> None:
+        wall, cpu = (now - then for now, then in zip(self._now(), since, strict=True))
+        print(f"{what:<44}{wall:8.1f} s, {cpu:.1f} s of processor", flush=True)
 
 
 def load(folder: Path) -> list[Member]:
@@ -86,8 +93,9 @@ def main() -> None:
     with uncollected():
         labels = Linker(model, table).link(pairs)
     clock.lap("weighed and linked")
+    clock.total()
+    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     truth = load_truth(options.data)
-    print(f"total {clock.total():.1f} s, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     print(f"pairs completeness {pairs_completeness(pairs.one.tolist(), pairs.other.tolist(), truth):.5f}")
     show(evaluate(labels, truth))
 

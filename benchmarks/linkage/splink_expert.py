@@ -9,9 +9,7 @@ merging from the strongest pair down while refusing two people with different do
 """
 
 import argparse
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from splink.backends.duckdb import DuckDBAPI
 from splink.blocking_rule_library import CustomRule
 
 from benchmarks.linkage.report import show
-from benchmarks.linkage.run import load, load_truth
+from benchmarks.linkage.run import Clock, load, load_truth
 from matching.compare import one_slip
 from matching.evaluate import evaluate
 from matching.normalise import Normalised
@@ -198,22 +196,7 @@ def comparisons() -> list[Any]:
     ]
 
 
-@dataclass(slots=True)
-class Spent:
-    """Seconds of wall and processor time by step."""
-
-    wall: dict[str, float] = field(default_factory=dict)
-    cpu: dict[str, float] = field(default_factory=dict)
-    last: tuple[float, float] = field(default_factory=lambda: (time.perf_counter(), time.process_time()))
-
-    def lap(self, step: str) -> None:
-        """End a step."""
-        now = time.perf_counter(), time.process_time()
-        self.wall[step], self.cpu[step] = now[0] - self.last[0], now[1] - self.last[1]
-        self.last = now
-
-
-def trained(records: Iterable[Normalised], spent: Spent) -> Linker:
+def trained(records: Iterable[Normalised], clock: Clock) -> Linker:
     """Splink trained on the records themselves."""
     frame = pd.DataFrame(row(index, record) for index, record in enumerate(records))
     settings = SettingsCreator(
@@ -224,7 +207,7 @@ def trained(records: Iterable[Normalised], spent: Spent) -> Linker:
         max_iterations=20,
     )
     linker = Linker(DuckDBAPI().register(frame, table_name="records"), settings, log_level="ERROR")
-    spent.lap("load")
+    clock.lap("load")
     linker.training.estimate_probability_two_random_records_match(
         [block_on("number", "g1code"), block_on("born", "pcode", "mcode", "g1code")], recall=0.85
     )
@@ -233,7 +216,7 @@ def trained(records: Iterable[Normalised], spent: Spent) -> Linker:
         linker.training.estimate_parameters_using_expectation_maximisation(
             rule, fix_probability_two_random_records_match=True, record_sample_proportion=1.0
         )
-    spent.lap("train")
+    clock.lap("train")
     return linker
 
 
@@ -242,11 +225,11 @@ def frame_of(found: Any) -> pd.DataFrame:
     return found.as_pandas_dataframe()
 
 
-def predicted(linker: Linker, spent: Spent) -> tuple[pd.DataFrame, Any]:
+def predicted(linker: Linker, clock: Clock) -> tuple[pd.DataFrame, Any]:
     """Weighed pairs above the lowest threshold, and Splink's own handle on them."""
     found = linker.inference.predict(threshold_match_weight=min(THRESHOLDS))
     frame = frame_of(found)
-    spent.lap("predict")
+    clock.lap("predict")
     return frame, found
 
 
@@ -288,19 +271,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--thresholds", type=float, nargs="+", default=[8.0, 10.0, 12.0])
     options = parser.parse_args()
-    spent = Spent()
+    clock = Clock()
     records = [member.normalised for member in load(options.data)]
-    spent.lap("normalise")
-    linker = trained(records, spent)
-    frame, found = predicted(linker, spent)
-    for step, seconds in spent.wall.items():
-        print(f"{step:<12}{seconds:8.1f} s, {spent.cpu[step]:.1f} s of processor")
+    clock.lap("normalise")
+    linker = trained(records, clock)
+    frame, found = predicted(linker, clock)
     truth = load_truth(options.data)
     for threshold in options.thresholds:
-        print(f"--- {threshold} bits, connected components")
-        show(evaluate(components(linker, found, threshold, len(records)), truth))
-        print(f"--- {threshold} bits, refusing different documents")
-        show(evaluate(refusing(frame, records, threshold), truth))
+        print(f"--- {threshold} bits")
+        labels = components(linker, found, threshold, len(records))
+        clock.lap("connected components")
+        show(evaluate(labels, truth))
+        clock.lap("(measuring)")
+        labels = refusing(frame, records, threshold)
+        clock.lap("refusing different documents")
+        show(evaluate(labels, truth))
+        clock.lap("(measuring)")
 
 
 if __name__ == "__main__":
