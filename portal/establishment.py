@@ -48,7 +48,7 @@ def one_file(import_id: UUID) -> Response:
         one=transfers.of_import(found),
         counts=transfers.counts_of(found),
         refused=[transfers.refusal(line) for line in imports.list_refusals(session(), found)[:SHOWN_REFUSALS]],
-        refusals=imports.count_refusals(session(), found),
+        refusals=imports.count_refusals(found),
         path=f"/establecimiento/archivos/{import_id}",
     )
 

@@ -42,6 +42,7 @@ REFUSALS = {
     "too-large": "La línea es demasiado larga",
     "too-deep": "La línea tiene demasiados niveles",
     "bad-row": "La fila no tiene las columnas esperadas",
+    "control-characters": "La fila tiene caracteres que ningún texto puede tener",
     "other-establishment": "La fila es de otro establecimiento",
     "local-number-malformed": "El número de historia falta o no tiene la forma esperada",
     "registry-fault": "El registro no pudo procesarla por una falla suya. Comuníquese con nosotros.",

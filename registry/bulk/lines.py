@@ -125,8 +125,19 @@ def _row(
         return Refusal(line, "other-establishment", "establishment")
     if not local_id or len(local_id) > MAX_NUMBER or not is_text(local_id):
         return Refusal(line, "local-number-malformed", "local_id")
+    if not all(is_text(one) for one in _texts(demographics)):
+        return Refusal(line, "control-characters")
     content = Content(source.system, local_id, demographics)
     return _make(source, content, active=True, said_at=source.sent_at)
+
+
+def _texts(said: Demographics) -> Iterator[str]:
+    """All that a row's columns may hold as free text."""
+    named = (said.paternal_surname, said.maternal_surname, said.married_surname, said.given_names)
+    for one in (*named, said.address, said.ubigeo, said.phone):
+        yield one or ""
+    for document in (*said.documents, said.mother_document):
+        yield document.number if document else ""
 
 
 def _make(source: Source, content: Content, *, active: bool, said_at: datetime) -> Registration:

@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from typing import BinaryIO, cast
 from uuid import UUID
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ from matching.files import FileError
 from registry.app import Renhice
 from registry.bulk.lines import Line, Refusal, Source, read_line, read_rows, split
 from registry.bulk.models import COMPLETED, FAILED, PROCESSING, Import, ImportRefusal
-from registry.bulk.service import end, give_up
+from registry.bulk.service import MOST_REFUSALS, end, give_up
 from registry.bulk.stored import Stored, hash_of
 from registry.bulk.transfers import LEASE, lend
 from registry.database import now
@@ -59,7 +59,7 @@ UPDATE imports SET position = :after, line = :line, leased_until = :until, chang
   counts = (SELECT jsonb_object_agg(name, coalesce((counts ->> name)::bigint, 0) + coalesce((said ->> name)::bigint, 0))
             FROM (SELECT CAST(:counts AS jsonb) AS said) AS new,
                  LATERAL (SELECT jsonb_object_keys(counts || said) AS name) AS names)
-WHERE id = :id AND position = :before AND status = 'processing' RETURNING id
+WHERE id = :id AND position = :before AND status = 'processing' RETURNING (counts ->> 'refused')::bigint
 """)
 
 
@@ -116,6 +116,7 @@ def process(parts: Renhice, import_id: UUID, seconds: float = float("inf"), chun
         for one in work.chunks(begun.format, begun.position, begun.line, helped=begun.large and not careful):
             apply(one)
             if time.monotonic() > deadline:
+                _give_back(parts, import_id, one.after)
                 return False
     except Superseded:
         return False
@@ -145,6 +146,13 @@ def _begin_turn(session: Session, sealer: Sealer, import_id: UUID) -> Turn | Non
     return Turn(source, found.format, found.position, found.line, large=large, careful=careful)
 
 
+def _give_back(parts: Renhice, import_id: UUID, position: int) -> None:
+    """Let another turn follow at once, unless somebody else went on with it meanwhile."""
+    ours = update(Import).where(Import.id == import_id, Import.position == position, Import.status == PROCESSING)
+    with parts.database.unit_of_work() as session:
+        session.execute(ours.values(leased_until=None))
+
+
 def _finish(parts: Renhice, import_id: UUID, status: str, error: str | None) -> bool:
     with parts.database.unit_of_work() as session:
         found = session.scalars(select(Import).where(Import.id == import_id).with_for_update()).one()
@@ -166,12 +174,14 @@ def _apply(parts: Renhice, engine: Engine, memory: Memory, import_id: UUID, chun
             "id": import_id, "before": chunk.before, "after": chunk.after, "line": chunk.line, "now": now(),
             "until": now() + LEASE, "counts": _json(counts), "faulty": chunk.faulty,
         }  # fmt: skip
-        if session.scalar(ADVANCE, values) is None:
+        refused = session.scalar(ADVANCE, values)
+        if refused is None:
             raise Superseded
-        if refusals:
+        told = refusals[: max(MOST_REFUSALS - (refused - len(refusals)), 0)]
+        if told:
             rows = [
                 {"import_id": import_id, "line": one.line, "code": one.code, "expression": one.expression}
-                for one in refusals
+                for one in told
             ]
             session.execute(insert(ImportRefusal), rows)
 

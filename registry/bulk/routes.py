@@ -101,7 +101,7 @@ def _headers(found: Import) -> dict[str, str]:
 
 
 def _manifest(found: Import) -> dict[str, Any]:
-    count = service.count_refusals(session(), found)
+    count = service.count_refusals(found)
     errors = [{"type": "refused", "count": count, "url": f"{_url(found)}/refused"}] if count else []
     return {
         "transactionTime": found.changed_at.isoformat(timespec="milliseconds"),

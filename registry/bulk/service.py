@@ -28,9 +28,13 @@ from registry.sealing import Sealer
 FORMATS = ("ndjson", "csv")
 MOST_BYTES = 1 << 30
 MOST_PART_BYTES = 1 << 20
+MOST_PARTS = 20_000
+"""Each part is read back by itself: a file in parts of a byte would keep a worker for hours."""
+
 MOST_OPEN = 5
 UPLOAD_LASTS = timedelta(days=7)
 MOST_REFUSALS = 10_000
+"""Refused lines of a file that are kept; those behind them are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,8 @@ class Announced:
 def announce(session: Session, caller: Caller, announced: Announced) -> tuple[Import, bool]:
     """Begin an upload; one of the same file that has not ended, or was given up, is taken up again (False).
 
-    Raises TooLarge above 1 GiB, TooManyRequests beyond 5 open imports of an establishment.
+    Raises TooLarge above 1 GiB, TooManyRequests beyond 5 files of an establishment that are kept: one that was given up
+    counts until it is announced again or called off.
     """
     if announced.size > MOST_BYTES:
         raise TooLarge(f"A file has at most {MOST_BYTES} bytes; send it in several.")
@@ -56,8 +61,11 @@ def announce(session: Session, caller: Caller, announced: Announced) -> tuple[Im
     same = next((one for one in kept if (one.format, one.size, one.sha256) == key), None)
     if same is not None and _take_up(session, caller, same):
         return same, False
-    if sum(one.status != FAILED for one in kept) >= MOST_OPEN:
-        raise TooManyRequests(f"An establishment has at most {MOST_OPEN} imports at once.")
+    if len(kept) >= MOST_OPEN:
+        raise TooManyRequests(
+            f"An establishment has at most {MOST_OPEN} imports at once.",
+            hint="One that was given up counts as well: announce its file again, or call it off.",
+        )
     made = _made(caller, announced)
     session.add(made)
     session.flush()
@@ -107,6 +115,9 @@ def append(session: Session, sealer: Sealer, caller: Caller, import_id: UUID, of
         raise InvalidInput(
             f"A part has 1 to {MOST_PART_BYTES} bytes, all of them no more than announced.", code="part-size"
         )
+    parts = select(func.count()).select_from(ImportPart).where(ImportPart.import_id == found.id)
+    if (session.scalar(parts) or 0) >= MOST_PARTS:
+        raise InvalidInput(f"A file has at most {MOST_PARTS} parts; announce it anew.", code="too-many-parts")
     sealed = sealer.seal(session, found.id, content, part_context(offset))
     session.add(ImportPart(import_id=found.id, offset=offset, length=len(content), sealed=sealed))
     found.received += len(content)
@@ -179,10 +190,9 @@ def list_refusals(session: Session, found: Import) -> Sequence[ImportRefusal]:
     return session.scalars(query.order_by(ImportRefusal.line).limit(MOST_REFUSALS)).all()
 
 
-def count_refusals(session: Session, found: Import) -> int:
+def count_refusals(found: Import) -> int:
     """How many lines were refused."""
-    query = select(func.count()).select_from(ImportRefusal).where(ImportRefusal.import_id == found.id)
-    return session.scalar(query) or 0
+    return int(found.counts.get("refused", 0))
 
 
 def end(session: Session, found: Import, status: str, error: str | None = None) -> None:

@@ -27,10 +27,12 @@ COUNTED = timedelta(days=7)
 def lend(session: Session, kind: type[Transfer], give_up: Callable[[Session, Transfer], None]) -> Transfer | None:
     """One to go on with, lent for a minute, twice as long after each attempt without progress; None when none is due.
 
+    Whichever has waited longest, since its last turn or its last part, so that a long one holds up no other.
     The attempt counts from here on, so that one which kills its worker is counted too; progress sets it back to 0.
     """
     due = select(kind).where(kind.status == PROCESSING, or_(kind.leased_until.is_(None), kind.leased_until < now()))
-    found = session.scalars(due.order_by(kind.id).limit(1).with_for_update(skip_locked=True)).one_or_none()
+    waiting = func.coalesce(kind.leased_until, kind.changed_at)
+    found = session.scalars(due.order_by(waiting, kind.id).limit(1).with_for_update(skip_locked=True)).one_or_none()
     if found is None:
         return None
     if found.attempts >= MOST_ATTEMPTS:

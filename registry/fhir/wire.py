@@ -46,9 +46,12 @@ def parse(body: bytes) -> Json:
     return parsed
 
 
-def check(parsed: Json) -> None:
-    """Refuse what no resource may hold: depth, long text, null, forbidden characters; raises InvalidInput."""
-    _check(parsed, "", 0)
+def check(parsed: Json, root: str = "") -> None:
+    """Refuse what no resource may hold: depth, long text, null, forbidden characters; raises InvalidInput.
+
+    `root` is how the path of an element at fault begins.
+    """
+    _check(parsed, root, 0)
 
 
 def http_date(moment: datetime) -> str:

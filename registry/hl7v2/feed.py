@@ -10,6 +10,7 @@ from registry.database import session
 from registry.directory.service import get_establishment
 from registry.errors import NotFound, Unprocessable
 from registry.fhir.patient_feed import feed_number
+from registry.fhir.wire import check
 from registry.hl7v2.faults import SEGMENT_SEQUENCE, UNKNOWN_KEY, Fault
 from registry.hl7v2.moments import said_at
 from registry.hl7v2.parsing import Message, Segment
@@ -25,6 +26,7 @@ Event = Callable[[Caller, Message], None]
 def register(caller: Caller, message: Message) -> None:
     """A01, A04, A05, A08, A28, A31: what is said of a patient; a message that comes late changes nothing."""
     number, patient = read_patient(session(), message.one("PID"), _system(caller))
+    check(patient, "Patient")
     feed_number(engine_of(parts()), caller, number, patient, said_at=said_at(message))
 
 

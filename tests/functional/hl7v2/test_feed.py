@@ -239,3 +239,10 @@ def test_other_delimiters(engine: Engine, kept: Kept) -> None:
     found = kept(engine, "Y-1")
     assert found is not None
     assert found.member.content.demographics.given_names == "Nélida Rosaura"
+
+
+@pytest.mark.parametrize("name", ["Hua\ufffeman", r"Hua\XEFBFBF\man"], ids=["as it is", "escaped"])
+def test_a_name_that_no_answer_could_hold_is_refused(engine: Engine, kept: Kept, name: str) -> None:
+    reply = engine.send("ADT^A28^ADT_A05", EVN, pid("FFFE-1", "HOSP-A", name=name))
+    assert (reply["MSA-1"], reply.all("ERR")[0][2:4]) == ("AE", ["PID^1^5", "102^Data type error^HL70357"])
+    assert kept(engine, "FFFE-1") is None

@@ -1,0 +1,90 @@
+"""What a file of patients may cost: its turns, its report, its parts, and what no answer could hold."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from registry.bulk import processing, service
+from registry.bulk.models import Import, ImportRefusal
+from registry.bulk.processing import process, take_due
+from tests.functional.bulk.importing import PATH, announce, call, ndjson, patient, run, send, upload
+from tests.functional.oauth.world import World
+
+
+def test_a_turn_that_ends_lets_the_next_one_begin_and_others_before_it(world: World, number: str) -> None:
+    paths = [upload(world.asking, ndjson(*(patient(f"{number}-{name}", at) for at in range(3)))) for name in "ab"]
+    first, second = (UUID(path.rpartition("/")[2]) for path in paths)
+    taken = list[UUID]()
+    for _ in range(6):
+        due = world.transact(take_due)
+        assert due is not None
+        taken.append(due)
+        process(world.renhice, taken[-1], seconds=0, chunk=1)
+    assert taken == [first, second] * 3
+    for path in paths:
+        assert run(world, path)
+
+
+def test_a_turn_that_was_overtaken_gives_nothing_back(
+    world: World, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = upload(world.asking, ndjson(*(patient(number, at) for at in range(4))))
+    key, real = UUID(path.rpartition("/")[2]), processing._give_back
+
+    def late(parts: Any, import_id: UUID, position: int) -> None:
+        monkeypatch.undo()
+        process(parts, import_id, seconds=0, chunk=1)
+        assert world.transact(take_due) == key
+        real(parts, import_id, position)
+
+    monkeypatch.setattr(processing, "_give_back", late)
+    assert not run(world, path, seconds=0, chunk=1)
+    assert world.transact(take_due) is None
+    assert run(world, path)
+
+
+def test_a_file_of_faults_leaves_a_bounded_report(world: World, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processing, "MOST_REFUSALS", 5)
+    path = upload(world.asking, b"x\n" * 12)
+    assert run(world, path, chunk=4)
+    assert call(world.asking, "GET", path).json["error"][0]["count"] == 12
+    kept = select(ImportRefusal.line).where(ImportRefusal.import_id == UUID(path.rpartition("/")[2]))
+    assert sorted(world.transact(lambda session: session.scalars(kept).all())) == [1, 2, 3, 4, 5]
+
+
+def test_what_was_given_up_counts_among_the_files_that_are_kept(world: World, number: str) -> None:
+    contents = [f"{number}-{at}\n".encode() for at in range(service.MOST_OPEN + 1)]
+    keys = [announce(world.asking, content).json["id"] for content in contents[:-1]]
+
+    def fail(session: Any) -> None:
+        for key in keys:
+            service.give_up(session, session.get_one(Import, UUID(key)))
+
+    world.transact(fail)
+    assert announce(world.asking, contents[-1]).status_code == 429
+    for key in keys:
+        assert call(world.asking, "DELETE", f"{PATH}/{key}").status_code == 202
+    last = announce(world.asking, contents[-1])
+    assert last.status_code == 201
+    call(world.asking, "DELETE", f"{PATH}/{last.json['id']}")
+
+
+def test_a_file_comes_in_so_many_parts(world: World, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MOST_PARTS", 2)
+    path = f"{PATH}/{announce(world.asking, b'12345').json['id']}"
+    answers = [send(world.asking, path, at, b"1") for at in range(3)]
+    assert [one.status_code for one in answers] == [204, 204, 400]
+    assert answers[-1].json["code"] == "too-many-parts"
+    call(world.asking, "DELETE", path)
+
+
+def test_a_row_that_no_answer_could_hold_is_refused(world: World, number: str) -> None:
+    rows = ["establishment,local_id,paternal_surname,document_number"]
+    rows += [f"00000001,{number}-{at},Hua{sign}man,4071829{at}" for at, sign in enumerate("\x00\x0b\x1b\ufffe")]
+    path = upload(world.asking, "\n".join(rows).encode(), "csv")
+    assert run(world, path)
+    report = [json.loads(line) for line in call(world.asking, "GET", f"{path}/refused").text.splitlines()]
+    assert [(one["line"], one["code"]) for one in report] == [(line, "control-characters") for line in (2, 3, 4, 5)]
