@@ -74,6 +74,14 @@ def send_code(session: Session, sealer: Sealer, request_id: UUID) -> SentCode:
             hint="Only a mobile that another establishment has on record counts. Use another road.",
             audit=_refused(request, SENT, "no-telephone"),
         )
+    code = _make(session, request, number_token(sealer, number), moment)
+    queue_text(session, KIND, code.id, code.expires_at)
+    record(session, _event(request, SENT))
+    return SentCode(code.expires_at, number[-2:], None, MAX_TRIES)
+
+
+def _make(session: Session, request: AccessRequest, number: bytes, moment: datetime) -> SmsCode:
+    """A code for the telephone with that token; the one before it ends."""
     earlier = (SmsCode.access_request_id == request.id) & SmsCode.used_at.is_(None) & (SmsCode.expires_at > moment)
     session.execute(update(SmsCode).where(earlier).values(expires_at=moment))
     code = SmsCode(
@@ -81,16 +89,14 @@ def send_code(session: Session, sealer: Sealer, request_id: UUID) -> SentCode:
         access_request_id=request.id,
         person_id=request.person_id,
         establishment_id=request.establishment_id,
-        number_token=number_token(sealer, number),
+        number_token=number,
         created_at=moment,
         expires_at=min(moment + LIFETIME, request.ends_at),
         tries=0,
     )
     session.add(code)
     session.flush()
-    queue_text(session, KIND, code.id, code.expires_at)
-    record(session, _event(request, SENT))
-    return SentCode(code.expires_at, number[-2:], None, MAX_TRIES)
+    return code
 
 
 def answer_code(session: Session, sealer: Sealer, request_id: UUID, typed: str) -> ConsentState:
@@ -103,12 +109,12 @@ def answer_code(session: Session, sealer: Sealer, request_id: UUID, typed: str) 
     request = find_pending_request(session, request_id)
     code = _newest(session, request.id)
     if code is None:
-        raise Conflict("No code of this request is valid now.", code="no-code", hint="Send another one.")
+        raise _no_code()
     categories = _said(sealer, code, request, typed)
     if categories is None:
         _count_wrong(session, code, request)
     if not _use_up(session, code.id):
-        raise Conflict("No code of this request is valid now.", code="no-code", hint="Send another one.")
+        raise _no_code()
     evidence = CounterEvidence(
         decides_for=request.person_id,
         channel="sms",
@@ -123,6 +129,10 @@ def answer_code(session: Session, sealer: Sealer, request_id: UUID, typed: str) 
     )
     permitted = Narrowing(categories=categories, ends_at=ends_at(request))
     return grant_request(session, request.id, evidence, permitted)[1]
+
+
+def _no_code() -> Conflict:
+    return Conflict("No code of this request is valid now.", code="no-code", hint="Send another one.")
 
 
 def basic_of(request: AccessRequest) -> frozenset[str] | None:

@@ -43,15 +43,7 @@ def issue_grant_tokens(
     if not scopes & RECORD_SCOPES:
         record(session, _beyond_client(grant, asked))
         raise InvalidGrantError("The application is no longer registered for these scopes")
-    _, fault = find_party(session, reader_of(grant), grant.person_id)
-    if fault == REPLACED:
-        raise InvalidGrantError("The patient's identity was merged with another: ask the patient anew")
-    if fault:
-        raise InvalidGrantError("The professional may not act now")
-    decision = decide_grant(session, grant, scopes)
-    if not decision.permit:
-        raise InvalidGrantError(f"Not permitted: {decision.public_reason}")
-    permitted = frozenset(scope_of(category) for category in decision.categories)
+    permitted = _permitted(session, grant, scopes)
     token = issue_token(session, broker, _spec(broker, grant, permitted, requester.jkt))
     body: dict[str, Any] = {
         "access_token": token.value,
@@ -66,6 +58,19 @@ def issue_grant_tokens(
     if refreshable and "offline_access" in scopes:
         body["refresh_token"] = _new_refresh_token(session, grant, requester.jkt)
     return body
+
+
+def _permitted(session: Session, grant: AnyGrant, scopes: frozenset[str]) -> frozenset[str]:
+    """Those of the scopes that the person's consents permit now; raises InvalidGrantError where there is none."""
+    _, fault = find_party(session, reader_of(grant), grant.person_id)
+    if fault == REPLACED:
+        raise InvalidGrantError("The patient's identity was merged with another: ask the patient anew")
+    if fault:
+        raise InvalidGrantError("The professional may not act now")
+    decision = decide_grant(session, grant, scopes)
+    if not decision.permit:
+        raise InvalidGrantError(f"Not permitted: {decision.public_reason}")
+    return frozenset(scope_of(category) for category in decision.categories)
 
 
 def granted_details(grant: AnyGrant, scopes: Iterable[str]) -> list[dict[str, Any]] | None:
