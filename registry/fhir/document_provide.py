@@ -27,17 +27,11 @@ from registry.fhir.ips import Finding, check_ips, is_ips
 from registry.fhir.ips_report import report
 from registry.fhir.wire import Json
 from registry.identity.records import find_own_id, find_own_record
-from registry.locator.documents import (
-    Description,
-    NewDocument,
-    Submission,
-    Submitted,
-    find_by_identifier,
-    submit,
-)
+from registry.locator.documents import Description, find_by_identifier
 from registry.locator.signatures.judging import UNSIGNED, Judgement, judge, refused
 from registry.locator.signatures.signed import Reason, State
 from registry.locator.signatures.trust import TrustAnchors
+from registry.locator.submitting import NewDocument, Submission, Submitted, submit
 
 PROVIDED = "locator:document:provided"
 

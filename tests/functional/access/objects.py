@@ -38,7 +38,8 @@ from registry.identity.contests import Claim, Claimant, contest
 from registry.identity.models import PossibleMatch
 from registry.identity.service import engine_of
 from registry.identity.stewardship import Grounds, Judgement, Steward, decide
-from registry.locator.documents import Document, NewDocument, Submission, find_document, submit
+from registry.locator.documents import Document, find_document
+from registry.locator.submitting import NewDocument, Submission, submit
 from tests.functional.oauth.world import Party, World
 from tests.functional.portal.steward_world import doubtful, human
 

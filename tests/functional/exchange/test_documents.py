@@ -21,7 +21,7 @@ from registry.audit.models import AuditEvent
 from registry.database import now
 from registry.directory.models import Establishment
 from registry.identity.models import Membership
-from registry.locator.documents import NewDocument, Submission, submit
+from registry.locator.submitting import NewDocument, Submission, submit
 from tests.functional.exchange.conftest import free_port, served
 from tests.functional.exchange.holder import FhirServer, allergy, bundle
 from tests.functional.exchange.test_gateway import grant, revoke_newest

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from consent_broker.consents.service import list_consents
-from registry.locator.documents import NewDocument, Submission, submit
 from registry.locator.service import locate
+from registry.locator.submitting import NewDocument, Submission, submit
 from sandbox import story
 from tests.functional.portal.world import Visitor, World
 
