@@ -24,6 +24,7 @@ from consent_broker.consents.vocabulary import ALL_CATEGORIES, FHIR_TYPES, categ
 from consent_broker.exchange.asking import Fault, HolderError
 from consent_broker.exchange.gateway import fetch_document
 from consent_broker.exchange.service import decide_exchange, is_restricted, reader_event
+from consent_broker.oauth.grants import decide_reading
 from consent_broker.oauth.holder_tokens import Access, Holder, find_holders, issue_document_ticket
 from consent_broker.resource_server.residual import ALWAYS, days_of, labels_of, names_in
 from registry.audit.event import Event
@@ -80,8 +81,8 @@ def read_document(
     """The bytes of a document as its holder sends them, and its content type by the index (IHE MHD ITI-68).
 
     Asked at the holder's base of today, wherever it was when the document was published: nobody else sees its token.
-    Commits twice, as the gateway does. Raises NotFound for what there is not or may not be read, Forbidden when the
-    consents permit nothing of it, HolderFailed when it does not arrive or is not the document the index describes.
+    Commits twice, as the gateway does. Raises NotFound for what there is not or may not be read (also by the time it came), Forbidden when
+    the consents permit nothing of it, HolderFailed when it does not arrive or is not the document the index describes.
     """
     document = find_document(session, sealer, document_id)
     holder, names = _holder(session, sealer, access, document) if document else (None, frozenset[str]())
@@ -103,6 +104,8 @@ def read_document(
     except HolderError as error:
         failure = replace(read, outcome="failure", reason=error.fault)
         raise HolderFailed("The holder did not deliver the document.", code=error.fault, audit=failure) from None
+    if not flows(document, decide_reading(session, access.reader, access.person_id, speaks_of(document)), names):
+        raise _unknown(access, document_id)
     record(session, read)
     return body, attachment["contentType"]
 

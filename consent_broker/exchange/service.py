@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 
 from consent_broker.broker import Broker
 from consent_broker.consents.decision import Decision
+from consent_broker.consents.residual import as_claim, residual
 from consent_broker.consents.vocabulary import CATEGORIES, FHIR_TYPES
 from consent_broker.exchange.asking import Fault
 from consent_broker.exchange.gateway import Answer, ask_holders
 from consent_broker.oauth.grants import decide_reading, decision_event
 from consent_broker.oauth.holder_tokens import Access, Holder, Permitted, Ticket, find_holders, issue_tickets
 from consent_broker.oauth.readers import find_party
+from consent_broker.resource_server.residual import flows
 from registry.audit.event import Event
 from registry.audit.service import record_now
 from registry.errors import Forbidden, InvalidInput
@@ -85,14 +87,28 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
     """Read a person's records of those FHIR types from every establishment that holds some.
 
     Commits twice, by design: see `open_reading`, which says what it raises; what each holder gave is recorded in the
-    second transaction, before anything is released to the reader. Raises Unavailable when too many are being served.
+    second transaction, before anything is released to the reader. What the person took back, or hid, while holders were
+    waited for is not released. Raises Unavailable when too many are being served.
     """
     reading = open_reading(session, broker, access, types)
     with broker.slots.hold(access.client_id):
         gathered = {ticket.holder: answers for ticket, answers in ask_holders(broker, reading.tickets)}
+    decision = decide_reading(session, access.reader, access.person_id, {CATEGORIES[one] for one in types})
+    if decision.directives != reading.decision.directives:
+        gathered = {holder: [_permitted(one, decision) for one in answers] for holder, answers in gathered.items()}
     record_now(session, *(read_event(reading, ticket, gathered[ticket.holder]) for ticket in reading.tickets))
     answers = [one for ticket in reading.tickets for one in gathered[ticket.holder]]
     return result_of(answers, reading.missing)
+
+
+def _permitted(answer: Answer, decision: Decision) -> Answer:
+    """As much of an answer as a later decision still permits; the rest counts as withheld."""
+    source = answer.holder.establishment_id
+    categories = decision.categories_at(source)
+    rules = as_claim(residual(decision, source), categories)
+    may = CATEGORIES[answer.resource_type] in categories
+    left = [one for one in answer.resources if may and flows(one, rules)]
+    return replace(answer, resources=left, withheld=answer.withheld + len(answer.resources) - len(left))
 
 
 def is_restricted(decision: Decision, category: str) -> bool:

@@ -248,6 +248,21 @@ def test_a_hidden_document_is_found_by_nobody_not_even_in_an_emergency(world: Wo
     assert {document, corrected} <= listed(find(world, token)).keys()
 
 
+def test_a_document_hidden_while_its_holder_sends_it_is_not_released(world: World, holder: FhirServer) -> None:
+    document, token, hiding = index(world), grant(world), list[UUID]()
+    name = listed_at_home(world)[document]
+
+    def late(request: Request) -> Response:
+        hiding.append(hide(world, name))
+        return deliver(request)
+
+    holder.answer = late
+    holder.go_careless()
+    answer = retrieve(world, token, document)
+    world.transact(lambda session: revoke_consent(session, hiding[0], world.evidence()))
+    assert (answer.status_code, PDF in answer.data) == (404, False)
+
+
 def test_hiding_what_corrects_a_document_hides_what_it_corrected(world: World) -> None:
     document, token = index(world), grant(world)
     corrected = index(world, replaces=(UUID(document),))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
 from consent_broker.consents.decision import POLICY_VERSION
-from consent_broker.consents.directives import AccessQuery
-from consent_broker.consents.service import decide_access, list_consents, revoke_consent
+from consent_broker.consents.directives import AccessQuery, Kind
+from consent_broker.consents.service import Terms, decide_access, list_consents, record_objection, revoke_consent
 from consent_broker.exchange.service import ExchangeResult, fetch
 from consent_broker.oauth.holder_tokens import Access
 from registry.audit.models import AuditEvent
@@ -96,6 +96,33 @@ def test_after_revocation_the_same_fetch_is_refused_with_the_reason_and_logged(w
     assert answer.json["issue"][0]["details"]["coding"][0]["code"] == "consent-revoked"
     refused = events(world, action="consent:access:decided", outcome="refused")[0]
     assert (refused.reason, refused.person_id) == ("consent-revoked", world.person_id)
+
+
+@pytest.mark.parametrize("act", ["revoke", "hide"])
+def test_what_is_taken_back_while_its_holder_is_asked_is_not_released(
+    world: World, holder: FhirServer, act: str
+) -> None:
+    token, hiding = grant(world), list[UUID]()
+
+    def answer(request: Request) -> Response:
+        if act == "revoke":
+            revoke_newest(world)
+        else:
+            objection = Terms(
+                person_id=world.person_id, establishment_id=None, categories=None, purposes=None, ends_at=None,
+                kind=Kind.OBJECTION, sources=frozenset({world.holding.establishment_id}), hides=True,
+                items=frozenset({"AllergyIntolerance/1"}),
+            )  # fmt: skip
+            hiding.append(world.transact(lambda session: record_objection(session, objection, world.evidence())).id)
+        return holder.searchset(request)
+
+    holder.answer = answer
+    holder.go_careless()
+    found = read(world, token)
+    for one in hiding:
+        world.transact(lambda session, one=one: revoke_consent(session, one, world.evidence()))
+    assert "Penicilina" not in found.text
+    assert events(world, action="exchange:records:read")[0].detail["withheld"] == 1
 
 
 def test_a_token_is_for_its_patient_and_types_only(world: World) -> None:
