@@ -35,7 +35,7 @@ class BadRowError(FileError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the line it starts on, and its cells by column, trimmed."""
+    """One row: the line it starts on, and its cells by column, trimmed; a blank line has none."""
 
     line: int
     cells: Mapping[str, str]
@@ -57,12 +57,17 @@ class BadRow:
 
 @dataclass(slots=True)
 class Reading:
-    """What was noticed on the way: columns, delimiter, how many lines were not UTF-8, rows left out."""
+    """What was noticed on the way: columns, delimiter, how many lines were not UTF-8, rows left out.
+
+    `position` is the byte behind the row that was read last, and `line` the last line of it.
+    """
 
     skip_bad_rows: bool = False
     columns: tuple[str, ...] = ()
     delimiter: str = ","
     not_utf8: int = 0
+    position: int = 0
+    line: int = 0
     left_out: list[BadRow] = field(default_factory=list)
 
     def refuse(self, bad: BadRow) -> None:
@@ -78,6 +83,19 @@ def read_table(source: BinaryIO, required: Iterable[str], reading: Reading) -> I
     Raises `FileError` for what is no text, a column missing or there twice, a quotation mark never closed, and a row of
     more than a mebibyte; and `BadRowError` for a bad row unless `reading.skip_bad_rows`.
     """
+    for one in read_each(source, required, reading):
+        if isinstance(one, BadRow):
+            reading.refuse(one)
+        elif one.cells:
+            yield one
+
+
+def read_each(source: BinaryIO, required: Iterable[str], reading: Reading) -> Iterator[Row | BadRow]:
+    """The rows of a CSV, bad ones and blank lines as well, each as it comes; raises `FileError` as `read_table` does.
+
+    A seekable source goes on behind the header where `reading.position` and `reading.line` say.
+    """
+    begin, begin_line = reading.position, reading.line
     taken = _Lines(source)
     lines = _decoded(_probed(taken), reading)
     before, header = _header(lines)
@@ -87,6 +105,9 @@ def read_table(source: BinaryIO, required: Iterable[str], reading: Reading) -> I
         reading.columns = _columns(next(rows), set(required))
     except csv.Error as error:
         raise FileError(f"line {before + 1}: the header can't be read: {error}") from error
+    if begin:
+        taken.position = source.seek(begin)
+        before = begin_line - rows.line_num
     while True:
         line, taken.left = before + rows.line_num + 1, LONGEST_ROW
         try:
@@ -98,9 +119,10 @@ def read_table(source: BinaryIO, required: Iterable[str], reading: Reading) -> I
             if "unexpected end" in str(error) or before + rows.line_num > line:
                 raise FileError(f"line {line}: a quotation mark opened here is never closed") from error
             why = str(error)
+        reading.position, reading.line = taken.position, before + rows.line_num
         if why:
-            reading.refuse(BadRow(line, before + rows.line_num, why))
-        elif cells:
+            yield BadRow(line, reading.line, why)
+        else:
             yield Row(line, {name: cell.strip() for name, cell in zip(reading.columns, cells, strict=False) if name})
 
 
@@ -113,7 +135,7 @@ class _Lines:
     """Lines of a file. Of one row no more are taken than `left` bytes: all of a row is in memory until it ends."""
 
     def __init__(self, source: BinaryIO) -> None:
-        self._source, self.left = source, LONGEST_ROW
+        self._source, self.left, self.position = source, LONGEST_ROW, 0
 
     def __iter__(self) -> "_Lines":
         return self
@@ -121,6 +143,7 @@ class _Lines:
     def __next__(self) -> bytes:
         line = self._source.readline(self.left + 1)
         self.left -= len(line)
+        self.position += len(line)
         if self.left < 0:
             raise FileError(f"a row is longer than {LONGEST_ROW} bytes")
         if not line:

@@ -196,14 +196,19 @@ class FileRecord:
 DEFAULT_SCHEMA = FileSchema.from_document(None)
 
 
+def check_telling(schema: FileSchema, reading: Reading) -> None:
+    """Raise `FileError` when no column says anything about a person."""
+    if schema.telling.isdisjoint(reading.columns):
+        known = ", ".join(sorted(schema.telling))
+        raise FileError(f"no column says anything about a person; there may be: {known}")
+
+
 def read_records(
     source: BinaryIO, schema: FileSchema = DEFAULT_SCHEMA, reading: Reading | None = None
 ) -> Iterator[FileRecord]:
     """Source records of a CSV. Raises `FileError`, also when no column says anything about a person."""
-    reading, telling = Reading() if reading is None else reading, schema.telling
+    reading = Reading() if reading is None else reading
     for row in read_table(source, schema.required, reading):
-        if telling.isdisjoint(reading.columns):
-            known = ", ".join(sorted(telling))
-            raise FileError(f"no column says anything about a person; there may be: {known}")
+        check_telling(schema, reading)
         establishment, local_id = schema.identifiers(row)
         yield FileRecord(row.line, establishment, local_id, schema.demographics(row))

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import BinaryIO
 from uuid import UUID
 
-from matching.files import Reading
+from matching.files import BadRow, Reading, Row, read_each
 from matching.records import Demographics
-from matching.schema import DEFAULT_SCHEMA, FileSchema, read_records
+from matching.schema import DEFAULT_SCHEMA, FileSchema, check_telling
 from registry.calendar import read_instant
 from registry.errors import DomainError
 from registry.fhir.patient_feed import MAX_NUMBER
@@ -50,7 +50,9 @@ class Line:
 
     number: int
     after: int
-    content: bytes | Registration | Refusal
+    content: bytes | Registration | Refusal | None
+    last: int
+    """The last of its lines: a row of a CSV may have several."""
 
 
 def split(file: BinaryIO, position: int, number: int) -> Iterator[Line]:
@@ -63,7 +65,7 @@ def split(file: BinaryIO, position: int, number: int) -> Iterator[Line]:
             while raw and not raw.endswith(b"\n"):
                 raw = file.readline(MAX_RESOURCE_BYTES)
                 position += len(raw)
-        yield Line(number, position, content)
+        yield Line(number, position, content, number)
 
 
 def read_line(source: Source, number: int, raw: bytes) -> Registration | Refusal | None:
@@ -100,31 +102,29 @@ def _said_at(patient: Json, source: Source) -> datetime:
     return min(moment, source.sent_at)
 
 
-def read_rows(file: BinaryIO, source: Source, done: int, schema: FileSchema = DEFAULT_SCHEMA) -> Iterator[Line]:
-    """The rows of a CSV from the `done`-th on, with the columns of `./renhice match`; raises FileError."""
-    reading, number = Reading(skip_bad_rows=True), 0
-    for one in read_records(file, schema, reading):
-        while reading.left_out:
-            bad = reading.left_out.pop(0)
-            number += 1
-            if number > done:
-                yield Line(bad.line, number, Refusal(bad.line, "bad-row"))
-        number += 1
-        if number > done:
-            yield Line(one.line, number, _row(source, one.line, one.establishment, one.local_id, one.demographics))
-    for bad in reading.left_out:
-        number += 1
-        if number > done:
-            yield Line(bad.line, number, Refusal(bad.line, "bad-row"))
+def read_rows(
+    file: BinaryIO, source: Source, position: int, number: int, schema: FileSchema = DEFAULT_SCHEMA
+) -> Iterator[Line]:
+    """The rows of a CSV behind `position`, which is after line `number`, as `./renhice match` reads it; or FileError.
+
+    Each is there as soon as it is read, bad ones and blank lines too: however many there are, none waits in memory.
+    """
+    reading = Reading(position=position, line=number)
+    for one in read_each(file, schema.required, reading):
+        check_telling(schema, reading)
+        content = Refusal(one.line, "bad-row") if isinstance(one, BadRow) else _row(source, one, schema)
+        yield Line(one.line, reading.position, content, reading.line)
 
 
-def _row(
-    source: Source, line: int, establishment: str, local_id: str, demographics: Demographics
-) -> Registration | Refusal:
+def _row(source: Source, row: Row, schema: FileSchema) -> Registration | Refusal | None:
+    if not row.cells:
+        return None
+    line, (establishment, local_id) = row.line, schema.identifiers(row)
     if establishment != source.code:
         return Refusal(line, "other-establishment", "establishment")
     if not local_id or len(local_id) > MAX_NUMBER or not is_text(local_id):
         return Refusal(line, "local-number-malformed", "local_id")
+    demographics = schema.demographics(row)
     if not all(is_text(one) for one in _texts(demographics)):
         return Refusal(line, "control-characters")
     content = Content(source.system, local_id, demographics)

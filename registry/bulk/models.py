@@ -17,7 +17,7 @@ UPLOADING, PROCESSING, COMPLETED, FAILED, CANCELLED = "uploading", "processing",
 class Import(Base):
     """A file of one establishment; `position` is how much of it is registered, committed with each chunk.
 
-    `position` counts bytes of NDJSON and rows of CSV, `line` the lines behind it, `counts` what became of them.
+    `position` counts bytes, `line` the lines behind it, `counts` what became of them.
     """
 
     __tablename__ = "imports"

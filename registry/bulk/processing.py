@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from typing import BinaryIO, cast
 from uuid import UUID
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ from matching.files import FileError
 from registry.app import Renhice
 from registry.bulk.lines import Line, Refusal, Source, read_line, read_rows, split
 from registry.bulk.models import COMPLETED, FAILED, PROCESSING, Import, ImportRefusal
-from registry.bulk.service import MOST_REFUSALS, end, give_up
+from registry.bulk.service import MOST_REFUSALS, end, give_back, give_up
 from registry.bulk.stored import Stored, hash_of
 from registry.bulk.transfers import LEASE, lend
 from registry.database import now
@@ -116,7 +116,8 @@ def process(parts: Renhice, import_id: UUID, seconds: float = float("inf"), chun
         for one in work.chunks(begun.format, begun.position, begun.line, helped=begun.large and not careful):
             apply(one)
             if time.monotonic() > deadline:
-                _give_back(parts, import_id, one.after)
+                with parts.database.unit_of_work() as session:
+                    give_back(session, import_id, one.after)
                 return False
     except Superseded:
         return False
@@ -146,13 +147,6 @@ def _begin_turn(session: Session, sealer: Sealer, import_id: UUID) -> Turn | Non
     return Turn(source, found.format, found.position, found.line, large=large, careful=careful)
 
 
-def _give_back(parts: Renhice, import_id: UUID, position: int) -> None:
-    """Let another turn follow at once, unless somebody else went on with it meanwhile."""
-    ours = update(Import).where(Import.id == import_id, Import.position == position, Import.status == PROCESSING)
-    with parts.database.unit_of_work() as session:
-        session.execute(ours.values(leased_until=None))
-
-
 def _finish(parts: Renhice, import_id: UUID, status: str, error: str | None) -> bool:
     with parts.database.unit_of_work() as session:
         found = session.scalars(select(Import).where(Import.id == import_id).with_for_update()).one()
@@ -174,8 +168,7 @@ def _apply(parts: Renhice, engine: Engine, memory: Memory, import_id: UUID, chun
             "id": import_id, "before": chunk.before, "after": chunk.after, "line": chunk.line, "now": now(),
             "until": now() + LEASE, "counts": _json(counts), "faulty": chunk.faulty,
         }  # fmt: skip
-        refused = session.scalar(ADVANCE, values)
-        if refused is None:
+        if (refused := session.scalar(ADVANCE, values)) is None:
             raise Superseded
         told = refusals[: max(MOST_REFUSALS - (refused - len(refusals)), 0)]
         if told:
@@ -259,10 +252,10 @@ class Reader:
     def _batches(self, form: str, start: int, line: int) -> Iterator[tuple[int, list[Line]]]:
         with self._parts.database.engine.connect() as connection, Session(connection) as session:
             stored = Stored(session, self._parts.sealer, self._import_id)
-            if form == "ndjson":
-                stored.seek(start)
             file = cast("BinaryIO", io.BufferedReader(stored, 1 << 20))
-            lines = split(file, start, line) if form == "ndjson" else read_rows(file, self._source, start)
+            if form == "ndjson":
+                file.seek(start)
+            lines = split(file, start, line) if form == "ndjson" else read_rows(file, self._source, start, line)
             before = start
             while batch := list(islice(lines, self._size)):
                 yield before, batch
@@ -289,7 +282,7 @@ def make_chunk(engine: Engine, source: Source, before: int, lines: list[Line]) -
     return Chunk(
         before=before,
         after=lines[-1].after,
-        line=lines[-1].number,
+        line=lines[-1].last,
         numbers=[line.number for line, one in zip(lines, read, strict=True) if isinstance(one, Registration)],
         prepared=prepare(engine, [one for one in read if isinstance(one, Registration)]),
         refusals=[one for one in read if isinstance(one, Refusal)],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from registry.access import Caller
@@ -182,6 +182,12 @@ def give_up(session: Session, found: Import) -> None:
     """It failed too often: the file is kept for a week, and announcing it again goes on where it stopped."""
     found.status, found.error, found.leased_until, found.changed_at = FAILED, GIVEN_UP, None, now()
     session.flush()
+
+
+def give_back(session: Session, import_id: UUID, position: int) -> None:
+    """Let another turn follow at once, unless somebody else went on with it meanwhile."""
+    ours = update(Import).where(Import.id == import_id, Import.position == position, Import.status == PROCESSING)
+    session.execute(ours.values(leased_until=None))
 
 
 def list_refusals(session: Session, found: Import) -> Sequence[ImportRefusal]:

@@ -32,15 +32,15 @@ def test_a_turn_that_was_overtaken_gives_nothing_back(
     world: World, number: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = upload(world.asking, ndjson(*(patient(number, at) for at in range(4))))
-    key, real = UUID(path.rpartition("/")[2]), processing._give_back
+    key = UUID(path.rpartition("/")[2])
 
-    def late(parts: Any, import_id: UUID, position: int) -> None:
+    def late(session: Any, import_id: UUID, position: int) -> None:
         monkeypatch.undo()
-        process(parts, import_id, seconds=0, chunk=1)
+        process(world.renhice, import_id, seconds=0, chunk=1)
         assert world.transact(take_due) == key
-        real(parts, import_id, position)
+        service.give_back(session, import_id, position)
 
-    monkeypatch.setattr(processing, "_give_back", late)
+    monkeypatch.setattr(processing, "give_back", late)
     assert not run(world, path, seconds=0, chunk=1)
     assert world.transact(take_due) is None
     assert run(world, path)
@@ -88,3 +88,22 @@ def test_a_row_that_no_answer_could_hold_is_refused(world: World, number: str) -
     assert run(world, path)
     report = [json.loads(line) for line in call(world.asking, "GET", f"{path}/refused").text.splitlines()]
     assert [(one["line"], one["code"]) for one in report] == [(line, "control-characters") for line in (2, 3, 4, 5)]
+
+
+def test_a_csv_goes_on_at_its_byte_and_holds_no_bad_rows_back(world: World, number: str) -> None:
+    """Read from the beginning each turn, a large one never got on; and all bad rows waited for the next good one."""
+    head = "establishment,local_id,paternal_surname\n"
+    rows = [f'00000001,{number}-1,"Hua\nmán"', "bad", "", f"00000001,{number}-2,Ñahui", "bad", "bad"]
+    path = upload(world.asking, (head + "\r\n".join(rows)).encode("cp1252"), "csv")
+    key, seen = UUID(path.rpartition("/")[2]), list[tuple[int, int]]()
+
+    def cursor(session: Any) -> tuple[int, int]:
+        found = session.get_one(Import, key)
+        return found.position, found.line
+
+    ends = [len((head + "\r\n".join(rows[: at + 1]) + "\r\n").encode("cp1252")) for at in range(len(rows))]
+    while not run(world, path, seconds=0, chunk=1):
+        seen.append(world.transact(cursor))
+    assert seen == list(zip([*ends[:-1], ends[-1] - 2], (3, 4, 5, 6, 7, 8), strict=True))
+    report = [json.loads(line) for line in call(world.asking, "GET", f"{path}/refused").text.splitlines()]
+    assert [(one["line"], one["code"]) for one in report] == [(line, "bad-row") for line in (4, 7, 8)]
