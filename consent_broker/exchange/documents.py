@@ -81,8 +81,9 @@ def read_document(
     """The bytes of a document as its holder sends them, and its content type by the index (IHE MHD ITI-68).
 
     Asked at the holder's base of today, wherever it was when the document was published: nobody else sees its token.
-    Commits twice, as the gateway does. Raises NotFound for what there is not or may not be read (also by the time it came), Forbidden when
-    the consents permit nothing of it, HolderFailed when it does not arrive or is not the document the index describes.
+    Commits twice, as the gateway does. Raises NotFound for what there is not or may not be read (also by the time it
+    came), Forbidden when the consents permit nothing of it, HolderFailed when it does not arrive or is not the document
+    the index describes.
     """
     document = find_document(session, sealer, document_id)
     holder, names = _holder(session, sealer, access, document) if document else (None, frozenset[str]())
