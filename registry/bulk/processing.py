@@ -4,25 +4,19 @@ Killed at any point nothing is lost and nothing doubled: what a chunk registered
 transaction, which only takes effect where the file still is where the chunk began.
 """
 
-import io
 import time
-from collections import Counter, deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections import Counter
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from itertools import islice
-from multiprocessing import get_context
-from typing import BinaryIO, cast
 from uuid import UUID
 
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from matching.files import FileError
 from registry.app import Renhice
-from registry.bulk.lines import Line, Refusal, Source, read_line, read_rows, split
+from registry.bulk.chunks import ELSEWHERE, Chunk, Reader, refused_chunk
+from registry.bulk.lines import Refusal, Source
 from registry.bulk.models import COMPLETED, FAILED, PROCESSING, Import, ImportRefusal
 from registry.bulk.service import MOST_REFUSALS, end, give_back, give_up
 from registry.bulk.stored import Stored, hash_of
@@ -30,9 +24,7 @@ from registry.bulk.transfers import LEASE, lend
 from registry.database import now
 from registry.directory.service import get_establishment
 from registry.errors import DomainError
-from registry.identity.arrivals import Registration
 from registry.identity.batch.neighbours import Memory
-from registry.identity.batch.preparing import Prepared, prepare
 from registry.identity.batch.service import register_prepared
 from registry.identity.engine import Engine, engine_of
 from registry.identity.registration import Outcome
@@ -42,17 +34,13 @@ from registry.telemetry import logger
 _log = logger(__name__)
 
 CHUNK = 500
-AHEAD = 3
 HELPER_FROM_BYTES = 4 << 20
-FAULT = "registry-fault"
 CAREFUL_FROM = 3
 """The attempt from which a file is registered line by line, so that one line that can't be stops no other."""
 
 MOST_FAULTY = 3
 """Lines one after another refused for a fault of ours; one more, and it is not the lines' doing."""
 
-ELSEWHERE = (OperationalError, InterfaceError, OSError, MemoryError)
-"""Faults that say nothing of a line: the database or the disk."""
 ADVANCE = text("""
 UPDATE imports SET position = :after, line = :line, leased_until = :until, changed_at = :now,
   attempts = CASE WHEN CAST(:faulty AS boolean) THEN attempts ELSE 0 END,
@@ -65,22 +53,6 @@ WHERE id = :id AND position = :before AND status = 'processing' RETURNING (count
 
 class Superseded(Exception):
     """The file is not where the chunk began: somebody else goes on with it, or it was called off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some lines, prepared: from `before` to `after` in the file, and the last line's number."""
-
-    before: int
-    after: int
-    line: int
-    numbers: list[int]
-    """The line of each of `prepared`."""
-
-    prepared: list[Prepared]
-    refusals: list[Refusal]
-    faulty: bool = False
-    """Refused for a fault of ours, which is no progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +171,7 @@ class Careful:
             if self.run > MOST_FAULTY:
                 raise
             _log.error("import line refused", id=str(self.import_id), line=chunk.line, error=type(error).__name__)
-            _apply(self.parts, self.engine, Memory(), self.import_id, _refused(chunk.before, chunk.after, chunk.line))
+            _apply(self.parts, self.engine, Memory(), self.import_id, refused_chunk(chunk.before, chunk.after, chunk.line))
         else:
             self.run = 0
 
@@ -213,88 +185,5 @@ class FaultyLine(Exception):
     """A line could not even be read or prepared."""
 
 
-def _refused(before: int, after: int, line: int) -> Chunk:
-    return Chunk(before, after, line, [], [], [Refusal(line, FAULT)], faulty=True)
-
-
 def _json(counts: "Counter[str]") -> str:
     return "{" + ", ".join(f'"{name}": {count}' for name, count in sorted(counts.items())) + "}"
-
-
-class Reader:
-    """Chunks of a file in order, prepared by a helper process while the caller registers the ones before."""
-
-    def __init__(self, parts: Renhice, import_id: UUID, source: Source, engine: Engine, size: int,
-                 *, careful: bool) -> None:  # fmt: skip
-        self._parts, self._import_id, self._source, self._engine, self._size = parts, import_id, source, engine, size
-        self._make = _make_carefully if careful else make_chunk
-
-    def chunks(self, form: str, start: int, line: int, *, helped: bool) -> Iterator[Chunk]:
-        """From `start` on, which is after line `line`."""
-        batches = self._batches(form, start, line)
-        if not helped:
-            for before, lines in batches:
-                yield self._make(self._engine, self._source, before, lines)
-            return
-        context = get_context("spawn")
-        with ProcessPoolExecutor(1, context, initializer=_begin, initargs=(self._engine, self._source)) as pool:
-            waiting: deque[Future[Chunk]] = deque()
-            try:
-                for before, lines in batches:
-                    waiting.append(pool.submit(_help, before, lines))
-                    if len(waiting) > AHEAD:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-
-    def _batches(self, form: str, start: int, line: int) -> Iterator[tuple[int, list[Line]]]:
-        with self._parts.database.engine.connect() as connection, Session(connection) as session:
-            stored = Stored(session, self._parts.sealer, self._import_id)
-            file = cast("BinaryIO", io.BufferedReader(stored, 1 << 20))
-            if form == "ndjson":
-                file.seek(start)
-            lines = split(file, start, line) if form == "ndjson" else read_rows(file, self._source, start, line)
-            before = start
-            while batch := list(islice(lines, self._size)):
-                yield before, batch
-                before = batch[-1].after
-
-
-_helping: dict[str, tuple[Engine, Source]] = {}
-
-
-def _begin(engine: Engine, source: Source) -> None:
-    _helping["file"] = engine, source
-
-
-def _help(before: int, lines: list[Line]) -> Chunk:
-    return make_chunk(*_helping["file"], before, lines)
-
-
-def make_chunk(engine: Engine, source: Source, before: int, lines: list[Line]) -> Chunk:
-    """Read and prepare some lines."""
-    read = [
-        read_line(source, line.number, line.content) if isinstance(line.content, bytes) else line.content
-        for line in lines
-    ]
-    return Chunk(
-        before=before,
-        after=lines[-1].after,
-        line=lines[-1].last,
-        numbers=[line.number for line, one in zip(lines, read, strict=True) if isinstance(one, Registration)],
-        prepared=prepare(engine, [one for one in read if isinstance(one, Registration)]),
-        refusals=[one for one in read if isinstance(one, Refusal)],
-    )
-
-
-def _make_carefully(engine: Engine, source: Source, before: int, lines: list[Line]) -> Chunk:
-    """One line; refused if reading or preparing it fails."""
-    try:
-        return make_chunk(engine, source, before, lines)
-    except ELSEWHERE:
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, the lines behind it wait
-        _log.error("import line unreadable", line=lines[0].number, error=type(error).__name__)
-        return _refused(before, lines[0].after, lines[0].number)

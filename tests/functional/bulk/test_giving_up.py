@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
-from registry.bulk import processing
+from registry.bulk import chunks, processing
 from registry.bulk.models import Import, ImportPart
 from registry.bulk.processing import take_due
 from registry.bulk.service import UPLOAD_LASTS, purge_uploads
@@ -65,14 +65,14 @@ def in_trouble(world: World) -> dict[str, float]:
 def test_a_line_that_cannot_be_read_is_refused_alone(
     world: World, number: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, real = upload(world.asking, ndjson(*(patient(number, at) for at in range(3)))), processing.read_line
+    path, real = upload(world.asking, ndjson(*(patient(number, at) for at in range(3)))), chunks.read_line
 
     def fail(source: Any, line: int, raw: bytes) -> Any:
         if line == 2:
             raise RecursionError
         return real(source, line, raw)
 
-    monkeypatch.setattr(processing, "read_line", fail)
+    monkeypatch.setattr(chunks, "read_line", fail)
     for _ in range(2):
         with pytest.raises(RecursionError):
             attempt(world, path)
