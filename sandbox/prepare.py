@@ -13,7 +13,7 @@ from typing import Any
 from sandbox import story
 from sandbox.archive import keep_records
 from sandbox.certificates import Certificates
-from sandbox.citizens import ADULT, Citizens
+from sandbox.citizens import Citizens
 from sandbox.clerks import Record
 from sandbox.clinical import TYPES, keep_history
 from sandbox.establishment.store import Store
@@ -22,7 +22,8 @@ from sandbox.keys import load_keys, public
 from sandbox.layout import ENTITY_RUC, HOST, OFFICIAL_DNI, Layout, Ports
 from sandbox.patient import to_patient
 from sandbox.places import ESTABLISHMENTS, Establishment
-from sandbox.population import Person, Population
+from sandbox.population import Population
+from sandbox.sign_ins import dni_of, sign_ins, the_story
 
 Json = dict[str, Any]
 SEED = 2026
@@ -52,7 +53,6 @@ SCOPES = (
 )
 PORTAL_CLIENT = "renhice-portal"
 BATCH = 2000  # records in memory at once
-LISTED = 12  # patients besides the story's whose sign-ins are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _populate(plan: Plan) -> list[Json]:
         while batch := list(islice(records, BATCH)):
             _fill_establishments(plan.layout, batch)
             writer.writerows((r.person, r.renipress, r.local_number, " ".join(r.slips)) for r in batch)
-    return _sign_ins(people, citizens)
+    return sign_ins(people, citizens)
 
 
 def _fill_establishments(layout: Layout, records: Iterable[Record]) -> None:
@@ -143,7 +143,7 @@ def _directory(plan: Plan, keys: Json, certificates: Certificates) -> Json:
 
 def _staff(worker: story.Worker, role: str) -> Json:
     place = {"establishment": worker.administers} if worker.administers else {}
-    return {"document": _dni(worker.person), "role": role, "until": "2036-12-31", **place}
+    return {"document": dni_of(worker.person), "role": role, "until": "2036-12-31", **place}
 
 
 def _establishment(plan: Plan, place: Establishment) -> Json:
@@ -182,7 +182,7 @@ def _record_system(plan: Plan, place: Establishment, keys: Json, certificates: C
 def _professional(worker: story.Worker) -> Json:
     person = worker.person
     return {
-        "document": _dni(person),
+        "document": dni_of(person),
         "names": person.given_names,
         "paternal_surname": person.paternal_surname,
         "maternal_surname": person.maternal_surname,
@@ -193,10 +193,6 @@ def _professional(worker: story.Worker) -> Json:
             {"establishment": worker.renipress, "role": "medico", "from": "2025-01-01", "until": "2036-12-31"}
         ],
     }
-
-
-def _dni(person: Person) -> Json:
-    return {"type": "DNI", "number": person.document.number if person.document else ""}
 
 
 def _environment(plan: Plan, keys: Json) -> Json:
@@ -267,7 +263,7 @@ def _summary(plan: Plan, keys: Json, certificates: Certificates, people: list[Js
         "control_token": keys["control_token"],
         "establishments": [_establishment_summary(plan, place, keys, certificates) for place in ESTABLISHMENTS],
         "people": people,
-        "story": _story(),
+        "story": the_story(),
     }
 
 
@@ -283,44 +279,3 @@ def _establishment_summary(plan: Plan, place: Establishment, keys: Json, certifi
         },
         "hl7v2": {**place.hl7_names, **certificates.files(place.client_id)},
     }
-
-
-def _story() -> Json:
-    return {
-        "patient": _dni(story.PATIENT),
-        "professional": {
-            "document": _dni(story.PHYSICIAN.person),
-            "college": "CMP",
-            "number": story.PHYSICIAN.college_number,
-        },
-        "analyst": _dni(story.ANALYST.person),
-        "asking": {
-            "renipress": story.ASKING.renipress,
-            "local_number": story.ASKING_NUMBER,
-            "patient": to_patient(story.asking_record()),
-        },
-        "holding": {
-            "renipress": story.HOLDING.renipress,
-            "local_number": story.HOLDING_NUMBER,
-            "patient": to_patient(story.holding_record()),
-        },
-    }
-
-
-def _sign_ins(people: list[Person], citizens: Citizens) -> list[Json]:
-    adults = [p for p in people if p.document and p.document.type == "dni" and p.age >= ADULT]
-    listed = [
-        (story.PATIENT, ("patient",), ""),
-        *((worker.person, worker.roles, worker.renipress) for worker in story.WORKERS),
-        *((person, ("patient",), "") for person in adults[:LISTED]),
-    ]
-    return [_sign_in(person, roles, renipress, citizens) for person, roles, renipress in listed]
-
-
-def _sign_in(person: Person, roles: tuple[str, ...], renipress: str, citizens: Citizens) -> Json:
-    document = _dni(person)
-    citizen = citizens.find(document["number"])
-    credentials = {"password": citizen.password, "otp": citizen.otp, "pin": citizen.pin} if citizen else {}
-    name = f"{person.given_names} {person.paternal_surname} {person.maternal_surname}".strip()
-    place = {"establishment": renipress} if renipress else {}
-    return {"roles": list(roles), "document": document, "name": name} | credentials | place
