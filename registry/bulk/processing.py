@@ -171,7 +171,9 @@ class Careful:
             if self.run > MOST_FAULTY:
                 raise
             _log.error("import line refused", id=str(self.import_id), line=chunk.line, error=type(error).__name__)
-            _apply(self.parts, self.engine, Memory(), self.import_id, refused_chunk(chunk.before, chunk.after, chunk.line))
+            _apply(
+                self.parts, self.engine, Memory(), self.import_id, refused_chunk(chunk.before, chunk.after, chunk.line)
+            )
         else:
             self.run = 0
 
