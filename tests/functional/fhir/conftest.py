@@ -16,6 +16,7 @@ from registry.database import new_id, now
 from registry.directory.models import Establishment
 from registry.errors import Unauthenticated
 from registry.settings import Settings
+from tests.functional.r4 import valid
 from wsgi import create_app
 
 Json = dict[str, Any]
@@ -85,7 +86,8 @@ def call(client: FlaskClient) -> Call:
         headers = {"Authorization": f"Bearer {token}"} | more.pop("headers", {})
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         content_type = more.pop("content_type", "application/fhir+json" if data is not None else None)
-        return client.open(path, method=method, data=data, headers=headers, content_type=content_type, **more)
+        sent = client.open(path, method=method, data=data, headers=headers, content_type=content_type, **more)
+        return valid(path, sent)
 
     return send
 

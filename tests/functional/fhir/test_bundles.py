@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from fhir.resources.R4B.bundle import Bundle
 from sqlalchemy import select
 
 from registry.app import Renhice
@@ -27,7 +26,6 @@ def entry(method: str, url: str, resource: Json | None = None, full_url: str | N
 def send(call: Call, kind: str, *entries: Json, **more: Any) -> Any:
     answer = call("POST", "/fhir", {"resourceType": "Bundle", "type": kind, "entry": list(entries)}, **more)
     if answer.status_code == 200:
-        Bundle.model_validate(answer.json)
         assert answer.json["type"] == f"{kind}-response"
     return answer
 

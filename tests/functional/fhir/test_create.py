@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from fhir.resources.R4B.bundle import Bundle
 
 from tests.functional.fhir.conftest import SYSTEMS, Call, Json, rosa
 
@@ -67,7 +66,6 @@ def test_every_version_is_there_newest_first(call: Call) -> None:
     assert stale.status_code == 412
     assert call("PUT", f"/fhir/Patient/{made['id']}", revised, headers={"If-Match": 'W/"1"'}).status_code == 200
     history = call("GET", f"/fhir/Patient/{made['id']}/_history").json
-    Bundle.model_validate(history)
     assert [one["resource"]["birthDate"] for one in history["entry"]] == ["1984-07-20", "1984-07-19"]
     assert [one["request"]["method"] for one in history["entry"]] == ["PUT", "POST"]
     assert [one["response"]["etag"] for one in history["entry"]] == ['W/"2"', 'W/"1"']
@@ -98,7 +96,6 @@ def test_pages_of_a_history_stay_as_they_were_when_versions_come_in(call: Call) 
         revise(call, "C-6", f"1984-08-0{len(seen)}")
         token = following[0].partition("_page=")[2]
         page = call("GET", f"{path}?_page={token}").json
-        Bundle.model_validate(page)
         assert page["total"] == 5
         seen.append(versions(page))
     assert seen == [[5, 4], [3, 2], [1]]

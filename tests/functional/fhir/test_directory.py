@@ -6,8 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from fhir.resources.R4B import get_fhir_model_class
-from fhir.resources.R4B.bundle import Bundle
 from sqlalchemy import delete, select
 
 from registry.app import Renhice
@@ -41,7 +39,6 @@ def find(call: Call, kind: str, **query: Any) -> list[Json]:
     sent = {name.lstrip("_") if name != "_id" else name: value for name, value in query.items()}
     answer = call("GET", f"/fhir/{kind}", query_string=sent, token="a-all", headers={"Prefer": "handling=strict"})
     assert answer.status_code == 200, answer.text
-    Bundle.model_validate(answer.json)
     return [one["resource"] for one in answer.json.get("entry", [])]
 
 
@@ -50,7 +47,6 @@ def test_each_is_found_and_read_by_its_id(call: Call, kind: str) -> None:
     found = find(call, kind)
     assert len(found) in {2, 3}
     for one in found:
-        get_fhir_model_class(kind).model_validate(one)
         assert find(call, kind, _id=one["id"]) == [one]
         read = call("GET", f"/fhir/{kind}/{one['id']}", token="a-all")
         assert read.json == one
@@ -102,7 +98,6 @@ def test_where_a_professional_works(call: Call) -> None:
 
 def test_identifier_systems_are_for_everyone(call: Call) -> None:
     systems = call("GET", "/fhir/NamingSystem", token="").json
-    Bundle.model_validate(systems)
     ids = {one["resource"]["id"] for one in systems["entry"]}
     assert {"dni", "renipress", "persona", "registro", "colegiatura"} <= ids
     by_oid = call("GET", "/fhir/NamingSystem", query_string={"value": "urn:oid:2.16.840.1.113883.4.904"}, token="").json

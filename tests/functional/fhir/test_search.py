@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from fhir.resources.R4B.bundle import Bundle
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
@@ -51,7 +50,6 @@ def find(call: Call, token: str = "a", **query: Any) -> Json:
         "GET", PATIENT, token=token, query_string={name.replace("__", ":"): one for name, one in query.items()}
     )
     assert answer.status_code == 200, answer.text
-    Bundle.model_validate(answer.json)
     found: Json = answer.json
     return found
 
@@ -218,12 +216,14 @@ def test_pages_follow_each_other_and_tell_nothing(call: Call, kept: dict[str, Js
 @pytest.mark.parametrize(
     "query",
     [{"family": "Quispe"}, {"given": "Rosa"}, {"birthdate": "1984-07-19"}, {"gender": "female"}, {"active": "true"},
+     {"mothersMaidenName": "Quispe"}, {"name": "Quispe"}, {"family": "Quispe", "gender": "female"},
      {"telecom": "984112233"}, {"address": "Lima"}, {}, {"identifier": f"{PERSONA}|"},
      {"family": "Huamán", "given": "Rosa"}, {"family": "Huamán", "birthdate": "1984"},
      {"birthdate": "1984-07-19", "gender": "female"}, {"telecom": "984112233", "birthdate": "1984-07-19"}],
     ids=str,
 )  # fmt: skip
 def test_a_search_that_would_list_people_says_what_it_needs(call: Call, query: dict[str, str]) -> None:
+    """No Bundle in which a parameter was passed over, and none that is empty: both would be taken for an answer."""
     refused = call("GET", PATIENT, query_string=query)
     assert (refused.status_code, refused.json["issue"][0]["code"]) == (422, "too-costly")
     assert "birth date" in refused.json["issue"][0]["diagnostics"]
