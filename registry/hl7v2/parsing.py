@@ -21,6 +21,9 @@ CHARACTER_SETS = {
 """Table 0211, as far as it is spoken here; without MSH-18 the standard means ASCII, of which UTF-8 is more."""
 
 MOST_SEGMENTS, MOST_REPETITIONS, MAX_VALUE = 200, 50, 1000
+MOST_PARTS = 10_000
+"""Fields, repetitions and components of a message: each costs many times its byte to take apart."""
+
 _HEADER = re.compile(rb"MSH([!-/:-@\[-`{-~])([!-/:-@\[-`{-~]{4})\1")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
@@ -176,6 +179,8 @@ def parse(frame: bytes) -> Message:
     if len(lines) > MOST_SEGMENTS:
         raise Rejected(f"A message has at most {MOST_SEGMENTS} segments.", number=SEGMENT_SEQUENCE)
     signs = (header[1] + header[2]).decode("ascii")
+    if sum(text.count(sign) for sign in signs) > MOST_PARTS:
+        raise Rejected(f"A message has at most {MOST_PARTS} fields and parts.", number=SEGMENT_SEQUENCE)
     delimiters = Delimiters(*signs)
     nodes = hl7.parse("\r".join(lines) + "\r")
     message = Message([Segment(node, delimiters) for node in nodes if str(node[0])], delimiters, character_set)
