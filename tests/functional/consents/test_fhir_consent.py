@@ -84,7 +84,6 @@ def proposal(world: World, **provision: Any) -> dict[str, Any]:
 def test_a_consent_meets_the_constraints_of_the_profile(world: World, changes: dict[str, Any], level: str) -> None:
     made = call(world.asking, "GET", f"/{given(world, **changes)}")
     body = made.json
-    Consent.model_validate(body)
     assert body["meta"]["profile"] == [f"{IHE}{level}"]
     assert made.headers["ETag"] == f'W/"{body["meta"]["versionId"]}"'
     for name in ("status", "scope", "category", "patient", "dateTime", "performer", "organization", "sourceReference"):
@@ -117,7 +116,6 @@ def test_a_patients_consents_are_searched_by_both_verbs(world: World, verb: str)
         where = {"query_string": query} if verb == "GET" else {"data": query}
         answer = call(world.asking, verb, "" if verb == "GET" else "/_search", **where)
         assert answer.status_code == 200, answer.text
-        Bundle.model_validate(answer.json)
         return {entry["resource"]["id"] for entry in answer.json.get("entry", [])}
 
     patient = f"Patient/{world.person_id}"
@@ -173,7 +171,6 @@ def test_a_proposal_permits_nothing_until_the_patient_answers_and_every_version_
     revoked = call(world.asking, "POST", f"/{consent_id}/$revokeConsent")
     assert (revoked.status_code, revoked.json["status"]) == (200, "inactive")
     history = call(world.asking, "GET", f"/{consent_id}/_history").json
-    Bundle.model_validate(history)
     versions = [entry["resource"] for entry in history["entry"]]
     assert [one["status"] for one in versions] == ["inactive", "active", "proposed"]
     assert len({one["sourceReference"]["identifier"]["value"] for one in versions}) == 3

@@ -28,6 +28,7 @@ from registry.database import new_id
 from registry.directory.models import Affiliation, Establishment, Professional, RecordSystem
 from registry.identity.models import Membership, Person, SourceRecord
 from tests.functional.oauth.proofs import Prover, sign
+from tests.functional.r4 import valid
 
 T = TypeVar("T")
 ISSUER = "http://127.0.0.1:8000"
@@ -106,7 +107,7 @@ class Party:
             if not self.prover.learn(answer):
                 break
         assert answer is not None
-        return answer
+        return valid(path, answer)
 
     def client_token(self, scope: str) -> str:
         answer = self.post("/oauth/token", {"grant_type": "client_credentials", "scope": scope})

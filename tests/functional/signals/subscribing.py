@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from fhir.resources.R4B.bundle import Bundle
 from sqlalchemy import update
 from werkzeug.wrappers import Request, Response
 
@@ -42,6 +43,7 @@ class Receiver:
 
 def told(bundle: dict[str, Any]) -> dict[str, Any]:
     """What the status of a notification says; of each event its parts."""
+    Bundle.model_validate(bundle)
     assert bundle["type"] == "history"
     found: dict[str, Any] = {"events": []}
     for one in bundle["entry"][0]["resource"]["parameter"]:
