@@ -7,6 +7,7 @@ from flask_smorest import Api
 from webargs.flaskparser import FlaskParser
 
 from registry.errors import InvalidInput
+from registry.fhir.wire import is_sound
 
 API_TITLE = "RENHICE"
 _PAGE = """<!doctype html>
@@ -34,11 +35,14 @@ class StrictParser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}  # noqa: RUF012  # as webargs declares it
 
     def load_json(self, req: Any, schema: Any) -> Any:
-        """The body as JSON; raises InvalidInput where the decoder's stack ends."""
+        """The body as JSON; raises InvalidInput where the decoder's stack ends, or it holds what no text may hold."""
         try:
-            return super().load_json(req, schema)
+            found = super().load_json(req, schema)
         except RecursionError:
             raise InvalidInput("The JSON is nested too deeply.") from None
+        if not is_sound(found):
+            raise InvalidInput("The JSON holds characters or numbers that can't be taken, or is nested too deeply.")
+        return found
 
 
 def whole_number(text: str, name: str, most_digits: int = 9) -> int:

@@ -169,6 +169,9 @@ def test_big_merge_waits_for_another_steward(call: Call, register: Callable[...,
         ("POST", "reveal", {"fields": "phone"}),
         ("PUT", "assignment", {"steward": "../.."}),
         ("POST", "effects", []),
+        ("POST", "decisions", {"verdict": "same", "reason": "names", "note": "half \ud800"}),
+        ("POST", "decisions", {"verdict": "same", "reason": "names", "note": "\x00"}),
+        ("PUT", "assignment", {"revision": 10**30}),
     ],
 )
 def test_bad_input_is_told_clearly(call: Call, case: dict[str, Any], method: str, path: str, body: Any) -> None:
