@@ -4,6 +4,7 @@ Writing is the library's. Reading is not: the library's reader takes the last of
 overlooks stray text, foreign namespaces and the ids of elements, so that a document could say two things at once.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -18,6 +19,10 @@ from registry.fhir.wire import MAX_DEPTH, Json, fail
 FHIR = "http://hl7.org/fhir"
 XHTML = "http://www.w3.org/1999/xhtml"
 NUMBERS = frozenset({"integer", "positiveInt", "unsignedInt"})
+WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
+DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
+"""As FHIR writes numbers (R4 datatypes §2.24.0.1): Python reads more, such as `1_0` and the digits of other scripts."""
+
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -150,10 +155,9 @@ def _primitive(text: str, kind: str, path: str) -> Any:
         return BOOLEANS[text]
     if kind not in NUMBERS and kind != "decimal":
         return text
-    try:
-        return int(text) if kind in NUMBERS else float(text)
-    except ValueError:
+    if not (WHOLE if kind in NUMBERS else DECIMAL).fullmatch(text):
         fail(path, "must be a number")
+    return int(text) if kind in NUMBERS else float(text)
 
 
 def _attributes(element: etree._Element, path: str, known: frozenset[str]) -> Iterator[tuple[str, str]]:

@@ -94,3 +94,21 @@ GARBAGE = {
 def test_garbage_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidInput):
         from_xml(body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("Decimal", "1_0"),
+        ("Decimal", "NaN"),
+        ("Decimal", "٣"),
+        ("Integer", "1_0"),
+        ("Integer", "٣"),
+        ("Integer", "9" * 4000),
+    ],
+    ids=["underscore", "no number", "digits", "whole underscore", "whole digits", "thousands of digits"],
+)
+def test_a_number_that_only_python_reads_is_refused(kind: str, text: str) -> None:
+    extension = f'<extension url="http://x"><value{kind} value="{text}"/></extension>'
+    with pytest.raises(InvalidInput):
+        from_xml(f'<Patient xmlns="http://hl7.org/fhir">{extension}</Patient>'.encode())
