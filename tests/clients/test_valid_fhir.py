@@ -14,11 +14,12 @@ from registry.directory.administration import Desk
 from registry.directory.loading import load, parse
 from tests.clients.validity import Json, Walk, resources, validate
 from tests.conftest import settings
-from tests.functional.fhir.conftest import SYSTEMS, Call, app, call, put, rosa
+from tests.functional.fhir.conftest import IDS, SYSTEMS, Call, app, call, put, rosa
 from tests.functional.fhir.documents import BASE, coded, document, sha256_extension, signed, submission
 from tests.functional.fhir.ips import ips
 from tests.functional.fhir.test_directory import PROFESSIONALS
 from tests.functional.fhir.test_messages import entry, message
+from tests.functional.hl7v2.conftest import make_system
 from tests.unit.locator.signing import authority, professional, sign_jws
 
 __all__ = ["app", "call", "put", "settings"]
@@ -46,11 +47,12 @@ def test_the_validator_sees_what_is_wrong(node: str) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _staffed(request: pytest.FixtureRequest) -> None:
-    """A professional who works at hospital a."""
+    """A professional who works at hospital a, and the record system there, whose standing a download asks for."""
     renhice: Renhice = request.getfixturevalue("renhice")
     with renhice.database.unit_of_work() as session:
         entries, faults = parse(json.dumps({"professionals": PROFESSIONALS[:1]}).encode())
         assert not faults + load(Desk(session, renhice.sealer, "tests"), entries).faults
+        session.add(make_system(new_id(), "sihce-a", IDS["a"]))
 
 
 @pytest.fixture

