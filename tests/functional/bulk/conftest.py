@@ -7,6 +7,7 @@ from flask import Flask
 
 from registry.app import Renhice
 from registry.database import new_id
+from tests.functional.bulk.exporting import Json, put
 from tests.functional.oauth.world import World, _add_record, build_world
 
 
@@ -22,3 +23,10 @@ def world(app: Flask, renhice: Renhice) -> World:
 def number(request: pytest.FixtureRequest) -> str:
     """How local numbers of this test begin."""
     return hashlib.sha256(request.node.name.encode()).hexdigest()[:8]
+
+
+@pytest.fixture(scope="module")
+def records(world: World) -> list[Json]:
+    """Five records of one establishment, as it reads them one by one; another has one too."""
+    put(world.holding, "X-0", system="urn:hc:00000002", name=[{"family": "Ajena"}])
+    return [put(world.asking, f"X-{number}", name=[{"family": f"Exporta{'aeiou'[number]}"}]) for number in range(5)]

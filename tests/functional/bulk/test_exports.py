@@ -2,13 +2,8 @@
 
 import gzip
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -27,68 +22,25 @@ from registry.database import now
 from registry.directory.models import RecordSystem
 from registry.identity.models import Membership, SourceRecord
 from registry.sealing import DataKey
-from registry.settings import Settings
-from tests.functional.oauth.world import Party, World
-
-ROOT = Path(__file__).parents[3]
-PATH = "/fhir/Patient/$export"
-SYSTEM = "urn:hc:00000001"
-ASYNC = {"Prefer": "respond-async", "Accept": "application/fhir+json"}
-Json = dict[str, Any]
+from tests.functional.bulk.exporting import (
+    ASYNC,
+    PATH,
+    SYSTEM,
+    Json,
+    begin,
+    call,
+    key_of,
+    kick_off,
+    lines_of,
+    put,
+    sorted_by_id,
+)
+from tests.functional.oauth.world import World
 
 
 @pytest.fixture(autouse=True)
 def _fresh(world: World) -> None:
     world.transact(lambda session: session.execute(update(Export).values(status="expired")))
-
-
-@pytest.fixture(scope="module")
-def records(world: World) -> list[Json]:
-    """Five records of one establishment, as it reads them one by one; another has one too."""
-    put(world.holding, "X-0", system="urn:hc:00000002", name=[{"family": "Ajena"}])
-    return [put(world.asking, f"X-{number}", name=[{"family": f"Exporta{'aeiou'[number]}"}]) for number in range(5)]
-
-
-def put(party: Party, number: str, system: str = SYSTEM, **more: Any) -> Json:
-    body = {"resourceType": "Patient", "identifier": [{"system": system, "value": number}], **more}
-    query = {"identifier": f"{system}|{number}"}
-    kept = party.call("PUT", "/fhir/Patient", party.client_token("system/Patient.cu"), json=body, query_string=query)
-    assert kept.status_code in {200, 201}, kept.text
-    found: Json = kept.json
-    return found
-
-
-def call(party: Party, method: str, path: str, **kwargs: Any) -> Any:
-    return party.call(method, path, party.client_token("system/Patient.rs"), **kwargs)
-
-
-def kick_off(party: Party, query: str = "", **headers: str) -> Any:
-    return call(party, "GET", f"{PATH}{query}", headers=ASYNC | headers)
-
-
-def begin(world: World, query: str = "") -> str:
-    """Ask for an export; the path of its status."""
-    asked = kick_off(world.asking, query)
-    assert (asked.status_code, asked.data) == (202, b""), asked.text
-    return str(asked.headers["Content-Location"]).removeprefix("http://127.0.0.1:8000")
-
-
-def key_of(path: str) -> UUID:
-    return UUID(path.rpartition("/")[2])
-
-
-def lines_of(world: World, path: str) -> list[Json]:
-    """Everything an export holds, file by file."""
-    done = call(world.asking, "GET", path)
-    assert done.status_code == 200, done.text
-    files = [one["url"].removeprefix("http://127.0.0.1:8000") for one in done.json["output"]]
-    fetched = [call(world.asking, "GET", one, headers={"Accept": "application/fhir+ndjson"}) for one in files]
-    assert [len(one.text.splitlines()) for one in fetched] == [one["count"] for one in done.json["output"]]
-    return [json.loads(line) for one in fetched for line in one.text.splitlines()]
-
-
-def sorted_by_id(resources: list[Json]) -> list[Json]:
-    return sorted(resources, key=lambda one: str(one["id"]))
 
 
 def test_it_holds_what_reading_each_record_gives(world: World, records: list[Json]) -> None:
@@ -384,54 +336,3 @@ def test_a_replaced_record_says_so(world: World) -> None:
     write(world.renhice, key_of(path))
     gone = next(one for one in lines_of(world, path) if one["id"] == gone_id)
     assert (gone["active"], gone["link"][0]) == (False, link)
-
-
-KILLED = """
-import sys, time
-from uuid import UUID
-import wsgi  # every table
-from registry.app import make_parts
-from registry.bulk.export import writing
-from registry.settings import load_settings
-
-real, added = writing._add_part, []
-
-def add(*arguments):
-    real(*arguments)
-    added.append(1)
-    time.sleep(60 if len(added) == 3 else 0)
-
-writing._add_part = add
-parts = make_parts(load_settings())
-with parts.database.unit_of_work() as session:
-    assert writing.take_due(session) == UUID(sys.argv[1])
-writing.write(parts, UUID(sys.argv[1]), page=1)
-"""
-
-
-def test_one_whose_process_is_killed_is_gone_on_with(world: World, records: list[Json], settings: Settings) -> None:
-    """In the middle of its third page: two are kept, and the rest is written by whoever comes after its lease."""
-    path = begin(world)
-    key = key_of(path)
-    environment = os.environ | {
-        "RENHICE_ENVIRONMENT": "test",
-        "RENHICE_DATABASE_URL": str(settings.database_url),
-        "RENHICE_BROKER_URL": settings.broker_url,
-        "RENHICE_KEYS_DIR": str(settings.keys_dir),
-    }
-    written = select(func.count()).select_from(ExportPart).where(ExportPart.export_id == key)
-    with subprocess.Popen([sys.executable, "-c", KILLED, str(key)], cwd=ROOT, env=environment) as process:
-        deadline = time.monotonic() + 30
-        while world.transact(lambda session: session.scalar(written)) < 2:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        process.kill()
-    assert world.transact(take_due) is None
-    over = update(Export).where(Export.id == key).values(leased_until=now() - timedelta(seconds=1))
-    world.transact(lambda session: session.execute(over))
-    assert world.transact(take_due) == key
-    assert write(world.renhice, key, page=1)
-    ids, known = [line["id"] for line in lines_of(world, path)], {record["id"] for record in records}
-    assert len(ids) == len(set(ids))
-    assert known <= set(ids)
