@@ -1,4 +1,4 @@
-# The web process; the same image runs the worker, beat and the HL7 v2 port with another command (docs/operations.md).
+# The web process; the same image runs the workers, beat and the HL7 v2 port with another command (docs/operations.md).
 FROM python:3.13-slim AS packages
 COPY requirements.lock /
 RUN python -m venv /opt/renhice && /opt/renhice/bin/pip install --no-cache-dir --no-deps --require-hashes -r /requirements.lock

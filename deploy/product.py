@@ -13,6 +13,7 @@ from deploy.layout import Layout
 from deploy.supervision import Program
 from deploy.vault import read_list, read_object
 from registry.sealing import create_keys
+from registry.worker import BULK, ORDINARY
 
 WEB_PROCESSES = 2
 WEB_THREADS = 24
@@ -22,11 +23,16 @@ KEEP_ALIVE_SECONDS = 75
 
 
 def programs(layout: Layout, port: int, account: Account, *, hl7v2: bool = False) -> list[Program]:
-    """Web, worker and beat, and the HL7 v2 port where there is one, as a supervisor runs them under `account`."""
+    """Web, workers and beat, and the HL7 v2 port where there is one, as a supervisor runs them under `account`."""
     celery = [sys.executable, "-m", "celery", "--app", "deploy.worker", "--quiet"]
-    working = ["worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
+    working = ["worker", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
     beating = ["beat", "--schedule", str(layout.schedule / "beat"), "--loglevel", "WARNING"]
-    commands = {"web": web_command(f"127.0.0.1:{port}"), "worker": [*celery, *working], "beat": [*celery, *beating]}
+    commands = {
+        "web": web_command(f"127.0.0.1:{port}"),
+        "worker": [*celery, *working, "--queues", ORDINARY, "--concurrency", "2"],
+        "bulk": [*celery, *working, "--queues", BULK, "--pool", "solo"],  # one process, where another pool takes two
+        "beat": [*celery, *beating],
+    }
     if hl7v2:
         commands["mllp"] = [sys.executable, "-m", "deploy.mllp"]
     return [

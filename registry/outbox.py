@@ -18,6 +18,9 @@ MAX_ATTEMPTS = 12
 KEPT_AFTER_DELIVERY = timedelta(days=7)
 """How long a delivered message stays, so that an operator can see it and the same key makes no second one."""
 
+FIRST = "topic NOT IN ('identity:record:received', 'identity:person:linked')"
+"""What goes before the messages that a file of patients brings by the line: no revocation waits for statistics."""
+
 _subscribers: dict[str, list[Subscriber]] = {}
 _log = logger(__name__)
 
@@ -29,6 +32,7 @@ class OutboxMessage(Base):
     __table_args__ = (
         UniqueConstraint("topic", "key"),
         Index("ix_outbox_due", "available_at", postgresql_where=text("delivered_at IS NULL")),
+        Index("ix_outbox_first", "available_at", postgresql_where=text(f"delivered_at IS NULL AND {FIRST}")),
         Index("ix_outbox_delivered", "delivered_at", postgresql_where=text("delivered_at IS NOT NULL")),
     )
 
@@ -66,23 +70,28 @@ def publish(session: Session, topic: str, key: str, payload: Mapping[str, Any]) 
 
 
 def relay(session: Session, limit: int = 100) -> int:
-    """Deliver due messages, each in a savepoint; returns how many were tried.
+    """Deliver due messages, each in a savepoint, those of `FIRST` before the others; returns how many were tried.
 
     Rows are locked with SKIP LOCKED, so several relays share the work. A failing handler is retried with exponential
     back-off and stays in the table, visible, after MAX_ATTEMPTS.
     """
+    messages = _due(session, FIRST, limit)
+    messages += _due(session, f"NOT ({FIRST})", limit - len(messages))
+    for message in messages:
+        _deliver(session, message)
+    return len(messages)
+
+
+def _due(session: Session, which: str, limit: int) -> list[OutboxMessage]:
     due = (
         select(OutboxMessage)
-        .where(OutboxMessage.delivered_at.is_(None), OutboxMessage.available_at <= now())
+        .where(OutboxMessage.delivered_at.is_(None), OutboxMessage.available_at <= now(), text(which))
         .where(OutboxMessage.attempts < MAX_ATTEMPTS)
         .order_by(OutboxMessage.available_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    messages = session.scalars(due).all()
-    for message in messages:
-        _deliver(session, message)
-    return len(messages)
+    return list(session.scalars(due))
 
 
 def purge(session: Session, limit: int = 1000) -> int:

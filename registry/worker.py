@@ -1,5 +1,6 @@
 """The Celery application: each task is one unit of work with the log context of a request."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,14 @@ from registry.telemetry import bind_request, configure_logging
 
 OUTBOX_SECONDS = 2
 PURGE_EVERY = timedelta(hours=1)
+ORDINARY, BULK = "renhice", "bulk"
+"""The queues: what takes turns of a minute has one of its own, and workers of its own, so that nobody waits for it.
+
+A worker that is told no queue serves both.
+"""
+
+BULK_WAITS = timedelta(minutes=3)
+"""How long a turn that nobody began stays asked for: longer than any turn, so that imports and exports alternate."""
 
 
 def make_celery(settings: Settings, database: Database) -> Celery:
@@ -31,7 +40,8 @@ def make_celery(settings: Settings, database: Database) -> Celery:
         task_ignore_result=True,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
-        task_default_queue="renhice",
+        task_queues={name: {"exchange": name, "routing_key": name} for name in (ORDINARY, BULK)},
+        task_default_queue=ORDINARY,
         task_time_limit=300,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
@@ -52,20 +62,21 @@ def make_celery(settings: Settings, database: Database) -> Celery:
     return celery
 
 
-def schedule(celery: Celery, name: str, task: Callable[[], object], every: timedelta) -> None:
-    """Register a periodic task under its kebab-case name."""
+def schedule(celery: Celery, name: str, task: Callable[[], object], every: timedelta, *, in_bulk: bool = False) -> None:
+    """Register a periodic task under its kebab-case name; `in_bulk` where its turns are long."""
     celery.task(name=name, shared=False)(task)
+    waits = BULK_WAITS if in_bulk else every
     celery.conf.beat_schedule[name] = {
         "task": name,
         "schedule": every,
-        "options": {"expires": every.total_seconds()},
+        "options": {"expires": waits.total_seconds(), "queue": BULK if in_bulk else ORDINARY},
     }
 
 
 def relay_outbox() -> None:
-    """Deliver what is due; asks again at once while batches come back full."""
-    batch = 100
-    while outbox.relay(session(), batch) == batch:
+    """Deliver what is due, batch after batch, until the next run is due: others wait behind it."""
+    batch, deadline = 100, time.monotonic() + OUTBOX_SECONDS
+    while outbox.relay(session(), batch) == batch and time.monotonic() < deadline:
         session().commit()
 
 

@@ -25,5 +25,5 @@ def schedule_imports(parts: Renhice) -> None:
     def purge_imports() -> None:
         purge_uploads(session())
 
-    schedule(parts.celery, "advance-imports", advance_imports, ADVANCE_EVERY)
+    schedule(parts.celery, "advance-imports", advance_imports, ADVANCE_EVERY, in_bulk=True)
     schedule(parts.celery, "purge-imports", purge_imports, PURGE_EVERY)

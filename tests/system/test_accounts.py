@@ -23,9 +23,11 @@ def test_web_and_worker_run_as_neither_root_nor_the_databases_account(system: Sy
     if not account.drop:
         pytest.skip("Python lies in a directory of root's own; the doctor says so")
     parents = [
-        psutil.Process(one.pid) for one in Supervisor(layout).processes() if one.name in {"web", "worker", "beat"}
+        psutil.Process(one.pid)
+        for one in Supervisor(layout).processes()
+        if one.name in {"web", "worker", "bulk", "beat"}
     ]
-    assert len(parents) == 3
+    assert len(parents) == 4
     everyone = [child for parent in parents for child in (parent, *parent.children(recursive=True))]
     assert {process.uids().real for process in everyone} == {account.uid}
     assert account.uid not in {0, database_account().uid}

@@ -71,6 +71,6 @@ def test_no_process_of_the_product_knows_the_owners_password(system: System) -> 
     password = system.owner_url.partition("://")[2].partition("@")[0].partition(":")[2]
     named = "RENHICE_DATABASE_URL" in system.environment
     for process in Supervisor(Layout(system.root)).processes():
-        if process.name in {"web", "worker", "beat"}:
+        if process.name in {"web", "worker", "bulk", "beat"}:
             environment = psutil.Process(process.pid).environ()
             assert named or not any(password in value for value in environment.values())

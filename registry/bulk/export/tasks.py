@@ -25,5 +25,5 @@ def schedule_exports(parts: Renhice) -> None:
     def purge() -> None:
         purge_exports(session())
 
-    schedule(parts.celery, "advance-exports", advance_exports, ADVANCE_EVERY)
+    schedule(parts.celery, "advance-exports", advance_exports, ADVANCE_EVERY, in_bulk=True)
     schedule(parts.celery, "purge-exports", purge, PURGE_EVERY)

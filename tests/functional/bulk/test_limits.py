@@ -1,15 +1,27 @@
-"""What a file of patients may cost: its turns, its report, its parts, and what no answer could hold."""
+"""What a file of patients may cost: its turns, its report, its parts, who waits, and what no answer could hold."""
 
 import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Queue
 from typing import Any
 from uuid import UUID
 
 import pytest
+from celery.contrib.testing.worker import start_worker
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from registry.bulk import processing, service
+from deploy.account import caller
+from deploy.layout import Layout
+from deploy.product import programs
+from registry.app import Renhice
+from registry.bulk import processing, service, tasks
 from registry.bulk.models import Import, ImportRefusal
 from registry.bulk.processing import process, take_due
+from registry.outbox import OutboxMessage, publish, relay, subscriber
 from tests.functional.bulk.importing import PATH, announce, call, ndjson, patient, run, send, upload
 from tests.functional.oauth.world import World
 
@@ -107,3 +119,59 @@ def test_a_csv_goes_on_at_its_byte_and_holds_no_bad_rows_back(world: World, numb
     assert seen == list(zip([*ends[:-1], ends[-1] - 2], (3, 4, 5, 6, 7, 8), strict=True))
     report = [json.loads(line) for line in call(world.asking, "GET", f"{path}/refused").text.splitlines()]
     assert [(one["line"], one["code"]) for one in report] == [(line, "bad-row") for line in (4, 7, 8)]
+
+
+received: list[str] = []
+
+
+@subscriber("test:consent:revoked")
+@subscriber("identity:person:linked")
+def remember(_session: Session, payload: Mapping[str, Any]) -> None:
+    if "test" in payload:
+        received.append(payload["test"])
+
+
+@contextmanager
+def worker(renhice: Renhice, name: str, folder: Path) -> Iterator[None]:
+    """The queues of one of the workers that `up` starts, served from a real broker."""
+    argv = next(one.argv for one in programs(Layout(folder), 1, caller()) if one.name == name)
+    queues = argv[argv.index("--queues") + 1].split(",")
+    with start_worker(renhice.celery, pool="solo", queues=queues, perform_ping_check=False, loglevel="ERROR"):
+        yield
+
+
+def send_task(renhice: Renhice, name: str) -> None:
+    """As beat sends it."""
+    entry = renhice.celery.conf.beat_schedule[name]
+    renhice.celery.send_task(entry["task"], **entry["options"])
+
+
+def test_messages_are_delivered_whatever_is_asked_of_bulk(
+    world: World, renhice: Renhice, number: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The one worker serves the outbox behind any number of turns of files, and takes none of them; the other does."""
+    path, turns = upload(world.asking, ndjson(patient(number))), Queue[UUID]()
+    monkeypatch.setattr(tasks, "process", lambda _parts, key, _seconds: turns.put(key))
+    received.clear()
+    with worker(renhice, "worker", tmp_path):
+        for _ in range(5):
+            send_task(renhice, "advance-imports")
+        world.transact(lambda session: publish(session, "test:consent:revoked", number, {"test": number}))
+        send_task(renhice, "relay-outbox")
+        deadline = time.monotonic() + 10
+        while not received and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert (received, turns.qsize()) == ([number], 0)
+    with worker(renhice, "bulk", tmp_path):
+        assert turns.get(timeout=10) == UUID(path.rpartition("/")[2])
+
+
+def test_what_a_file_brings_by_the_line_goes_last(session: Session, number: str) -> None:
+    for message in session.scalars(select(OutboxMessage).where(OutboxMessage.delivered_at.is_(None))):
+        session.delete(message)
+    received.clear()
+    for at in range(3):
+        publish(session, "identity:person:linked", f"{number}-{at}", {"test": "line"})
+    publish(session, "test:consent:revoked", number, {"test": "revoked"})
+    assert relay(session, 2) == 2
+    assert received == ["revoked"]

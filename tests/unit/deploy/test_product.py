@@ -52,7 +52,7 @@ def test_programs_of_the_outside_world_get_no_settings(layout: Layout) -> None:
 
 def test_the_hl7_v2_port_is_served_where_there_is_one(layout: Layout) -> None:
     names = [[one.name for one in product.programs(layout, 8000, caller(), hl7v2=served)] for served in (False, True)]
-    assert names == [["web", "worker", "beat"], ["web", "worker", "beat", "mllp"]]
+    assert names == [["web", "worker", "bulk", "beat"], ["web", "worker", "bulk", "beat", "mllp"]]
     assert product.mllp_ports({"RENHICE_MLLP_PORT": "8119"}) == {8119: "mllp"}
     assert product.mllp_ports({}) == product.mllp_ports({"RENHICE_MLLP_PORT": "x"}) == {}
 
