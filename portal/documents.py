@@ -5,7 +5,7 @@ from uuid import UUID
 from flask import Blueprint, Response, redirect
 from werkzeug.wrappers import Response as Answer
 
-from consent_broker.exchange.documents import name_of
+from consent_broker.exchange.documents import all_names_of
 from portal import hiding, layout
 from portal.acting import withheld_from
 from portal.errors import AlreadyDecided
@@ -41,7 +41,7 @@ def hide(reference_id: UUID) -> Answer:
     kept = _one(reference_id)
     if kept.hiding:
         raise AlreadyDecided("Este documento ya estaba oculto.")
-    hiding.hide(session(), kept.document.establishment_id, name_of(kept.document), _words(kept))
+    hiding.hide(session(), kept.document.establishment_id, all_names_of(kept.document), _words(kept))
     return redirect(f"{HOME}/{reference_id}", 303)
 
 

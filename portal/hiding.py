@@ -15,7 +15,12 @@ from portal.people import person_and_replaced
 from portal.permissions import evidence
 
 MOST_HIDDEN = 30
-"""What one holder may be told to withhold by name: all of it travels in every token, which has a size."""
+"""How many items one holder may be told to withhold."""
+
+MOST_CHARACTERS = 4_500
+"""How long all their names may be together, as they travel in every token, which has a size."""
+
+_AROUND = len('{"meaning":"dependents","reference":{"reference":""}},')
 
 
 def hiding_at(session: Session, person_id: UUID, holder_id: UUID) -> list[ConsentState]:
@@ -30,12 +35,13 @@ def names_any(state: ConsentState, names: Iterable[str]) -> bool:
     return not frozenset(names).isdisjoint(state.terms.items or ())
 
 
-def hide(session: Session, holder_id: UUID, name: str, words: str) -> None:
-    """Hide from everybody what the holder knows by that name; raises TooManyHidden."""
-    hidden = {one for state in hiding_at(session, me(), holder_id) for one in state.terms.items or ()}
-    if len(hidden) >= MOST_HIDDEN:
+def hide(session: Session, holder_id: UUID, names: frozenset[str], words: str) -> None:
+    """Hide from everybody what the holder knows by those names; raises TooManyHidden."""
+    hiding = hiding_at(session, me(), holder_id)
+    named = names.union(*(state.terms.items or () for state in hiding))
+    if len(hiding) >= MOST_HIDDEN or sum(len(one) + _AROUND for one in named) > MOST_CHARACTERS:
         raise TooManyHidden
-    terms = replace(everything(me()), sources=frozenset({holder_id}), items=frozenset({name}), hides=True)
+    terms = replace(everything(me()), sources=frozenset({holder_id}), items=names, hides=True)
     record_objection(session, terms, evidence(f"Ocultar a todos. {words}"))
 
 

@@ -46,9 +46,10 @@ def hide(record_id: UUID, kind: str, item_id: str) -> Answer:
     address = _address(record_id, kind, item_id)
     require_fresh(DECISION_ACR, came_from=address)
     record = my_record(record_id)
-    if _one(read_record(record), kind, item_id).hidden:
+    item = _one(read_record(record), kind, item_id)
+    if item.hidden:
         raise AlreadyDecided("Este dato ya estaba oculto.")
-    hiding.hide(session(), record.establishment_id, f"{kind}/{item_id}", _words(record, kind, item_id))
+    hiding.hide(session(), record.establishment_id, item.names, _words(record, kind, item_id))
     return _back(record)
 
 

@@ -120,7 +120,7 @@ def _limit(terms: Terms, known: Directory, **more: object) -> Limit:
         source=", ".join(sorted(map(known.establishment, terms.sources))) if terms.sources else "Cualquier lugar",
         when=_when(terms.data_from, terms.data_until),
         hides=terms.hides,
-        items=len(terms.items or ()),
+        items=_count(terms),
         **more,  # type: ignore[arg-type]
     )
 
@@ -138,10 +138,15 @@ def _who(terms: Terms, known: Directory) -> str:
 
 def _what(terms: Terms) -> str:
     if terms.items:
-        return "Un documento o dato" if len(terms.items) == 1 else f"{len(terms.items)} documentos o datos"
+        return "Un documento o dato" if _count(terms) == 1 else f"{_count(terms)} documentos o datos"
     named = ", ".join(map(texts.category, in_order(terms.categories))) if terms.categories else "Toda la historia"
     labels = ", ".join(texts.label(code) for code in texts.LABELS if code in (terms.labels or ()))
     return f"{named}; solo lo reservado: {labels}" if labels else named
+
+
+def _count(terms: Terms) -> int:
+    """How many items are named: one may have several names, and one by its id."""
+    return sum("/" in one for one in terms.items or ())
 
 
 def _when(first: date | None, last: date | None) -> str:

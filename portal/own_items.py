@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from consent_broker.broker import current_broker
 from consent_broker.consents.service import ConsentState
-from consent_broker.consents.vocabulary import CATEGORIES
+from consent_broker.consents.vocabulary import CATEGORIES, LABEL_SYSTEMS
 from consent_broker.exchange.own import read_own
 from consent_broker.exchange.service import Missing, Record
-from consent_broker.resource_server.residual import labels_of, names_in, reference_of
+from consent_broker.resource_server.naming import names_in, own_names, reference_of, spelled
+from consent_broker.resource_server.residual import labels_of, release
 from portal import clinical
 from portal.acting import withheld_from
 from portal.guard import signed_in
@@ -61,15 +62,17 @@ def _items(records: Sequence[Record], hidden: frozenset[str], confidential: froz
 
     That is what is sensitive, and what hides.
     """
-    read = [(one, names_in(one)) for one in clinical.newest_first(one.resource for one in records)]
+    read = clinical.newest_first(one.resource for one in records)
     if confidential:
-        kept = hidden.union(reference_of(one) for one, _ in read if not labels_of(one).isdisjoint(confidential))
-        read = [(one, names) for one, names in read if kept.isdisjoint(names)]
-    return [_item(one, names & hidden) for one, names in read]
+        labels = [{"system": LABEL_SYSTEMS[one], "code": one} for one in sorted(confidential)]
+        named = [{"meaning": "dependents", "reference": {"reference": one}} for one in sorted(hidden)]
+        rules = [{"type": "forbid", "securityLabel": labels}, {"type": "forbid", "data": named}]
+        read = [one["resource"] for one in release([{"resource": one} for one in read], rules)]
+    return [_item(one, hidden) for one in read]
 
 
 def _item(resource: clinical.Resource, hidden: frozenset[str]) -> OwnItem:
-    """An item, and what it is or names that is hidden."""
+    """An item, and whether it, or something it names, is hidden."""
     line = clinical.line(resource)
     kind, item_id = str(resource.get("resourceType")), str(resource.get("id", ""))
     name = reference_of(resource)
@@ -82,6 +85,7 @@ def _item(resource: clinical.Resource, hidden: frozenset[str]) -> OwnItem:
         at=line.at,
         detail=line.detail,
         labels=labels_in_order(labels_of(resource)),
+        names=own_names(resource),
         hidden=name in hidden,
-        hidden_with=bool(hidden - {name}),
+        hidden_with=name not in hidden and not names_in(resource).isdisjoint(hidden.union(*map(spelled, hidden))),
     )

@@ -238,7 +238,7 @@ class OwnDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnItem:
-    """One clinical item of the person's as its holder states it; `kind` and `id` name it there.
+    """One clinical item of the person's as its holder states it; `kind` and `id` name it there, and other `names`.
 
     `hidden` when the person hides it, `hidden_with` when it speaks of another item they hide. Without an `id` that can
     be named it can't be hidden by itself.
@@ -252,6 +252,7 @@ class OwnItem:
     at: str
     detail: str
     labels: Sequence[str]
+    names: frozenset[str]
     hidden: bool
     hidden_with: bool
 

@@ -19,7 +19,11 @@ MAX_NAMED = 50
 """Holders, or items, one directive may name."""
 
 GRANTEE = ("establishment_id", "professional_id", "establishment_category", "establishment_sector", "treating")
-_ITEM = re.compile(r"[A-Z][A-Za-z]{2,39}/[A-Za-z0-9\-.]{1,64}")
+_ITEM = re.compile(
+    r"[A-Z][A-Za-z]{2,39}/[A-Za-z0-9\-.]{1,64}|urn:renhice:(identifier|source):[\w-]{16}|urn:uuid:[0-9a-f-]{36}"
+)
+"""An item by its id, and by what else its holder calls it (`resource_server.naming`)."""
+
 T = TypeVar("T")
 _ONE_DAY = timedelta(days=1)
 """`until` is a day in Lima: the last one ends some hours after the 90 times 24."""
@@ -55,7 +59,7 @@ def _check_words(terms: Terms) -> None:
             f"What is named is named at least once and at most {MAX_NAMED} times.", code="too-many-named"
         )
     if not all(map(_ITEM.fullmatch, terms.items or ())):
-        raise Unprocessable("An item is named as Type/id.", code="unknown-item")
+        raise Unprocessable("An item is named as Type/id, or by a digest of another name.", code="unknown-item")
 
 
 def _check_grantee(terms: Terms) -> None:

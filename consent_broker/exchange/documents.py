@@ -2,12 +2,13 @@
 
 Nobody can take anything out of a document, so one flows whole or not at all: when everything it may speak of is
 permitted, with its labels, on all its days. What it may speak of follows from its type; of a type this list does not
-know it is everything.
+know it is everything. One in FHIR is opened besides: it is as sensitive as what is in it, and names what that names.
 """
 
+import json
 from base64 import b64decode
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha1, sha256
 from itertools import product
@@ -26,11 +27,14 @@ from consent_broker.exchange.gateway import fetch_document
 from consent_broker.exchange.service import decide_exchange, is_restricted, reader_event
 from consent_broker.oauth.grants import decide_reading
 from consent_broker.oauth.holder_tokens import Access, Holder, find_holders, issue_document_ticket
-from consent_broker.resource_server.residual import ALWAYS, days_of, labels_of, names_in
+from consent_broker.resource_server.naming import names_in, own_names, resources_in, spelled
+from consent_broker.resource_server.residual import ALWAYS, days_of, labels_of
 from registry.audit.event import Event
 from registry.audit.service import record
-from registry.errors import DomainError, NotFound
+from registry.errors import DomainError, InvalidInput, NotFound
 from registry.fhir.ips import IPS_TYPE, LOINC
+from registry.fhir.wire import Json
+from registry.fhir.xml_format import from_xml
 from registry.locator.documents import Document, find_document, list_documents
 from registry.sealing import Sealer
 
@@ -42,6 +46,11 @@ SPEAKS_OF: Mapping[str, frozenset[str]] = MappingProxyType({
     "82593-5": frozenset({"immunizations"}),
 })  # fmt: skip
 """LOINC document type to the categories of record in it: patient summary, prescription, immunization records."""
+
+_READERS: Mapping[str, Callable[[bytes], Any]] = MappingProxyType({
+    "application/fhir+json": json.loads, "application/json": json.loads, "application/fhir+xml": from_xml,
+})  # fmt: skip
+"""Media type to what reads it, of documents whose content can be looked at."""
 
 
 class HolderFailed(DomainError):
@@ -102,10 +111,12 @@ def read_document(
         with broker.slots.hold(access.client_id):
             body = fetch_document(broker, ticket, f"{holder.endpoint}/{name}", attachment["contentType"])
         _check(body, attachment, document.description["sha256"])
+        content = _open(body, attachment["contentType"])
     except HolderError as error:
         failure = replace(read, outcome="failure", reason=error.fault)
         raise HolderFailed("The holder did not deliver the document.", code=error.fault, audit=failure) from None
-    if not flows(document, decide_reading(session, access.reader, access.person_id, speaks_of(document)), names):
+    decision = decide_reading(session, access.reader, access.person_id, speaks_of(document))
+    if not flows(document, decision, names, content):
         raise _unknown(access, document_id)
     record(session, read)
     return body, attachment["contentType"]
@@ -141,6 +152,11 @@ def name_of(document: Document) -> str:
     return "/".join(url.rsplit("/", 2)[1:])
 
 
+def all_names_of(document: Document) -> frozenset[str]:
+    """The document as its holder knows it, and by its identifiers."""
+    return own_names(document.description["resource"] | {"id": None}) | {name_of(document)}
+
+
 def labels_on(document: Document) -> frozenset[str]:
     """How sensitive a document is, by its own labels."""
     said = document.description["resource"]
@@ -148,18 +164,24 @@ def labels_on(document: Document) -> frozenset[str]:
     return labels_of({"meta": {"security": [*labelled, *((said.get("meta") or {}).get("security") or [])]}})
 
 
-def flows(document: Document, decision: Decision, names: Iterable[str]) -> bool:
-    """Whether all of a document is permitted, under each of the names of its versions, and what it says it is about."""
+def flows(document: Document, decision: Decision, names: Iterable[str], content: Json | None = None) -> bool:
+    """Whether all of a document is permitted, under each of the names of its versions, what it says it is about, and
+    its `content` where that is known.
+    """
+    parts = [document.description["resource"], *([content] if content else [])]
+    inside = [labels_of(one) for one in resources_in(content or {})]
     period = (document.description["resource"].get("context") or {}).get("period")
     first, last = days_of({"resourceType": "Encounter", "period": period}) if period else ALWAYS
     hidden = frozenset[str]().union(*(one.items or () for one in decision.directives))
     whole = Item(
         category="",
-        labels=labels_on(document),
+        labels=labels_on(document).union(*inside),
         source=document.establishment_id,
         first=first,
         last=last,
-        mentions=hidden & names_in(document.description["resource"]) if hidden else frozenset(),
+        mentions=frozenset(
+            name for name in hidden if any(not spelled(name).isdisjoint(names_in(one)) for one in parts)
+        ),
     )
     atoms = product(speaks_of(document), names)
     return all(decision.allows(replace(whole, category=category, reference=name)) for category, name in atoms)
@@ -190,6 +212,18 @@ def _check(body: bytes, attachment: Mapping[str, Any], digest: str | None) -> No
     wrong |= weak is not None and b64decode(weak) != sha1(body, usedforsecurity=False).digest()
     if wrong:
         raise HolderError(Fault.UNREADABLE)
+
+
+def _open(body: bytes, content_type: str) -> Json | None:
+    """What a document in FHIR says; None of one in another format. Raises HolderError for one that can't be read."""
+    reader = _READERS.get(content_type.partition(";")[0].strip().lower())
+    try:
+        content = reader(body) if reader else None
+    except (InvalidInput, ValueError, RecursionError):
+        raise HolderError(Fault.UNREADABLE) from None
+    if content is not None and not isinstance(content, dict):
+        raise HolderError(Fault.UNREADABLE)
+    return content
 
 
 def _unknown(access: Access, document_id: UUID) -> NotFound:

@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from consent_broker.broker import Broker
 from consent_broker.exchange.asking import Fault, HolderError, HolderRequest, ask
 from consent_broker.oauth.holder_tokens import Holder, Ticket
-from consent_broker.resource_server.residual import flows
+from consent_broker.resource_server.residual import Entry, release
 from registry.fhir.systems import SOURCE_RECORD
 from registry.fhir.wire import is_sound
 from registry.telemetry import logger
@@ -48,7 +48,7 @@ def ask_holders(broker: Broker, tickets: Sequence[Ticket]) -> Generator[tuple[Ti
     questions = [(ticket, resource_type) for ticket in tickets for resource_type in ticket.types]
     if not questions:
         return
-    halted, answers = Event(), defaultdict[int, list[Answer]](list)
+    halted, answers = Event(), defaultdict[int, list[_Found]](list)
     pool = ThreadPoolExecutor(min(MAX_THREADS, len(questions)), thread_name_prefix="holder")
     try:
         asked = {pool.submit(_ask, broker, ticket, kind, halted): ticket for ticket, kind in questions}
@@ -57,29 +57,47 @@ def ask_holders(broker: Broker, tickets: Sequence[Ticket]) -> Generator[tuple[Ti
             gathered = answers[id(ticket)]
             gathered.append(done.result())
             if len(gathered) == len(ticket.types):
-                yield ticket, sorted(gathered, key=lambda one: one.resource_type)
+                yield ticket, _released(ticket, sorted(gathered, key=lambda one: one.resource_type))
     finally:
         halted.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _ask(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -> Answer:
-    holder = ticket.holder
-    endpoint = holder.endpoint or ""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a holder sent of one FHIR type, before anything is withheld."""
+
+    resource_type: str
+    entries: Sequence[Entry] = ()
+    fault: Fault | None = None
+    unasked: int = 0
+
+
+def _ask(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -> _Found:
+    endpoint = ticket.holder.endpoint or ""
     if halted.is_set() or not broker.breakers.allows(endpoint):
-        return Answer(holder, resource_type, fault=Fault.UNREACHABLE)
+        return _Found(resource_type, fault=Fault.UNREACHABLE)
     try:
-        bundle = _search(broker, ticket, resource_type, halted)
-        found = _resources(bundle, resource_type, ticket)
+        found = _wanted(_search(broker, ticket, resource_type, halted), resource_type, ticket)
     except HolderError as error:
         broker.breakers.report(endpoint, success=error.fault is Fault.REFUSED)
-        return Answer(holder, resource_type, fault=error.fault)
+        return _Found(resource_type, fault=error.fault)
     broker.breakers.report(endpoint, success=True)
-    released = [one for one in found.resources if flows(one, ticket.residual)]
-    fault = Fault.TOO_LARGE if found.cut else Fault.UNREADABLE if found.unsound else None
-    answer = Answer(holder, resource_type, released, fault, len(found.resources) - len(released), found.unasked)
-    _tell(answer)
-    return answer
+    return found
+
+
+def _released(ticket: Ticket, found: Sequence[_Found]) -> list[Answer]:
+    """What may be released of it, all types looked at together: what is withheld of one is named in others."""
+    kept = {id(one) for one in release([entry for one in found for entry in one.entries], ticket.residual)}
+    answers = [_answer(ticket, one, [entry["resource"] for entry in one.entries if id(entry) in kept]) for one in found]
+    for answer in answers:
+        _tell(answer)
+    return answers
+
+
+def _answer(ticket: Ticket, found: _Found, released: Sequence[dict[str, Any]]) -> Answer:
+    withheld = len(found.entries) - len(released)
+    return Answer(ticket.holder, found.resource_type, released, found.fault, withheld, found.unasked)
 
 
 def _tell(answer: Answer) -> None:
@@ -118,30 +136,30 @@ def _search(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -
         raise HolderError(Fault.UNREADABLE) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    resources: Sequence[dict[str, Any]]
-    cut: bool
-    unasked: int
-    unsound: bool
-
-
-def _resources(bundle: Any, resource_type: str, ticket: Ticket) -> _Found:
-    """The resources that were asked for, whether there were more, how many there are of what was not asked for.
+def _wanted(bundle: Any, resource_type: str, ticket: Ticket) -> _Found:
+    """What was asked for, how many there are of what was not, and what is wrong: there was more, or one is unsound.
 
     One that could not be shown or sent on is left out, so that it takes no other with it.
     """
     entries = bundle.get("entry", []) if isinstance(bundle, dict) else None
     if not isinstance(entries, list) or bundle.get("resourceType") != "Bundle":
         raise HolderError(Fault.UNREADABLE)
-    found = [entry.get("resource") for entry in entries if isinstance(entry, dict)]
-    records = [one for one in found if isinstance(one, dict) and one.get("resourceType") != "OperationOutcome"]
-    wanted = [one for one in records if one.get("resourceType") == resource_type and not _is_anothers(one, ticket)]
+    found = [one for one in entries if isinstance(one, dict) and isinstance(one.get("resource"), dict)]
+    records = [one for one in found if one["resource"].get("resourceType") != "OperationOutcome"]
+    wanted = [one for one in records if _is_wanted(one["resource"], resource_type, ticket)]
+    sound = [one for one in wanted[:MAX_RESOURCES] if is_sound(one["resource"])]
+    fault = Fault.UNREADABLE if len(sound) < min(len(wanted), MAX_RESOURCES) else None
+    cut = _has_more(bundle) or len(wanted) > MAX_RESOURCES
+    return _Found(resource_type, sound, Fault.TOO_LARGE if cut else fault, len(records) - len(wanted))
+
+
+def _has_more(bundle: dict[str, Any]) -> bool:
     links = bundle.get("link") or []
-    more = isinstance(links, list) and any(isinstance(link, dict) and link.get("relation") == "next" for link in links)
-    cut = more or len(wanted) > MAX_RESOURCES
-    sound = [one for one in wanted[:MAX_RESOURCES] if is_sound(one)]
-    return _Found(sound, cut, len(records) - len(wanted), unsound=len(sound) < min(len(wanted), MAX_RESOURCES))
+    return isinstance(links, list) and any(isinstance(one, dict) and one.get("relation") == "next" for one in links)
+
+
+def _is_wanted(resource: dict[str, Any], resource_type: str, ticket: Ticket) -> bool:
+    return resource.get("resourceType") == resource_type and not _is_anothers(resource, ticket)
 
 
 def _is_anothers(resource: dict[str, Any], ticket: Ticket) -> bool:

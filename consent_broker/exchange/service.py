@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from consent_broker.broker import Broker
 from consent_broker.consents.decision import Decision
 from consent_broker.consents.residual import as_claim, residual
-from consent_broker.consents.vocabulary import CATEGORIES, FHIR_TYPES
+from consent_broker.consents.vocabulary import ALL_CATEGORIES, CATEGORIES, FHIR_TYPES
 from consent_broker.exchange.asking import Fault
 from consent_broker.exchange.gateway import Answer, ask_holders
 from consent_broker.oauth.grants import decide_reading, decision_event
 from consent_broker.oauth.holder_tokens import Access, Holder, Permitted, Ticket, find_holders, issue_tickets
 from consent_broker.oauth.readers import find_party
-from consent_broker.resource_server.residual import flows
+from consent_broker.resource_server.residual import release
 from registry.audit.event import Event
 from registry.audit.service import record_now
 from registry.errors import Forbidden, InvalidInput
@@ -95,20 +95,28 @@ def fetch(session: Session, broker: Broker, access: Access, types: Sequence[str]
         gathered = {ticket.holder: answers for ticket, answers in ask_holders(broker, reading.tickets)}
     decision = decide_reading(session, access.reader, access.person_id, {CATEGORIES[one] for one in types})
     if decision.directives != reading.decision.directives:
-        gathered = {holder: [_permitted(one, decision) for one in answers] for holder, answers in gathered.items()}
+        gathered = {holder: _permitted(answers, decision) for holder, answers in gathered.items()}
     record_now(session, *(read_event(reading, ticket, gathered[ticket.holder]) for ticket in reading.tickets))
     answers = [one for ticket in reading.tickets for one in gathered[ticket.holder]]
     return result_of(answers, reading.missing)
 
 
-def _permitted(answer: Answer, decision: Decision) -> Answer:
-    """As much of an answer as a later decision still permits; the rest counts as withheld."""
-    source = answer.holder.establishment_id
+def _permitted(answers: Sequence[Answer], decision: Decision) -> list[Answer]:
+    """As much of a holder's answers as a later decision still permits; the rest counts as withheld."""
+    if not answers:
+        return []
+    source = answers[0].holder.establishment_id
     categories = decision.categories_at(source)
-    rules = as_claim(residual(decision, source), categories)
-    may = CATEGORIES[answer.resource_type] in categories
-    left = [one for one in answer.resources if may and flows(one, rules)]
-    return replace(answer, resources=left, withheld=answer.withheld + len(answer.resources) - len(left))
+    closed = [{"type": "forbid", "class": [FHIR_TYPES[one] for one in sorted(ALL_CATEGORIES - categories)]}]
+    entries = [{"resource": one} for answer in answers for one in answer.resources]
+    kept = {
+        id(one["resource"]) for one in release(entries, [*closed, *as_claim(residual(decision, source), categories)])
+    }
+    return [_left(answer, [one for one in answer.resources if id(one) in kept]) for answer in answers]
+
+
+def _left(answer: Answer, resources: Sequence[dict[str, Any]]) -> Answer:
+    return replace(answer, resources=resources, withheld=answer.withheld + len(answer.resources) - len(resources))
 
 
 def is_restricted(decision: Decision, category: str) -> bool:

@@ -1,11 +1,11 @@
 """What the guard answers: a grant to act within, or a refusal to send back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from consent_broker.resource_server.proofs import ALGORITHMS
-from consent_broker.resource_server.residual import flows
+from consent_broker.resource_server.residual import Entry, flows, release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,10 @@ class Grant:
     def releases(self, resource: Mapping[str, Any]) -> bool:
         """Whether a resource may leave: nothing in the residual forbids it."""
         return flows(resource, self.residual)
+
+    def releases_of(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The Bundle entries that may leave together: nothing forbids them, nor anything they name."""
+        return release(entries, self.residual)
 
     @property
     def purpose(self) -> str | None:

@@ -5,11 +5,12 @@ date is of every date, and a sensitivity nobody here has heard of is `R`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
-from html import unescape
 from typing import Any
-from urllib.parse import unquote
+
+from consent_broker.resource_server.naming import is_name, names_in, own_names, reference_of, spelled
 
 NORMAL, RESTRICTED = "N", "R"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -18,9 +19,6 @@ _KNOWN = frozenset({"ETH", "ETHUD", "OPIOIDUD", "PSY", "SDV", "HIV", "STD", "SEX
 _ORDINARY = frozenset({"U", "L", "M", "N"})
 _LIMA = timezone(timedelta(hours=-5))
 _DAY = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?(T\S+)?")
-_NAMING = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Za-z]+)(?:/|/?\?(?:[^?#\s]*&)?_id=)([A-Za-z0-9\-.]+)")
-"""A FHIR type and an id of it, as any literal reference has them."""
-
 _WHEN = {
     "AllergyIntolerance": ("recordedDate", "onsetDateTime", "onsetPeriod", "lastOccurrence"),
     "Condition": ("recordedDate", "onsetDateTime", "onsetPeriod"),
@@ -31,12 +29,48 @@ _WHEN = {
 """The elements that say when an item happened or was recorded, the first one present counts."""
 
 Days = tuple[date, date]
+Entry = Mapping[str, Any]
+"""An entry of a Bundle: `resource`, a FHIR resource, and `fullUrl` where it has one."""
+
 ALWAYS: Days = (date.min, date.max)
 
 
 def flows(resource: Mapping[str, Any], residual: Iterable[Any]) -> bool:
     """Whether a FHIR resource may be released: no rule forbids it."""
     return not any(_matches(rule, resource) for rule in residual)
+
+
+def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
+    """The entries of a Bundle that may leave together: each flows, and names none that does not or is left for that.
+
+    What names a withheld item, or is a copy of it, would tell what it says.
+    """
+    kept = [flows(one["resource"], residual) for one in entries]
+    waiting = [place for place, flowing in enumerate(kept) if not flowing]
+    naming = _naming(entries) if waiting else {}
+    while waiting:
+        for name in _names_of(entries[waiting.pop()]):
+            also = [place for place in naming.pop(name, ()) if kept[place]]
+            waiting += also
+            for place in also:
+                kept[place] = False
+    return [one for one, flowing in zip(entries, kept, strict=True) if flowing]
+
+
+def _naming(entries: Sequence[Entry]) -> dict[str, list[int]]:
+    """Each name, and the places of the entries it is in."""
+    found = defaultdict[str, list[int]](list)
+    for place, one in enumerate(entries):
+        for name in names_in(one):
+            found[name].append(place)
+    return found
+
+
+def _names_of(entry: Entry) -> frozenset[str]:
+    """What an entry's resource may be called, also within the Bundle."""
+    url = entry.get("fullUrl")
+    within = names_in({"fullUrl": url}) if isinstance(url, str) else frozenset[str]()
+    return within.union(*map(spelled, own_names(entry["resource"])))
 
 
 def labels_of(resource: Mapping[str, Any]) -> frozenset[str]:
@@ -60,40 +94,6 @@ def days_of(resource: Mapping[str, Any]) -> Days:
         end = _days(value.get("end")) if value.get("end") is not None else start
         return (start[0], end[1]) if start and end and start[0] <= end[1] else ALWAYS
     return _days(value) or ALWAYS
-
-
-def reference_of(resource: Mapping[str, Any]) -> str:
-    """`Type/id`."""
-    return f"{resource.get('resourceType')}/{resource.get('id')}"
-
-
-def names_in(resource: Mapping[str, Any]) -> frozenset[str]:
-    """What a resource is, contains or names anywhere, each as `Type/id`, in whatever form of literal reference.
-
-    Relative, absolute, of a version, or a search by `_id`; also encoded for a URL or for XHTML.
-    """
-    found = set[str]()
-    waiting: list[Any] = [resource]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Mapping):
-            if "resourceType" in one:
-                found.add(reference_of(one))
-            waiting.extend(one.values())
-        elif isinstance(one, list):
-            waiting.extend(one)
-        elif isinstance(one, str):
-            found.update(_names(one))
-    return frozenset(found)
-
-
-def _names(text: str) -> Iterator[str]:
-    if "&" in text or "%" in text:
-        text = unquote(unescape(text))
-    if "/" in text or "?" in text:
-        for kind, item_id in _NAMING.findall(text):
-            yield f"{kind}/{item_id}"
-            yield f"{kind}/{item_id.rstrip('.')}"
 
 
 def _labels(coding: Any) -> frozenset[str]:
@@ -169,7 +169,7 @@ def _named(data: Any, resource: Mapping[str, Any]) -> bool:
     meant = [_meant(one) for one in data]
     if None in meant or ("instance", reference_of(resource)) in meant:
         return True
-    dependents = {one[1] for one in meant if one and one[0] == "dependents"}
+    dependents = frozenset[str]().union(*(spelled(one[1]) for one in meant if one and one[0] == "dependents"))
     return bool(dependents) and not dependents.isdisjoint(names_in(resource))
 
 
@@ -179,6 +179,5 @@ def _meant(one: Any) -> tuple[str, str] | None:
     named = reference.get("reference") if isinstance(reference, dict) else None
     if not isinstance(named, str):
         return None
-    return (
-        (str(meaning), named) if meaning == "instance" or (meaning == "dependents" and named in _names(named)) else None
-    )
+    known = meaning == "instance" or (meaning == "dependents" and is_name(named))
+    return (str(meaning), named) if known else None

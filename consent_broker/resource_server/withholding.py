@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from consent_broker.resource_server.answers import Grant, Refusal
-from consent_broker.resource_server.residual import flows
+from consent_broker.resource_server.residual import flows, release
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -68,13 +68,17 @@ def _release(body: bytes, residual: Sequence[Any]) -> bytes | Refusal:
 def _without(bundle: dict[str, Any], residual: Sequence[Any]) -> dict[str, Any]:
     """The Bundle without the forbidden entries, and with no count that would tell how many there were."""
     entries = bundle.get("entry")
-    kept = [one for one in entries if _is_released(one, residual)] if isinstance(entries, list) else []
+    read = [one for one in entries if _is_readable(one)] if isinstance(entries, list) else []
+    said, told = [one for one in read if not _is_outcome(one)], [one for one in read if _is_outcome(one)]
+    kept = [*release(said, residual), *told]
     counted = {name: value for name, value in bundle.items() if name not in {"entry", "total"}}
     return counted | ({"entry": kept} if kept else {})
 
 
-def _is_released(entry: Any, residual: Sequence[Any]) -> bool:
+def _is_readable(entry: Any) -> bool:
     resource = entry.get("resource") if isinstance(entry, dict) else None
-    if not isinstance(resource, dict) or resource.get("resourceType") == "Bundle":
-        return False
-    return resource.get("resourceType") == "OperationOutcome" or flows(resource, residual)
+    return isinstance(resource, dict) and resource.get("resourceType") != "Bundle"
+
+
+def _is_outcome(entry: dict[str, Any]) -> bool:
+    return bool(entry["resource"].get("resourceType") == "OperationOutcome")

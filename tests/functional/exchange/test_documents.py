@@ -1,6 +1,7 @@
 """Documents of other establishments: found and fetched under the consents, checked against the index, never kept."""
 
 import itertools
+import json
 from base64 import b64encode
 from hashlib import sha1, sha256
 from typing import Any
@@ -30,6 +31,8 @@ from tests.functional.oauth.world import World, claims_of
 PDF = b"%PDF-1.7 receta"
 NUMBERS = itertools.count()
 PRESCRIPTION, NOTE = "57833-6", "34109-9"
+NAMING_IN_XML = b"""<Bundle xmlns="http://hl7.org/fhir"><type value="collection"/><entry><resource><Provenance>
+<target><reference value="AllergyIntolerance/h1"/></target></Provenance></resource></entry></Bundle>"""
 PSY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}
 
 
@@ -284,6 +287,30 @@ def test_what_says_it_is_about_a_hidden_item_is_hidden_with_it(world: World, hol
     assert retrieve(world, token, document).status_code == 404
     world.transact(lambda session: revoke_consent(session, hiding, world.evidence()))
     assert document in listed(find(world, token))
+
+
+@pytest.mark.parametrize(
+    ("inside", "status"),
+    [
+        ({"resourceType": "Binary", "contentType": "text/plain"}, 200),
+        ({"resourceType": "MedicationStatement", "meta": {"security": [PSY]}}, 404),
+        ({"resourceType": "MedicationStatement", "reasonReference": [{"reference": "AllergyIntolerance/h1"}]}, 404),
+        (NAMING_IN_XML, 404),
+        (b"{", 502),
+        (b"[]", 502),
+    ],
+    ids=["ordinary", "sensitive", "names-what-is-hidden", "in-xml", "unreadable", "no-resource"],
+)
+def test_a_document_in_fhir_is_as_sensitive_as_what_is_in_it(
+    world: World, holder: FhirServer, inside: Any, status: int
+) -> None:
+    content = inside if isinstance(inside, bytes) else json.dumps(bundle(inside)).encode()
+    kind = "application/fhir+xml" if content.startswith(b"<") else "application/fhir+json"
+    holder.answer = lambda _request: Response(content, mimetype="application/octet-stream")
+    document, token = index(world, content=content, contentType=kind), grant(world)
+    hiding = hide(world, "AllergyIntolerance/h1")
+    assert retrieve(world, token, document).status_code == status
+    world.transact(lambda session: revoke_consent(session, hiding, world.evidence()))
 
 
 def listed_at_home(world: World) -> dict[str, str]:

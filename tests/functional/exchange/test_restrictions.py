@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request, Response
 
 from consent_broker.consents.directives import Kind
 from consent_broker.consents.service import Terms, list_consents, record_objection, revoke_consent
+from consent_broker.resource_server.naming import own_names
 from registry.fhir.systems import SOURCE_RECORD
 from tests.functional.exchange.holder import FhirServer, bundle
 from tests.functional.exchange.test_gateway import events
@@ -136,6 +137,44 @@ def test_a_hidden_item_is_withheld_and_nothing_is_said(world: World) -> None:
     answer = read(world, token(world))
     assert names(answer) == ["old", "year", "undated"]
     assert told(answer) == []
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["guarded", "careless-holder"])
+def test_a_copy_of_a_hidden_item_and_what_names_it_otherwise_is_withheld(
+    world: World, holder: FhirServer, guarded: bool
+) -> None:
+    if not guarded:
+        holder.go_careless()
+    number = {"system": "urn:hc", "value": "A-1"}
+    hidden = item("hidden") | {"identifier": [number]}
+    visit = {"resourceType": "Encounter", "id": "visit", "reasonReference": [{"identifier": number}]}
+    held = {"AllergyIntolerance": [hidden, hidden | {"id": "copy"}, item("plain")], "Encounter": [visit]}
+    holder.answer = lambda request: Response(json.dumps(bundle(*held[request.path.rpartition("/")[2]])))
+    access = token(world)
+    assert names(read(world, access)) == ["hidden", "copy", "plain"]
+    object_to(world, sources=frozenset({world.holding.establishment_id}), items=own_names(hidden), hides=True)
+    assert names(read(world, access)) == ["plain"]
+    assert read(world, access, "Encounter").json.get("entry", []) == []
+
+
+def test_what_names_something_sensitive_of_another_type_is_withheld_with_it(world: World, holder: FhirServer) -> None:
+    holder.go_careless()
+    naming = {"reasonReference": [{"reference": "AllergyIntolerance/mind", "display": "Delirio"}]}
+    held = {
+        "AllergyIntolerance": [item("mind", "2026-03-05", PSY)],
+        "MedicationStatement": [medicine("for-it", **naming), medicine("other")],
+    }
+    holder.answer = lambda request: Response(json.dumps(bundle(*held.get(request.path.rpartition("/")[2], []))))
+    summary = world.asking.get(f"/exchange/fhir/Patient/{world.person_id}/$summary", token(world))
+    assert (summary.status_code, "Delirio" in summary.text, "for-it" in summary.text) == (200, False, False)
+    assert "other" in summary.text
+    assert last_reading(world)["withheld"] == 2
+
+
+def medicine(name: str, **more: Any) -> dict[str, Any]:
+    drug = {"coding": [{"system": "http://www.whocc.no/atc", "code": "A"}], "text": name}
+    return {"resourceType": "MedicationStatement", "id": name, "status": "active", "medicationCodeableConcept": drug,
+            "effectiveDateTime": "2026-03-05"} | more  # fmt: skip
 
 
 def test_a_restriction_that_comes_later_ends_the_tokens_that_do_not_know_it(world: World, holder: FhirServer) -> None:

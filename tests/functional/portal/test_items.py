@@ -8,8 +8,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from consent_broker.broker import EXTENSION
+from consent_broker.resource_server.naming import own_names
 from matching.records import Demographics
-from portal.hiding import MOST_HIDDEN
 from registry.audit.models import AuditEvent
 from registry.identity.models import Membership
 from registry.identity.service import Content, Registration, engine_of, register_source_record
@@ -22,6 +22,7 @@ from tests.functional.portal.world import Visitor, World, holding_resources
 
 RECORDS = "/mi-historia/registros"
 PENICILLIN = "AllergyIntolerance/r0"
+NUMBER = {"system": "urn:hc", "value": "A-1"}
 HIDDEN, OTHER = (one["code"]["text"] for one in holding_resources()[:2])
 
 
@@ -39,7 +40,8 @@ def address(world: World) -> str:
 @pytest.fixture(autouse=True)
 def _as_it_was(world: World, app: Flask, permission: object) -> Iterator[None]:  # noqa: F811
     world.holder.resources = holding_resources()
-    world.holder.resources[4]["diagnosis"] = [{"condition": {"reference": PENICILLIN, "display": "Penicilina"}}]
+    world.holder.resources[0]["identifier"] = [NUMBER]
+    world.holder.resources[4]["diagnosis"] = [{"condition": {"identifier": NUMBER, "display": "Penicilina"}}]
     yield
     world.holder.resources, world.holder.broken = holding_resources(), False
     endpoint = world.place(story.HOLDING.renipress).fhir_endpoint
@@ -63,7 +65,8 @@ def test_she_reads_what_a_record_says_hides_an_item_and_shows_it_again(
     assert hidden.text.count("Oculto") == 2, "the allergy, and the encounter that names it"
     assert "Nombra a otro dato oculto" in hidden.text
     assert HIDDEN in hidden.text, "she sees what she hides"
-    assert hidden_names(world) == [PENICILLIN]
+    assert hidden_names(world) == sorted(own_names(world.holder.resources[0]))
+    assert "A-1" not in str(hidden_names(world)), "it keeps nothing the item says"
     assert "Un documento o dato" in patient.open("/mi-historia/limites").text
     patient.browser.submit(item, item.form("/ocultar"))
     assert patient.status == 409
@@ -170,12 +173,13 @@ def test_a_silent_holder_is_said_so_and_hides_nothing(world: World, patient: Vis
     assert hidden_names(world) == []
 
 
+@pytest.mark.parametrize(("limit", "room"), [("MOST_HIDDEN", 1), ("MOST_CHARACTERS", 200)])
 def test_one_holder_is_not_told_more_than_a_token_has_room_for(
-    world: World, patient: Visitor, address: str, monkeypatch: pytest.MonkeyPatch
+    world: World, patient: Visitor, address: str, monkeypatch: pytest.MonkeyPatch, limit: str, room: int
 ) -> None:
-    assert MOST_HIDDEN * len("dependents" + "AllergyIntolerance/" + "x" * 64 + '{"meaning":"","reference":{}},') < 4_500
-    monkeypatch.setattr("portal.hiding.MOST_HIDDEN", 1)
+    monkeypatch.setattr("portal.hiding." + limit, room)
     hide(patient, address)
+    assert hidden_names(world)
     other = patient.open(f"{address}/AllergyIntolerance/r1")
     refused = patient.press(other, "/ocultar")
     assert patient.status == 409

@@ -13,7 +13,8 @@ from consent_broker.consents.decision import decide
 from consent_broker.consents.directives import AccessQuery, Directive, Item, Kind
 from consent_broker.consents.residual import as_claim, residual
 from consent_broker.consents.vocabulary import FHIR_TYPES, LABEL_SYSTEMS
-from consent_broker.resource_server.residual import days_of, flows, labels_of, reference_of
+from consent_broker.resource_server.naming import reference_of
+from consent_broker.resource_server.residual import days_of, flows, labels_of, release
 from tests.property.consents.strategies import NOW, items, patient, queries, sets
 
 _DATED = {
@@ -121,6 +122,7 @@ anything = st.recursive(
 )
 def test_no_resource_and_no_rule_breaks_the_guard(resource: dict[str, Any], rules: list[Any]) -> None:
     flows(resource, rules)
+    release([{"resource": resource, "fullUrl": resource.get("id")}] * 2, rules)
     assert all(not flows(resource, [rule]) for rule in rules if not isinstance(rule, dict))
 
 

@@ -11,6 +11,7 @@ from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Response
 
 from consent_broker.resource_server import GuardMiddleware
+from consent_broker.resource_server.naming import own_names
 from consent_broker.resource_server.residual import days_of, flows, labels_of
 from tests.unit.resource_server.test_wsgi import GRANT, Recorder
 
@@ -19,9 +20,9 @@ CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 NO_PSY = {"type": "forbid", "securityLabel": [{"system": ACT, "code": "PSY"}]}
 
 
-def encounter(identifier: str, *labels: str, **more: Any) -> dict[str, Any]:
+def encounter(name: str, /, *labels: str, **more: Any) -> dict[str, Any]:
     security = [{"system": ACT, "code": label} for label in labels]
-    return {"resourceType": "Encounter", "id": identifier, "meta": {"security": security}} | more
+    return {"resourceType": "Encounter", "id": name, "meta": {"security": security}} | more
 
 
 def served(body: Any, residual: Any = (NO_PSY,), method: str = "GET", **answer: Any) -> TestResponse:
@@ -142,7 +143,18 @@ def test_a_rule_that_says_something_else_forbids(rule: Any) -> None:
     assert not flows(encounter("a"), [rule])
 
 
-HIDING = {"type": "forbid", "data": [{"meaning": "dependents", "reference": {"reference": "Condition/7"}}]}
+PROBLEM = {"system": "urn:hc", "value": "P-7"}
+ORIGIN = "https://origin.example/fhir/Condition/70"
+UUID_OF_8 = "0f0e0d0c-0b0a-0908-0706-050403020100"
+HIDDEN = {"resourceType": "Condition", "id": "7", "identifier": [PROBLEM], "meta": {"source": ORIGIN}}
+NAMES = {*own_names(HIDDEN), f"Condition/{UUID_OF_8}"}
+
+
+def hiding(names: Iterable[str]) -> dict[str, Any]:
+    return {"type": "forbid", "data": [{"meaning": "dependents", "reference": {"reference": one}} for one in names]}
+
+
+HIDING = hiding(NAMES)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +171,13 @@ HIDING = {"type": "forbid", "data": [{"meaning": "dependents", "reference": {"re
         {"extension": [{"url": "urn:x", "valueUri": "https://h.example/fhir/Condition%2F7"}]},
         {"reasonReference": [{"reference": "Condition?status=active&_id=7"}]},
         {"text": {"div": "<div>Véase Condition/7.</div>"}},
+        {"diagnosis": [{"condition": {"type": "Condition", "identifier": PROBLEM}}]},
+        {"reasonReference": [{"reference": "Condition?identifier=urn%3Ahc|P-7"}]},
+        {"contained": [{"resourceType": "Condition", "id": "c1", "identifier": [PROBLEM]}]},
+        {"identifier": [PROBLEM]},
+        {"meta": {"source": f"{ORIGIN}/_history/3#42"}},
+        {"reasonReference": [{"reference": ORIGIN}]},
+        {"reasonReference": [{"reference": f"urn:uuid:{UUID_OF_8.upper()}"}]},
     ],
     ids=[
         "reference",
@@ -172,6 +191,13 @@ HIDING = {"type": "forbid", "data": [{"meaning": "dependents", "reference": {"re
         "percent-encoded",
         "search",
         "end-of-sentence",
+        "logical",
+        "conditional",
+        "contained-copy",
+        "copy",
+        "copy-of-the-same",
+        "original",
+        "urn",
     ],
 )
 def test_what_speaks_of_a_hidden_item_is_withheld_with_it(speaking: dict[str, Any]) -> None:
@@ -179,6 +205,50 @@ def test_what_speaks_of_a_hidden_item_is_withheld_with_it(speaking: dict[str, An
     entries = [{"resource": encounter("a", **speaking)}, {"resource": encounter("b")}]
     left = served({"resourceType": "Bundle", "entry": entries}, [HIDING]).json["entry"]
     assert [one["resource"]["id"] for one in left] == ["b"]
+
+
+def test_a_hidden_item_is_named_by_nothing_it_says() -> None:
+    assert sorted(name.rpartition(":")[0] for name in NAMES) == [
+        "", "", "urn:renhice:identifier", "urn:renhice:source",
+    ]  # fmt: skip
+    whose = {"subject": {"identifier": PROBLEM}, "meta": {"source": "https://lab.example/fhir#9"}}
+    assert own_names({"resourceType": "Condition", "id": "7"} | whose) == {"Condition/7"}
+
+
+@pytest.mark.parametrize(
+    "naming",
+    [
+        {"reasonReference": [{"reference": "Encounter/b"}]},
+        {"partOf": {"reference": "urn:uuid:c0ffee00-0000-4000-8000-000000000001"}},
+        {"partOf": {"identifier": {"system": "urn:visits", "value": "1"}}},
+        {"identifier": [{"system": "urn:visits", "value": "1"}]},
+        {"partOf": {"reference": "Encounter/c"}},
+    ],
+    ids=["reference", "fullUrl", "logical", "copy", "by-way-of-another"],
+)
+def test_what_names_a_withheld_entry_is_withheld_and_so_is_what_names_that(naming: dict[str, Any]) -> None:
+    """Whatever the other is withheld for: an ordinary item would tell what the sensitive one says."""
+    sensitive = encounter("b", "PSY", identifier=[{"system": "urn:visits", "value": "1"}])
+    entries = [
+        {"resource": encounter("a", **naming)},
+        {"resource": sensitive, "fullUrl": "urn:uuid:c0ffee00-0000-4000-8000-000000000001"},
+        {"resource": encounter("c", hospitalization={"origin": {"reference": "https://h.example/fhir/Encounter/b"}})},
+        {
+            "resource": encounter("d", partOf={"reference": "Encounter/e"}),
+            "fullUrl": "https://h.example/fhir/Encounter/d",
+        },
+        {"resource": {"resourceType": "Encounter"}},
+    ]
+    left = served({"resourceType": "Bundle", "entry": entries}).json["entry"]
+    assert [one["resource"].get("id") for one in left] == ["d", None]
+    assert len(served({"resourceType": "Bundle", "entry": [entries[0], entries[3]]}).json["entry"]) == 2
+
+
+def test_a_chain_of_any_length_is_followed() -> None:
+    chain = [encounter(str(number), partOf={"reference": f"Encounter/{number + 1}"}) for number in range(3_000)]
+    entries = [{"resource": one} for one in [*chain, encounter("3000", "PSY"), encounter("alone")]]
+    grant = replace(GRANT, claims={"extensions": {"ihe_pcf": {"residual": [NO_PSY]}}})
+    assert [one["resource"]["id"] for one in grant.releases_of(entries)] == ["alone"]
 
 
 @pytest.mark.parametrize("reference", ["Condition/77", "Condition/7-a", "Condition/7.1", "MyCondition/7", "#7", "7"])
@@ -199,9 +269,9 @@ def test_a_resource_is_looked_through_once_however_many_items_are_hidden() -> No
     class Counted(dict[str, Any]):
         looks = 0
 
-        def values(self) -> Any:
+        def items(self) -> Any:
             Counted.looks += 1
-            return super().values()
+            return super().items()
 
     data = [{"meaning": "dependents", "reference": {"reference": f"Condition/{number}"}} for number in range(100, 130)]
     assert flows(encounter("a", note=[Counted()]), [{"type": "forbid", "data": data}])
