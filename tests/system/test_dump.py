@@ -5,23 +5,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
+from uuid import UUID
 
 import psutil
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from deploy.layout import Layout
 from deploy.supervision import Supervisor
+from tests.stolen import shown_by, tables
 from tests.system.conftest import System
-
-
-def dump(url: str) -> Iterator[tuple[str, str]]:
-    """Every table's rows as text, as COPY writes them."""
-    with psycopg.connect(url) as connection:
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        for (table,) in tables:
-            with connection.cursor().copy(f'COPY "{table}" TO STDOUT') as copy:
-                yield table, b"".join(copy).decode()
 
 
 def personal_data(system: System) -> set[str]:
@@ -51,19 +46,31 @@ def secrets(system: System) -> set[str]:
 
 
 def test_no_table_shows_a_person(system: System, secrets: set[str]) -> None:
-    seen = {}
-    for table, text in dump(system.owner_url):
-        hits = [word for word in secrets if word in text or word.encode().hex() in text]
-        if hits:
-            seen[table] = hits[:3]
-    assert not seen
+    with psycopg.connect(system.owner_url) as connection:
+        seen = {table: [word for word in secrets if shown.shows(word)][:3] for table, shown in tables(connection)}
+    assert len(seen) > 50
+    assert not {table: words for table, words in seen.items() if words}
+
+
+def test_a_person_would_be_seen_wherever_they_stood(system: System) -> None:
+    word, lot = "45678901", "0123456789abcdef" * 2
+    values = (
+        word.encode(), UUID(bytes=word.encode() * 2), int(word), float(word), f"x{word}y", word.encode().hex(),
+        f"{UUID(int=2**99)}-{word}", f"{lot}_{word}", lot + word.encode().hex(), Jsonb({"a": [{word: 1}]}), [word],
+    )  # fmt: skip
+    with psycopg.connect(system.owner_url) as connection:
+        for value in values:
+            connection.execute(sql.SQL("CREATE TABLE leak AS SELECT {} AS it").format(value))
+            assert dict(tables(connection))["leak"].shows(word), value
+            connection.rollback()
+    assert not shown_by(lot[:4] + word + lot).shows(word), "that is chance"
 
 
 def test_no_log_shows_a_person(system: System, secrets: set[str]) -> None:
     logs = [path for path in (system.root / "var" / "log").rglob("*") if path.is_file()]
     assert logs
-    ours = [path for path in logs if "sandbox" not in path.name]
-    seen = {path.name: [word for word in secrets if word in path.read_text(errors="replace")][:3] for path in ours}
+    ours = {path.name: shown_by(path.read_text(errors="replace")) for path in logs if "sandbox" not in path.name}
+    seen = {name: [word for word in secrets if shown.shows(word)][:3] for name, shown in ours.items()}
     assert not {name: hits for name, hits in seen.items() if hits}
 
 
