@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from sandbox import story
-from tests.browser.portal.test_pages import inspect
+from tests.browser.portal.test_pages import inspect, press
 from tests.functional.portal.world import World, sign_in_with
 
 pytestmark = pytest.mark.browser
@@ -48,7 +48,7 @@ def test_the_phone_answers_a_part_and_the_screen_moves_on(chromium: Browser, wor
     physician.wait_for_url("**/profesional/persona/**", timeout=20_000)
     assert physician.locator("h2").all_inner_texts().count("Medicación") == 1
     assert "Alergias" not in physician.locator("main").inner_text()
-    phone.get_by_role("button", name="Retirar permiso").click()
+    press(phone, "Retirar permiso")
     context.close()
 
 
@@ -69,7 +69,7 @@ def test_without_scripts_the_link_does_the_same(chromium: Browser, world: World)
     sign_in_with(phone, world, "/ingresar?nivel=2&volver=/codigo", story.PATIENT)
     phone.get_by_label("Código").fill(code)
     phone.keyboard.press("Enter")
-    phone.get_by_role("button", name="No permitir").click()
+    press(phone, "No permitir")
     phone.wait_for_url("**/mi-historia")
     page.get_by_role("link", name="Ver si ya respondió").click()
     assert "El pedido terminó" in page.locator("h1").inner_text()
@@ -89,7 +89,7 @@ def test_the_page_where_a_code_is_typed(chromium: Browser, world: World) -> None
 def test_the_pages_of_help(world: World, physician: Page) -> None:
     ask(physician, world, "Atenciones")
     address = physician.url
-    physician.get_by_role("button", name="Enviarle un código").click()
+    press(physician, "Enviarle un código")
     inspect(physician, address)
     inspect(physician, f"{address}/con-ayuda")
     physician.get_by_label("Atenciones").check()

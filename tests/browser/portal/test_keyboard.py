@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from sandbox import story
-from tests.browser.portal.test_pages import ask
+from tests.browser.portal.test_pages import ask, press
 from tests.functional.portal.world import World, sign_in_with
 
 pytestmark = pytest.mark.browser
@@ -74,7 +74,7 @@ def test_the_page_notices_the_answer_by_itself(chromium: Browser, world: World) 
     path = ask(world)
     page.goto(f"{world.base_url}/profesional/persona/{world.person_id}")
     sign_in_with(patient, world, f"/ingresar?nivel=2&volver={path}", story.PATIENT)
-    patient.get_by_role("button", name="No permitir").click()
+    press(patient, "No permitir")
     page.get_by_text("No permitido").wait_for(timeout=15_000)
     context.close()
     patient_context.close()

@@ -96,6 +96,12 @@ def inspect(page: Page, address: str, status: int = 200) -> None:
     look_over(page, address)
 
 
+def press(page: Page, name: str, *, exact: bool = False) -> None:
+    """Press a button, and wait until what it sends is answered: leaving a page sooner takes it back."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=name, exact=exact).click()
+
+
 def look_over(page: Page, address: str) -> None:
     """The page as it stands, in every look."""
     page.evaluate(AXE_SCRIPT)
@@ -141,10 +147,10 @@ def test_pages_of_the_patient(chromium: Browser, world: World, signed_in: dict[s
         assert page.get_by_role("alert").inner_text().count("\n") >= 2, "what to tick, and the day that is missing"
         assert page.get_by_label("Lo escrito desde").input_value() == "2024-05-06"
         look_over(page, path)
-        page.get_by_role("button", name="Permitir", exact=True).click()
+        press(page, "Permitir", exact=True)
         for one in (page.url, f"{world.base_url}/mi-historia/permisos"):
             inspect(page, one)
-        page.get_by_role("button", name=re.compile("Retirar permiso")).click()
+        press(page, "Retirar permiso")
         inspect(page, page.url)
 
 
@@ -155,12 +161,12 @@ def test_a_document_is_hidden_and_shown_again_in_two_clicks(
     with at(chromium, signed_in["patient"]) as page:
         inspect(page, f"{world.base_url}/mi-historia/documentos")
         page.get_by_role("link", name=re.compile("Ocultar a los demás")).click()
-        page.get_by_role("button", name="Ocultar este documento").click()
+        press(page, "Ocultar este documento")
         assert "Oculto" in page.inner_text("main")
         look_over(page, page.url)
         page.get_by_role("link", name="Mis documentos").click()
         page.get_by_role("link", name=re.compile("Mostrar de nuevo")).click()
-        page.get_by_role("button", name="Mostrar de nuevo").click()
+        press(page, "Mostrar de nuevo")
         assert "Ocultar este documento" in page.inner_text("main")
 
 
@@ -171,10 +177,10 @@ def test_pages_of_the_professional(chromium: Browser, world: World, signed_in: d
         inspect(page, person)
         patient.goto(world.base_url + ask(world))
         inspect(page, person)
-        patient.get_by_role("button", name="Permitir", exact=True).click()
+        press(patient, "Permitir", exact=True)
         inspect(page, person)
         patient.goto(f"{world.base_url}/mi-historia/permisos")
-        patient.get_by_role("button", name=re.compile("Retirar permiso")).click()
+        press(patient, "Retirar permiso")
 
 
 def test_a_slow_establishment_keeps_no_other_waiting(
@@ -187,7 +193,7 @@ def test_a_slow_establishment_keeps_no_other_waiting(
     page = context.new_page()
     with at(chromium, signed_in["patient"]) as patient:
         patient.goto(world.base_url + ask(world))
-        patient.get_by_role("button", name="Permitir", exact=True).click()
+        press(patient, "Permitir", exact=True)
         world.holder.answering.clear()
         page.goto(f"{world.base_url}/profesional/persona/{world.person_id}", wait_until="commit")
         allergies = page.get_by_role("table", name=f"Alergias · {story.HOLDING.name}")
@@ -206,7 +212,7 @@ def test_a_slow_establishment_keeps_no_other_waiting(
         below = page.get_by_role("heading", name="Medicación")
         assert allergies.bounding_box()["y"] < below.bounding_box()["y"] < medicines.bounding_box()["y"]
         patient.goto(f"{world.base_url}/mi-historia/permisos")
-        patient.get_by_role("button", name=re.compile("Retirar permiso")).click()
+        press(patient, "Retirar permiso")
     context.close()
 
 

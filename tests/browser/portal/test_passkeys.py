@@ -9,7 +9,7 @@ from portal.session import Identity, open_session
 from registry.database import now
 from sandbox import story
 from tests.browser.portal.test_keyboard import walk_to
-from tests.browser.portal.test_pages import inspect
+from tests.browser.portal.test_pages import inspect, press
 from tests.functional.portal.world import World
 
 pytestmark = pytest.mark.browser
@@ -63,7 +63,7 @@ def test_added_used_and_taken_away(physician: Page, world: World) -> None:
     assert page.get_by_text("Todo, también para atender").count() == 1
     inspect(page, page.url)
 
-    page.get_by_role("button", name="Salir").click()
+    press(page, "Salir")
     page.goto(f"{world.base_url}/profesional")
     assert page.locator("h1").inner_text() == "Ingresar con llave de acceso"
     inspect(page, page.url)
@@ -75,7 +75,7 @@ def test_added_used_and_taken_away(physician: Page, world: World) -> None:
     assert page.get_by_text("Con llave de acceso").count() == 1
 
     page.goto(f"{world.base_url}/cuenta/llaves")
-    page.get_by_role("button", name="Quitar").click()
+    press(page, "Quitar")
     page.get_by_role("button", name="Usar mi llave").click()
     page.locator("#sin-llave, h1:has-text('no sirvió')").first.wait_for()
     page.goto(f"{world.base_url}/profesional")

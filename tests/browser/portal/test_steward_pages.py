@@ -15,7 +15,7 @@ from registry.identity.reresolution.shadow import judge_slices, start
 from registry.identity.service import engine_of
 from sandbox import story
 from tests.browser.portal.test_keyboard import walk_to
-from tests.browser.portal.test_pages import inspect
+from tests.browser.portal.test_pages import inspect, press
 from tests.functional.portal.steward_world import human, open_doubt, register_facts
 from tests.functional.portal.world import World, sign_in_with
 
@@ -91,7 +91,7 @@ def test_pages_of_a_patient_who_claims(chromium: Browser, world: World) -> None:
         page.get_by_role("link", name="Este registro no es mío").first.click()
         inspect(page, page.url)
         page.get_by_label("Nunca me atendieron allí").check()
-        page.get_by_role("button", name="Avisar").click()
+        press(page, "Avisar")
         inspect(page, f"{world.base_url}/mi-historia/registros")
-        page.get_by_role("button", name="Sí es mío").click()
+        press(page, "Sí es mío")
         assert "Usted retiró el aviso" in page.inner_text("main")
