@@ -20,7 +20,7 @@ def allergy(number: int = 1) -> dict[str, Any]:
 
 
 def drip() -> Iterator[bytes]:
-    for _ in range(120):
+    for _ in range(600):
         yield b" "
         time.sleep(0.1)
 

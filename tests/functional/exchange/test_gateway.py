@@ -220,7 +220,7 @@ def test_a_slow_drip_ends_at_the_deadline(world: World, holder: FhirServer) -> N
     holder.answer = lambda _request: Response(drip())
     token, started = grant(world), time.monotonic()
     assert issues(read(world, token)) == ["timeout"]
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30
 
 
 def test_a_head_that_drips_ends_at_the_deadline(world: World, holder: FhirServer) -> None:
@@ -236,7 +236,7 @@ def test_a_head_that_drips_ends_at_the_deadline(world: World, holder: FhirServer
     holder.answer = dripping
     token, started = grant(world), time.monotonic()
     assert issues(read(world, token)) == ["timeout"]
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30
 
 
 def test_what_was_not_asked_for_is_dropped(world: World, holder: FhirServer) -> None:

@@ -247,7 +247,7 @@ def test_the_guides_tls_in_front_leads_to_the_guard(
 
 
 def wait(url: str, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 90
     while True:
         try:
             httpx.get(url, timeout=5)

@@ -135,7 +135,7 @@ def state_services(var: Path) -> Iterator[None]:
         for program in started:
             process = stack.enter_context(subprocess.Popen(program["argv"]))
             stack.callback(process.terminate)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         while not all(_listens(program["port"]) for program in started):
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -141,7 +141,7 @@ def start(layout: Layout) -> Start:
         command = [sys.executable, "-m", *arguments, "--out", str(layout.var)]
         process = subprocess.Popen(command, cwd=ROOT)
         try:
-            until = time.monotonic() + 30
+            until = time.monotonic() + 90
             while not answers(url):
                 assert process.poll() is None, "the program ended"
                 assert time.monotonic() < until, "the program does not answer"
