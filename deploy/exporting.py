@@ -1,5 +1,6 @@
 """`./renhice export FILE`: an establishment's own records and whom each is about, fetched to its own machine."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,16 @@ def export_file(file: Path, url: str, client_file: Path, since: str | None) -> N
     with calling(url, client_file, SCOPE) as registry:
         where, manifest = _wait(registry, since)
         count = _fetch(registry, manifest, draft)
+        damaged = [
+            line for one in manifest["error"] for line in good(registry.call("GET", one["url"])).text.splitlines()
+        ]
         good(registry.call("DELETE", where))
     draft.replace(file)
     click.echo(f"{count:,} records in {file}")
     click.echo(f"next time: --since {manifest['transactionTime']}")
+    if damaged:
+        said = [json.loads(line)["issue"][0]["details"]["text"] for line in damaged]
+        raise click.ClickException("\n".join(["The file lacks some records.", *said]))
 
 
 def _wait(registry: Registry, since: str | None) -> tuple[str, dict[str, Any]]:

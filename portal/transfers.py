@@ -22,9 +22,10 @@ ERRORS = {
     "checksum-mismatch": "Lo que llegó no es el archivo que se anunció. Envíelo otra vez.",
     "not-a-table": "El archivo no es una tabla con las columnas esperadas.",
     "abandoned": "Nadie siguió enviándolo en una semana.",
-    "given-up": "El registro no pudo terminarlo y dejó de intentarlo. El sistema puede pedirlo otra vez.",
+    "given-up": "El registro no pudo terminarlo y dejó de intentarlo. El sistema puede enviarlo o pedirlo otra vez.",
     "sealed-data-altered": "Un dato guardado no se pudo abrir. Comuníquese con nosotros.",
 }
+FAILING = "El registro falló al procesarlo y lo vuelve a intentar solo."
 COUNTS = {
     "new": "Personas que el registro no conocía",
     "link": "Registros de personas ya conocidas",
@@ -91,7 +92,7 @@ def of_import(found: Import) -> Transfer:
         changed=found.changed_at,
         done=found.line,
         percent=_percent(found),
-        error=_error(found.error),
+        error=_error(found.error) or (FAILING if under_way and found.attempts > 1 else ""),
         waiting=under_way,
         deletable=is_kept(found),
     )
@@ -100,6 +101,8 @@ def of_import(found: Import) -> Transfer:
 def of_export(found: exports.Export) -> Transfer:
     """An export of one's own records."""
     state, tone = STATES[found.status]
+    if found.status == exports.COMPLETED and found.left_out:
+        state, tone = "Terminado, con faltas", "warn"
     under_way = found.status == exports.PROCESSING
     return Transfer(
         id=found.id,

@@ -2,6 +2,7 @@
 
 import click
 
+from registry.bulk.cli import transfers
 from registry.directory.cli import directory
 from registry.identity.cli import identity
 from registry.keys_cli import keys
@@ -19,3 +20,4 @@ cli.add_command(identity)
 cli.add_command(keys)
 cli.add_command(pide)
 cli.add_command(statistics)
+cli.add_command(transfers)

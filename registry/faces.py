@@ -16,6 +16,9 @@ from registry.fhir.formats import Envelope, render
 from registry.telemetry import current_request_id, logger
 
 _UNAUTHENTICATED = ('Bearer error="invalid_token"',)
+PROBLEMS = "urn:renhice:problem"
+"""The system of the codes of what went wrong."""
+
 RETRY_AFTER = 5
 """Seconds a caller is asked to wait when something is down or full."""
 
@@ -174,7 +177,7 @@ def plain_page(shown: Problem) -> Response:
 def problem(shown: Problem) -> Response:
     """RFC 9457 problem details: the title is the same for every problem of a type, the detail is this one's."""
     body = {
-        "type": f"urn:renhice:problem:{shown.code}",
+        "type": f"{PROBLEMS}:{shown.code}",
         "title": shown.code.replace("-", " ").capitalize(),
         "status": shown.status,
         "detail": shown.title,
@@ -197,7 +200,7 @@ def operation_outcome(shown: Problem) -> Response:
     issue: dict[str, Any] = {
         "severity": "fatal" if shown.status >= 500 else "error",
         "code": shown.fhir_code,
-        "details": {"coding": [{"system": "urn:renhice:problem", "code": shown.code}], "text": shown.title},
+        "details": {"coding": [{"system": PROBLEMS, "code": shown.code}], "text": shown.title},
         "diagnostics": " ".join(filter(None, (shown.hint, f"correlation id {shown.correlation_id}"))),
     }
     parts = shown.details if isinstance(shown.details, Sequence) else ()

@@ -15,7 +15,7 @@ from registry.bulk import service
 from registry.bulk.models import PROCESSING, UPLOADING, Import
 from registry.bulk.schemas import AnnouncedSchema, ImportSchema
 from registry.database import session
-from registry.errors import InvalidInput
+from registry.errors import InvalidInput, NotFound
 
 SCOPE = "bulk-import"
 POLL_SECONDS = 2
@@ -76,6 +76,8 @@ class OneImport(MethodView):
 def refused(import_id: UUID) -> Response:
     """The refused lines as NDJSON: line, code, and the element at fault; nothing of what they said."""
     found = service.get_own(session(), caller(), import_id)
+    if service.count_refusals(found) and not service.tells_refusals(found):
+        raise NotFound("Which lines were refused is kept for 90 days.", code="refusals-forgotten")
     lines = (
         json.dumps({"line": one.line, "code": one.code} | ({"expression": one.expression} if one.expression else {}))
         for one in service.list_refusals(session(), found)
@@ -101,8 +103,8 @@ def _headers(found: Import) -> dict[str, str]:
 
 
 def _manifest(found: Import) -> dict[str, Any]:
-    count = service.count_refusals(found)
-    errors = [{"type": "refused", "count": count, "url": f"{_url(found)}/refused"}] if count else []
+    refused = {"type": "refused", "count": service.count_refusals(found), "url": f"{_url(found)}/refused"}
+    errors = [refused] if service.tells_refusals(found) else []
     return {
         "transactionTime": found.changed_at.isoformat(timespec="milliseconds"),
         "request": _url(found),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from registry.access import Caller
@@ -13,6 +13,7 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.bulk.models import (
     CANCELLED,
+    COMPLETED,
     FAILED,
     PROCESSING,
     UPLOADING,
@@ -33,6 +34,9 @@ MOST_PARTS = 20_000
 
 MOST_OPEN = 5
 UPLOAD_LASTS = timedelta(days=7)
+REFUSALS_LAST = timedelta(days=90)
+"""How long after its end it can be asked which lines of a file were refused."""
+
 MOST_REFUSALS = 10_000
 """Refused lines of a file that are kept; those behind them are counted."""
 
@@ -96,8 +100,7 @@ def _take_up(session: Session, caller: Caller, found: Import) -> bool:
     """Go on with a file where it is; False when it ended meanwhile."""
     session.refresh(found, with_for_update=True)
     if found.error == GIVEN_UP:
-        found.status, found.error, found.attempts, found.changed_at = PROCESSING, None, 0, now()
-        session.flush()
+        restart(session, found)
         _account(session, caller, found, "restarted")
     return found.status in {UPLOADING, PROCESSING}
 
@@ -184,6 +187,14 @@ def give_up(session: Session, found: Import) -> None:
     session.flush()
 
 
+def restart(session: Session, found: Import) -> None:
+    """Go on where one that was given up stopped; raises Conflict for any other, whose file may be gone."""
+    if found.error != GIVEN_UP:
+        raise Conflict("This import was not given up.", code="not-given-up", hint=f"It is {found.status}.")
+    found.status, found.error, found.attempts, found.changed_at = PROCESSING, None, 0, now()
+    session.flush()
+
+
 def give_back(session: Session, import_id: UUID, position: int) -> None:
     """Let another turn follow at once, unless somebody else went on with it meanwhile."""
     ours = update(Import).where(Import.id == import_id, Import.position == position, Import.status == PROCESSING)
@@ -201,6 +212,11 @@ def count_refusals(found: Import) -> int:
     return int(found.counts.get("refused", 0))
 
 
+def tells_refusals(found: Import) -> bool:
+    """Whether lines were refused, and which can still be asked."""
+    return count_refusals(found) > 0 and (is_kept(found) or found.changed_at >= now() - REFUSALS_LAST)
+
+
 def end(session: Session, found: Import, status: str, error: str | None = None) -> None:
     """The file is done with: nothing of it is kept, and its data key is destroyed."""
     let_go(session, found, delete(ImportPart).where(ImportPart.import_id == found.id), status, error)
@@ -212,6 +228,16 @@ def purge_uploads(session: Session) -> None:
     over = select(Import).where(waiting, Import.changed_at < now() - UPLOAD_LASTS)
     for found in session.scalars(over.with_for_update(skip_locked=True)).all():
         end(session, found, CANCELLED, "abandoned")
+
+
+def purge_refusals(session: Session, limit: int) -> int:
+    """Forget which lines were refused of files that ended long ago, so many at once; returns how many."""
+    over = select(Import.id).where(Import.status.in_([COMPLETED, FAILED, CANCELLED]))
+    over = over.where(Import.changed_at < now() - REFUSALS_LAST, Import.error.is_distinct_from(GIVEN_UP))
+    rows = select(ImportRefusal.import_id, ImportRefusal.line).where(ImportRefusal.import_id.in_(over)).limit(limit)
+    key = tuple_(ImportRefusal.import_id, ImportRefusal.line)
+    gone = delete(ImportRefusal).where(key.in_(rows)).returning(ImportRefusal.line)
+    return len(session.scalars(gone, execution_options={"synchronize_session": False}).all())
 
 
 def _account(session: Session, caller: Caller, found: Import, verb: str) -> None:

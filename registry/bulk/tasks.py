@@ -1,16 +1,17 @@
-"""Periodic tasks of imports: go on with what is uploaded, and call off what nobody went on with."""
+"""Periodic tasks of imports: go on with what is uploaded, call off what nobody went on with, forget old refusals."""
 
 from datetime import timedelta
 
 from registry.app import Renhice
 from registry.bulk.processing import process, take_due
-from registry.bulk.service import purge_uploads
+from registry.bulk.service import purge_refusals, purge_uploads
 from registry.database import session
 from registry.worker import schedule
 
 ADVANCE_EVERY = timedelta(seconds=3)
 PURGE_EVERY = timedelta(hours=6)
 TURN_SECONDS = 60.0
+PURGED_AT_ONCE = 1000
 
 
 def schedule_imports(parts: Renhice) -> None:
@@ -24,6 +25,9 @@ def schedule_imports(parts: Renhice) -> None:
 
     def purge_imports() -> None:
         purge_uploads(session())
+        session().commit()
+        while purge_refusals(session(), PURGED_AT_ONCE) == PURGED_AT_ONCE:
+            session().commit()
 
     schedule(parts.celery, "advance-imports", advance_imports, ADVANCE_EVERY, in_bulk=True)
     schedule(parts.celery, "purge-imports", purge_imports, PURGE_EVERY)

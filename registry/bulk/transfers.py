@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Delete, delete, func, or_, select
+from sqlalchemy import ColumnElement, Delete, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from registry.bulk.export.models import Export
@@ -46,11 +46,23 @@ def lend(session: Session, kind: type[Transfer], give_up: Callable[[Session, Tra
 
 def count_troubled(session: Session, kind: type[Transfer]) -> dict[str, int]:
     """How many are tried again (`failing`), and how many were given up in the last week (`given-up`)."""
-    failing = select(func.count()).where(kind.status == PROCESSING, kind.attempts > 1)
-    given_up = select(func.count()).where(
-        kind.status == FAILED, kind.error == GIVEN_UP, kind.changed_at > now() - COUNTED
-    )
+    failing = select(func.count()).where(_is_failing(kind))
+    given_up = select(func.count()).where(_was_given_up(kind))
     return {"failing": session.scalar(failing) or 0, GIVEN_UP: session.scalar(given_up) or 0}
+
+
+def list_troubled(session: Session, kind: type[Transfer]) -> Sequence[Transfer]:
+    """Those that are counted as troubled, oldest first, at most 100."""
+    query = select(kind).where(or_(_is_failing(kind), _was_given_up(kind)))
+    return session.scalars(query.order_by(kind.id).limit(MOST_LISTED)).all()
+
+
+def _is_failing(kind: type[Transfer]) -> ColumnElement[bool]:
+    return and_(kind.status == PROCESSING, kind.attempts > 1)
+
+
+def _was_given_up(kind: type[Transfer]) -> ColumnElement[bool]:
+    return and_(kind.status == FAILED, kind.error == GIVEN_UP, kind.changed_at > now() - COUNTED)
 
 
 def find_of(

@@ -13,7 +13,7 @@ from matching.normalise import Normalised, normalise
 from registry.identity.candidates import LoadedMember
 from registry.identity.contents import from_bytes, local_domain, seal_context
 from registry.identity.models import Membership, SourceRecord, SourceRecordVersion, Verification
-from registry.sealing import DataKey, Sealer
+from registry.sealing import DataKey, Sealer, SealError
 
 OwnRow = tuple[SourceRecord, SourceRecordVersion, UUID, DataKey]
 
@@ -105,11 +105,15 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class OwnPage:
-    """A page of an establishment's records: how many were looked at, the last one's token, and those that changed."""
+    """A page of an establishment's records: how many were looked at, the last one's token, and those that changed.
+
+    `unreadable` are those of them whose bytes were altered.
+    """
 
     seen: int
     last: bytes | None
     records: Sequence[OwnRecord]
+    unreadable: Sequence[UUID] = ()
 
 
 def count_own(session: Session, establishment_id: UUID, until: datetime) -> int:
@@ -123,8 +127,7 @@ def list_own_page(
 ) -> OwnPage:
     """The next `size` of an establishment's records in the order of their tokens; of those, the ones that changed.
 
-    A page costs the same however few changed. Raises SealError for altered bytes; a record whose data key was destroyed
-    is not there any more.
+    A page costs the same however few changed. A record whose data key was destroyed is not there any more.
     """
     page = select(SourceRecord.id, SourceRecord.local_token).where(
         SourceRecord.establishment_id == establishment_id, SourceRecord.created_at <= changes.until
@@ -135,8 +138,13 @@ def list_own_page(
     query = _newest(establishment_id).where(SourceRecord.id.in_(keys)).order_by(SourceRecord.local_token)
     if changes.since is not None:
         query = query.where(or_(SourceRecord.received_at >= changes.since, Membership.since >= changes.since))
-    records = [_opened(sealer, row) for row in session.execute(query)] if keys else []
-    return OwnPage(len(keys), rows[-1].local_token if rows else None, records)
+    records, unreadable = list[OwnRecord](), list[UUID]()
+    for row in session.execute(query) if keys else ():
+        try:
+            records.append(_opened(sealer, row))
+        except SealError:
+            unreadable.append(row[0].id)
+    return OwnPage(len(keys), rows[-1].local_token if rows else None, records, unreadable)
 
 
 def _newest(establishment_id: UUID) -> Select[*OwnRow]:

@@ -15,7 +15,8 @@ PROCESSING, COMPLETED, FAILED, CANCELLED, EXPIRED = "processing", "completed", "
 class Export(Base):
     """One establishment's export; `position` is the last record looked at, committed with each part.
 
-    `seen` counts the records looked at, of `total` there were at its beginning; `written` those that are in it.
+    `seen` counts the records looked at, of `total` there were at its beginning; `written` those that are in it, and
+    `left_out` those that could not be.
     """
 
     __tablename__ = "exports"
@@ -35,6 +36,7 @@ class Export(Base):
     total: Mapped[int | None] = mapped_column(BigInteger)
     seen: Mapped[int] = mapped_column(BigInteger, default=0)
     written: Mapped[int] = mapped_column(BigInteger, default=0)
+    left_out: Mapped[int] = mapped_column(default=0)
     leased_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     """Attempts since it last got on."""
@@ -57,3 +59,13 @@ class ExportPart(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     lines: Mapped[int]
     sealed: Mapped[bytes]
+
+
+class ExportFault(Base):
+    """A record that an export could not hold, and why; its id only."""
+
+    __tablename__ = "export_faults"
+
+    export_id: Mapped[UUID] = mapped_column(ForeignKey("exports.id"), primary_key=True)
+    record_id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str]

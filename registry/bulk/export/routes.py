@@ -1,5 +1,6 @@
 """`/fhir/Patient/$export` (Bulk Data Access 2.0, patient level): an establishment's own records, asynchronously."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +10,11 @@ from registry.access import caller, require_scope
 from registry.app import parts
 from registry.bulk.export import service
 from registry.bulk.export.kickoff import read_kickoff
-from registry.bulk.export.models import FAILED, PROCESSING, Export
+from registry.bulk.export.models import FAILED, PROCESSING, Export, ExportFault
 from registry.bulk.export.reading import READ, compressed, read_file
 from registry.database import session
 from registry.errors import DomainError, NotFound
+from registry.faces import PROBLEMS
 from registry.fhir.answers import answer
 from registry.fhir.formats import negotiate
 from registry.fhir.wire import Json, http_date
@@ -24,7 +26,7 @@ blueprint = Blueprint("fhir-exports", __name__, url_prefix="/fhir/Patient/$expor
 
 
 class ExportFailed(DomainError):
-    """The export can't be made: what is kept of a record can't be opened."""
+    """The export can't be made: it failed too often, or what is kept of too many records can't be opened."""
 
     code = "export-failed"
     status = 500
@@ -35,7 +37,7 @@ class ExportFailed(DomainError):
 def require_right() -> None:
     """Reading one's own records is what an export does; files are NDJSON whatever else is taken."""
     require_scope(caller(), READ)
-    if request.endpoint != f"{blueprint.name}.{get_file.__name__}":
+    if request.endpoint not in {f"{blueprint.name}.{one.__name__}" for one in (get_file, get_errors)}:
         negotiate()
 
 
@@ -67,6 +69,17 @@ def delete(export_id: UUID) -> Response:
     return answer(None, 202)
 
 
+@blueprint.get("/<uuid:export_id>/errors.ndjson")
+def get_errors(export_id: UUID) -> Response:
+    """The records that could not be exported: an OperationOutcome each."""
+    found = service.get_own(session(), caller(), export_id)
+    faults = service.list_faults(session(), found) if found.status != PROCESSING else []
+    if not faults:
+        raise NotFound("The export has no such file.", code="unknown-export")
+    service.account(session(), caller(), found, "downloaded", document="errors.ndjson", count=len(faults))
+    return Response("".join(f"{json.dumps(_outcome(one))}\n" for one in faults), mimetype=NDJSON)
+
+
 @blueprint.get("/<uuid:export_id>/<int:number>.ndjson")
 def get_file(export_id: UUID, number: int) -> Response:
     """One file, streamed; each time it is fetched is in the log."""
@@ -96,8 +109,21 @@ def _manifest(found: Export) -> dict[str, Any]:
         "requiresAccessToken": True,
         "output": files,
         "deleted": [],
-        "error": [],
+        "error": _errors(found),
     }
+
+
+def _errors(found: Export) -> list[Json]:
+    file = {"type": "OperationOutcome", "url": f"{_url(found)}/errors.ndjson", "count": found.left_out}
+    return [file] if found.left_out else []
+
+
+def _outcome(fault: ExportFault) -> Json:
+    """What the files lack, by the id reading it would take."""
+    said = f"Patient/{fault.record_id} could not be exported: what the registry keeps of it is damaged. Tell us."
+    coding = {"system": PROBLEMS, "code": fault.code}
+    issue = {"severity": "error", "code": "exception", "details": {"coding": [coding], "text": said}}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
 def _url(found: Export) -> str:

@@ -11,7 +11,16 @@ from sqlalchemy.orm import Session
 from registry.access import Caller
 from registry.audit.event import Event
 from registry.audit.service import record
-from registry.bulk.export.models import CANCELLED, COMPLETED, EXPIRED, FAILED, PROCESSING, Export, ExportPart
+from registry.bulk.export.models import (
+    CANCELLED,
+    COMPLETED,
+    EXPIRED,
+    FAILED,
+    PROCESSING,
+    Export,
+    ExportFault,
+    ExportPart,
+)
 from registry.bulk.transfers import GIVEN_UP, find_of, let_go, list_of
 from registry.database import new_id, now, take_turns
 from registry.errors import NotFound, TooManyRequests
@@ -102,6 +111,12 @@ def list_files(session: Session, found: Export) -> Sequence[File]:
     return [File(one, count) for one, count in session.execute(query.group_by("file").order_by("file"))]
 
 
+def list_faults(session: Session, found: Export) -> Sequence[ExportFault]:
+    """The records it could not hold, in order of their ids."""
+    query = select(ExportFault).where(ExportFault.export_id == found.id)
+    return session.scalars(query.order_by(ExportFault.record_id)).all()
+
+
 def cancel(session: Session, caller: Caller, export_id: UUID) -> Export:
     """Call an export off, or delete its files before they expire; raises NotFound."""
     found = get_own(session, caller, export_id, hold=True)
@@ -120,6 +135,7 @@ def call_off(session: Session, found: Export) -> bool:
 
 def end(session: Session, found: Export, status: str, error: str | None = None) -> None:
     """Nothing of its files is kept, and their data key is destroyed."""
+    session.execute(delete(ExportFault).where(ExportFault.export_id == found.id))
     let_go(session, found, delete(ExportPart).where(ExportPart.export_id == found.id), status, error)
 
 

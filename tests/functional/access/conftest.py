@@ -26,6 +26,7 @@ from matching.records import Demographics, Document, DocumentType
 from portal.session import Identity, derive, open_session
 from registry.access import Caller, Presented
 from registry.app import Renhice
+from registry.bulk.export.models import ExportFault
 from registry.bulk.export.service import Wanted, ask
 from registry.bulk.export.writing import write
 from registry.bulk.models import Import
@@ -312,13 +313,16 @@ def _imported(world: World, side: Side) -> UUID:
 
 
 def _exported(world: World, side: Side) -> UUID:
-    """A finished export of the side's establishment."""
+    """A finished export of the side's establishment, which lacks a record."""
     caller = Caller(
         client_id=side.party.client_id, establishment_id=side.party.establishment_id, scopes=frozenset(),
         token_id="-", audience="/fhir",
     )  # fmt: skip
     asked = world.transact(lambda session: ask(session, caller, Wanted(request="-")).id)
     write(world.renhice, asked)
+    world.transact(
+        lambda session: session.add(ExportFault(export_id=asked, record_id=new_id(), code="record-unreadable"))
+    )
     return asked
 
 

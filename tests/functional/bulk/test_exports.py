@@ -8,20 +8,22 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fhir.resources.R4B.operationoutcome import OperationOutcome
 from fhir.resources.R4B.patient import Patient
 from sqlalchemy import func, select, update
 
 from registry.audit.models import AuditEvent
 from registry.bulk.export import reading, service, writing
-from registry.bulk.export.models import Export, ExportPart
+from registry.bulk.export.models import Export, ExportFault, ExportPart
 from registry.bulk.export.reading import FileGone, read_file
 from registry.bulk.export.service import KEPT, purge_exports
 from registry.bulk.export.writing import take_due, write
 from registry.bulk.transfers import MOST_ATTEMPTS
 from registry.database import now
 from registry.directory.models import RecordSystem
+from registry.identity import records as reading_records
 from registry.identity.models import Membership, SourceRecord
-from registry.sealing import DataKey
+from registry.sealing import DataKey, SealError
 from tests.functional.bulk.exporting import (
     ASYNC,
     PATH,
@@ -221,16 +223,52 @@ def test_one_that_is_called_off_stops(world: World, records: list[Json]) -> None
     assert call(world.asking, "GET", path).status_code == 404
 
 
-def test_what_cannot_be_opened_is_a_failed_export(
+def test_what_cannot_be_opened_or_written_is_left_out_and_named(
     world: World, records: list[Json], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of five records one is damaged and of another no line can be made: three are in the file, two in the report."""
+    damaged, odd = (UUID(one["id"]) for one in sorted_by_id(records)[:2])
+    opened, written = reading_records._opened, writing.own_record
+
+    def open_record(sealer: Any, row: Any) -> Any:
+        if row[0].id == damaged:
+            raise SealError
+        return opened(sealer, row)
+
+    def write_record(member: Any, person: str) -> Json:
+        return written(member, person) | ({"text": "\ud800"} if member.record_id == odd else {})
+
+    monkeypatch.setattr(reading_records, "_opened", open_record)
+    monkeypatch.setattr(writing, "own_record", write_record)
     path = begin(world)
+    assert write(world.renhice, key_of(path), page=2)
+    found = lines_of(world, path)
+    assert {one["id"] for one in found} == {one["id"] for one in records} - {str(damaged), str(odd)}
+    [file] = call(world.asking, "GET", path).json["error"]
+    assert (file["type"], file["count"]) == ("OperationOutcome", 2)
+    where = file["url"].removeprefix("http://127.0.0.1:8000")
+    report = call(world.asking, "GET", where, headers={"Accept": "application/fhir+ndjson"})
+    assert report.mimetype == "application/fhir+ndjson"
+    issues = [one for line in report.text.splitlines() for one in OperationOutcome.model_validate_json(line).issue]
+    told = {one.details.coding[0].code: one.details.text for one in issues}
+    assert f"Patient/{damaged} " in told["record-unreadable"]
+    assert f"Patient/{odd} " in told["record-unwritable"]
+    assert call(world.holding, "GET", where).status_code == 404
+    assert call(world.asking, "DELETE", path).status_code == 202
+    assert world.transact(lambda session: session.scalars(select(ExportFault)).all()) == []
+    assert call(world.asking, "GET", where).status_code == 404
 
-    def refuse(*_: Any, **__: Any) -> None:
-        raise writing.SealError
 
-    monkeypatch.setattr(writing, "list_own_page", refuse)
-    assert write(world.renhice, key_of(path))
+def test_one_that_lacks_too_many_records_fails(
+    world: World, records: list[Json], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise SealError
+
+    monkeypatch.setattr(reading_records, "_opened", refuse)
+    monkeypatch.setattr(writing, "MOST_LEFT_OUT", len(records) - 1)
+    path = begin(world)
+    assert write(world.renhice, key_of(path), page=2)
     failed = call(world.asking, "GET", path)
     assert (failed.status_code, failed.json["issue"][0]["details"]["coding"][0]["code"]) == (500, "export-failed")
 

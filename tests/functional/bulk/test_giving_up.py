@@ -1,19 +1,23 @@
 """What fails for a fault of the registry: tried again, line by line, given up, taken up again, kept for a week."""
 
 import json
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
-from registry.bulk import chunks, processing
-from registry.bulk.models import Import, ImportPart
+from registry.audit.models import AuditEvent
+from registry.bulk import chunks, cli, processing, service
+from registry.bulk.models import Import, ImportPart, ImportRefusal
 from registry.bulk.processing import take_due
 from registry.bulk.service import UPLOAD_LASTS, purge_uploads
 from registry.bulk.transfers import MOST_ATTEMPTS
-from registry.database import now
+from registry.database import new_id, now
+from registry.errors import Conflict
 from registry.sealing import DataKey
 from tests.functional.bulk.importing import PATH, announce, call, ndjson, patient, run, upload
 from tests.functional.oauth.world import World
@@ -108,6 +112,47 @@ def test_what_fails_on_is_given_up_and_can_be_taken_up(
     counts = call(world.asking, "GET", path).json["import"]["counts"]
     assert sum(counts.values()) == 40
     assert counts["refused"] == (0 if isinstance(error, OperationalError) else 3 * (MOST_ATTEMPTS - 2))
+
+
+def test_an_operator_tries_one_again_that_was_given_up(
+    world: World, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = upload(world.asking, ndjson(patient(number)))
+    key = path.rpartition("/")[2]
+    monkeypatch.setattr(cli, "command_parts", lambda: nullcontext(world.renhice))
+    refused = CliRunner().invoke(cli.transfers, ["retry", key], standalone_mode=False)
+    assert isinstance(refused.exception, Conflict)
+
+    def give_up(session: Any) -> None:
+        service.give_up(session, session.get_one(Import, UUID(key)))
+
+    world.transact(give_up)
+    assert f"{key}  import  00000001" in CliRunner().invoke(cli.transfers, ["list"]).output
+    assert "It goes on" in CliRunner().invoke(cli.transfers, ["retry", key]).output
+    assert attempt(world, path)
+    assert call(world.asking, "GET", path).json["import"]["status"] == "completed"
+    told = select(AuditEvent.actor_role).where(AuditEvent.detail["import"].astext == key)
+    events = told.where(AuditEvent.action == "bulk:import:restarted", AuditEvent.detail["operator"].is_not(None))
+    assert world.transact(lambda session: session.scalars(events).all()) == ["operator"]
+    assert CliRunner().invoke(cli.transfers, ["retry", str(new_id())]).exit_code == 1
+
+
+def test_which_lines_were_refused_is_kept_for_ninety_days(world: World, number: str) -> None:
+    path = upload(world.asking, ndjson(patient(number), b"x", b"x", b"x"))
+    assert run(world, path)
+    key = UUID(path.rpartition("/")[2])
+    kept = select(func.count()).where(ImportRefusal.import_id == key)
+    purge = world.renhice.celery.tasks["purge-imports"]
+    purge()
+    assert world.transact(lambda session: session.scalar(kept)) == 3
+    old = update(Import).where(Import.id == key).values(changed_at=now() - service.REFUSALS_LAST)
+    world.transact(lambda session: session.execute(old))
+    assert world.transact(lambda session: service.purge_refusals(session, 2)) == 2
+    purge()
+    assert world.transact(lambda session: session.scalar(kept)) == 0
+    done = call(world.asking, "GET", path).json
+    assert (done["error"], done["import"]["counts"]["refused"]) == ([], 3)
+    assert call(world.asking, "GET", f"{path}/refused").json["code"] == "refusals-forgotten"
 
 
 def test_a_file_given_up_is_kept_for_a_week(world: World, number: str) -> None:
