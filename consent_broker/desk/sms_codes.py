@@ -1,7 +1,7 @@
 """A code by SMS for people with a simple telephone: they read it to the professional, and that is their answer.
 
 It goes to a number the asking establishment could not have written itself, says who asks for what, is good once, for
-five minutes and three tries, and permits no more than a week.
+five minutes and three tries, and permits no more than a week. Codes of one person or one telephone share their tries.
 """
 
 from dataclasses import dataclass, replace
@@ -102,12 +102,12 @@ def _make(session: Session, request: AccessRequest, number: bytes, moment: datet
 def answer_code(session: Session, sealer: Sealer, request_id: UUID, typed: str) -> ConsentState:
     """The patient read a code out: the request is granted, all or the basic of it as that code says, a week at most.
 
-    A wrong one is counted and committed.
+    A wrong one is counted and committed, before the next is looked at.
 
     Raises Conflict unless the request is pending and a code of it lives, Unprocessable for a wrong code.
     """
     request = find_pending_request(session, request_id)
-    code = _newest(session, request.id)
+    code = _newest_in_turn(session, request)
     if code is None:
         raise _no_code()
     categories = _said(sealer, code, request, typed)
@@ -216,6 +216,17 @@ def _newest(session: Session, request_id: UUID) -> SmsCode | None:
     return session.scalar(query.order_by(SmsCode.created_at.desc()).limit(1))
 
 
+def _newest_in_turn(session: Session, request: AccessRequest) -> SmsCode | None:
+    """The living code of a request, once every try at another of that person or telephone has been counted."""
+    take_turns(session, b"sms-person" + request.person_id.bytes)
+    code = _newest(session, request.id)
+    if code is None:
+        return None
+    take_turns(session, b"sms-number" + code.number_token)
+    session.expire(code)
+    return _newest(session, request.id)
+
+
 def _use_up(session: Session, code_id: UUID) -> bool:
     """In one statement, which also demands that tries are left: of two right answers one counts."""
     living = SmsCode.used_at.is_(None), SmsCode.expires_at > now(), SmsCode.tries < MAX_TRIES
@@ -224,9 +235,14 @@ def _use_up(session: Session, code_id: UUID) -> bool:
 
 
 def _count_wrong(session: Session, code: SmsCode, request: AccessRequest) -> NoReturn:
-    """Count a try and commit: it is spent whatever becomes of the request."""
-    statement = update(SmsCode).where(SmsCode.id == code.id).values(tries=SmsCode.tries + 1).returning(SmsCode.tries)
-    left = MAX_TRIES - (session.scalar(statement) or MAX_TRIES)
+    """Count a try and commit: it is spent whatever becomes of the request.
+
+    It counts against every living code of the person or the telephone: each code more would else be three tries more.
+    """
+    left = MAX_TRIES - code.tries - 1
+    alike = (SmsCode.person_id == code.person_id) | (SmsCode.number_token == code.number_token)
+    living = SmsCode.used_at.is_(None) & (SmsCode.expires_at > now())
+    session.execute(update(SmsCode).where(alike, living).values(tries=SmsCode.tries + 1))
     session.commit()
     hint = f"{left} tries are left." if left > 0 else "Send another code."
     raise Unprocessable(

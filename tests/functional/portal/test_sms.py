@@ -348,3 +348,18 @@ class TestOverTheApi:
             assert {answer.status_code for answer in answers} <= {409, 422}
         right = self.post(asking, f"{launch}/sms-code/answer", headers, {"code": newest_code(world)})
         assert right.status_code == 409
+
+    def test_codes_open_at_once_share_their_tries(self, world: World, asking: RecordSystem) -> None:
+        """Else each code more would be three guesses more at the same telephone."""
+        open_ones = []
+        for category in ("encounters", "immunizations"):
+            launch, headers = self.ask(asking, world, category)
+            assert self.post(asking, f"{launch}/sms-code", headers).status_code == 202
+            deliver(world)
+            open_ones.append((f"{launch}/sms-code/answer", newest_code(world)))
+        for path, code in (*open_ones, open_ones[0]):
+            refused = self.post(asking, path, headers, {"code": wrong(code)})
+            assert refused.status_code == 422
+        assert refused.json()["hint"] == "Send another code."
+        for path, code in open_ones:
+            assert self.post(asking, path, headers, {"code": code}).status_code == 409
