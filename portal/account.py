@@ -103,9 +103,10 @@ def new_key() -> Response:
 @account.post("/llaves")
 def add_key() -> Answer:
     """Keep the passkey the browser made."""
-    identity = _just_identified()
-    arguments = (identity, signed_in().seed, _name(), request.form.get("respuesta", ""))
-    added = add_passkey(session(), parts(), *arguments)
+    _just_identified()
+    who = signed_in()
+    answer = request.form.get("respuesta", "")
+    added = add_passkey(session(), parts(), who.session_id, who.seed, _name(), answer)
     _note("portal:passkey:added", added.id)
     response = redirect(KEYS, 303)
     remember_key(response)

@@ -64,7 +64,8 @@ def read_logout_token(provider: IdPeru, token: str) -> SignedOut:
 def sign_out(session: Session, sealer: Sealer, said: SignedOut) -> None:
     """End the sessions, and suspend the passkeys, of whom a provider signed out; raises LogoutRefused the second time.
 
-    A passkey proves nothing until its owner signs in at the provider again, and what it had opened ends as well.
+    A passkey proves nothing until its owner signs in at the provider again, and what it had opened ends as well. One
+    that was being added is there once the session it was added in has ended: hence the second look.
     """
     _use_up(session, said)
     subject, sid = (provider_token(sealer, name) for name in (said.subject, said.session))
@@ -72,9 +73,10 @@ def sign_out(session: Session, sealer: Sealer, said: SignedOut) -> None:
     which = and_(*(column == name for column, name in named if name))
     owners = {subject} if subject else set(session.scalars(select(PortalSession.provider_subject).where(which)))
     theirs = Passkey.provider_subject.in_(owners)
-    suspended = update(Passkey).where(theirs, Passkey.suspended_at.is_(None)).values(suspended_at=now())
-    passkeys = len(session.scalars(suspended.returning(Passkey.id)).all())
+    suspend = update(Passkey).where(theirs, Passkey.suspended_at.is_(None)).values(suspended_at=now())
+    passkeys = len(session.scalars(suspend.returning(Passkey.id)).all())
     sessions = end_where(session, which | PortalSession.passkey_id.in_(select(Passkey.id).where(theirs)))
+    passkeys += len(session.scalars(suspend.returning(Passkey.id)).all())
     detail: dict[str, Detail] = {"sessions": sessions, "passkeys": passkeys, "one_session": sid is not None}
     record(session, Event(action="portal:session:ended-by-provider", detail=detail))
 

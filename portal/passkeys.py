@@ -36,10 +36,21 @@ from webauthn.helpers.structs import (
 from portal.errors import PasskeyRefused
 from portal.models import Passkey
 from portal.passkey_challenges import Wanted, put_challenge, take_challenge
-from portal.session import Identity, end_opened_by, from_bytes, member_of, provider_token, subject_of, to_bytes
+from portal.session import (
+    Identity,
+    end_opened_by,
+    from_bytes,
+    hold,
+    identity_of,
+    member_of,
+    provider_token,
+    subject_of,
+    to_bytes,
+)
 from registry.app import Renhice
 from registry.audit.event import Event
-from registry.database import new_id, now
+from registry.database import new_id, now, take_turns
+from registry.directory.staff import works_here
 from registry.sealing import DataKey, Sealer
 
 COPIED_ACR = 2
@@ -94,8 +105,11 @@ def offer_to_add(session: Session, parts: Renhice, identity: Identity, holder: s
     return options_to_json(options)
 
 
-def add_passkey(session: Session, parts: Renhice, identity: Identity, holder: str, name: str, answer: str) -> Passkey:
-    """Keep the passkey an authenticator made for that browser; raises PasskeyRefused. Commits: a challenge is spent."""
+def add_passkey(session: Session, parts: Renhice, session_id: UUID, holder: str, name: str, answer: str) -> Passkey:
+    """Keep the passkey an authenticator made for that browser; raises PasskeyRefused. Commits: a challenge is spent.
+
+    Not once the session has ended, or its human works here no more; who ends either meanwhile waits, and finds it.
+    """
     with _refusing("answer to a new passkey"):
         credential = parse_registration_credential_json(_bounded(answer))
         challenge, asked = take_challenge(session, holder, credential.response.client_data_json, adding=True)
@@ -106,6 +120,7 @@ def add_passkey(session: Session, parts: Renhice, identity: Identity, holder: st
             expected_origin=parts.settings.base_url,
             require_user_verification=True,
         )
+    identity = _still_here(session, parts, session_id)
     owner = owner_of(parts.sealer, identity)
     if asked.subject != owner or len(list_passkeys(session, owner)) >= MOST:
         raise PasskeyRefused("another's challenge, or one passkey too many")
@@ -128,6 +143,22 @@ def add_passkey(session: Session, parts: Renhice, identity: Identity, holder: st
     if session.scalar(new.on_conflict_do_nothing().returning(Passkey.id)) is None:
         raise PasskeyRefused("a credential that is known already")
     return session.get_one(Passkey, passkey_id)
+
+
+def _still_here(session: Session, parts: Renhice, session_id: UUID) -> Identity:
+    """Who is signed in, held to the end of the transaction: whoever ends the session or their work comes after it."""
+    if not hold(session, session_id):
+        raise PasskeyRefused("its session has ended")
+    identity = identity_of(session, parts.sealer, session_id)
+    member = member_of(parts.sealer, identity)
+    take_turns(session, _turn(member))
+    if not works_here(session, member, now()):
+        raise PasskeyRefused("its owner works here no more")
+    return identity
+
+
+def _turn(member: bytes) -> bytes:
+    return b"passkeys" + member
 
 
 def offer_to_sign_in(session: Session, parts: Renhice, holder: str, wanted: Wanted) -> str:
@@ -232,7 +263,8 @@ def confirm_passkeys(session: Session, sealer: Sealer, identity: Identity) -> No
 
 
 def remove_all(session: Session, member: bytes) -> int:
-    """Take every passkey of a member of the staff away; returns how many."""
+    """Take every passkey of a member of the staff away, also one that is being added; returns how many."""
+    take_turns(session, _turn(member))
     gone = delete(Passkey).where(Passkey.member == member).returning(Passkey.id)
     ids = session.scalars(gone, execution_options={"synchronize_session": False}).all()
     session.execute(delete(DataKey).where(DataKey.owner_id.in_(ids)))

@@ -174,6 +174,12 @@ def lives(session: DatabaseSession, session_id: UUID) -> bool:
     return session.scalar(select(PortalSession.id).where(PortalSession.id == session_id, *_living())) is not None
 
 
+def hold(session: DatabaseSession, session_id: UUID) -> bool:
+    """Whether a session lives still; if so nobody ends it before this transaction does."""
+    query = select(PortalSession.id).where(PortalSession.id == session_id, *_living()).with_for_update()
+    return session.scalar(query) is not None
+
+
 def list_sessions(session: DatabaseSession, session_id: UUID) -> Sequence[PortalSession]:
     """The living sessions of the same human, newest first."""
     mine = select(PortalSession.subject).where(PortalSession.id == session_id).scalar_subquery()

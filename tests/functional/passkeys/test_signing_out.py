@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,20 +12,22 @@ import pytest
 from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.wrappers import Response as Answer
 
 from portal import passkeys
 from portal.back_channel import EVENT, LONGEST_SECONDS
 from portal.entering import enter
-from portal.models import UsedLogoutToken
+from portal.leaving import send_away
+from portal.models import PortalSession, UsedLogoutToken
 from portal.oidc import IdPeru, Registration, named_by
-from portal.session import KEPT_AFTER_END, purge_logout_tokens
+from portal.session import KEPT_AFTER_END, hash_of, member_of, purge_logout_tokens
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from registry.database import new_id, now
+from registry.directory.models import StaffRole
 from tests.functional.passkeys.authenticator import Authenticator
-from tests.functional.passkeys.world import ANALYST, HOST, ORIGIN, OTHER, Person
+from tests.functional.passkeys.world import ANALYST, HOST, ORIGIN, OTHER, Person, row_of
 
 ISSUER = "https://staff.example"
 KEY, STRANGE = (ECKey.generate_key("P-256", {"kid": "one"}) for _ in range(2))
@@ -54,6 +56,67 @@ def _providers(app: Flask) -> Iterator[None]:
     app.extensions["renhice-idperu"] = provider("https://idperu.example")
     yield
     del app.extensions["renhice-staff-provider"], app.extensions["renhice-idperu"]
+
+
+Ending = Callable[[Person, Tell, Renhice], object]
+MEANWHILE: dict[str, Ending] = {
+    "signed-out-by-the-provider": lambda _adding, tell, _renhice: tell(signed()),
+    "ended-from-another-browser": lambda adding, _tell, renhice: end_all(adding, renhice),
+    "has-left": lambda _adding, _tell, renhice: leave(renhice),
+}
+
+
+def end_all(adding: Person, renhice: Renhice) -> None:
+    with renhice.database.unit_of_work() as work:
+        mine = PortalSession.secret_hash == hash_of(adding.cookie)
+        work.execute(update(PortalSession).where(mine).values(ended_at=now()))
+
+
+def leave(renhice: Renhice) -> None:
+    """The last role ends, and who listens has heard of it."""
+    member = member_of(renhice.sealer, WHO)
+    with renhice.database.unit_of_work() as work:
+        held = update(StaffRole).where(StaffRole.document_token == member, StaffRole.ended_at.is_(None))
+        work.execute(held.values(ended_at=now()))
+        send_away(work, member)
+
+
+@pytest.fixture
+def _as_before(renhice: Renhice) -> Iterator[None]:
+    yield
+    with renhice.database.unit_of_work() as work:
+        mine = update(StaffRole).where(StaffRole.document_token == member_of(renhice.sealer, WHO))
+        work.execute(mine.values(ended_at=None))
+
+
+@pytest.mark.usefixtures("_as_before")
+@pytest.mark.parametrize("end", MEANWHILE.values(), ids=MEANWHILE)
+@pytest.mark.parametrize("before", ["_still_here", "new_id"], ids=["before-it-looks", "after-it-looked"])
+def test_a_passkey_in_the_making_outlives_nothing(
+    renhice: Renhice, somebody: Somebody, tell: Tell, monkeypatch: pytest.MonkeyPatch, end: Ending, before: str
+) -> None:
+    """Whoever ends a session, or a standing, before the passkey is kept ends it; whoever does after finds it."""
+    key, adding = Authenticator(ORIGIN, HOST), somebody().signed_in(WHO)
+    made, original = adding.made(key), getattr(passkeys, before)
+    with ThreadPoolExecutor(1) as pool:
+        ending = list[Future[object]]()
+
+        def go_on(*arguments: Any) -> Any:
+            ending.append(pool.submit(end, adding, tell, renhice))
+            wait(ending, timeout=20 if before == "_still_here" else 0.3)
+            return original(*arguments)
+
+        monkeypatch.setattr(passkeys, before, go_on)
+        added = adding.send("/cuenta/llaves", "/cuenta/llaves", nombre="Celular", respuesta=made)
+    assert ending[0].exception() is None
+    assert added.status_code == (400 if before == "_still_here" else 303)
+    monkeypatch.undo()
+    assert not adding.inside
+    row = row_of(renhice, key)
+    if before == "_still_here":
+        assert row is None
+    elif end is not MEANWHILE["ended-from-another-browser"]:
+        assert row is None or row.suspended_at is not None
 
 
 def signed(key: Any = KEY, header: dict[str, Any] | None = None, **changes: Any) -> str:

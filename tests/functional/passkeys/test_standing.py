@@ -105,9 +105,13 @@ def test_who_still_has_a_role_stays(
     assert left(renhice) == (0, 0)
 
 
-@pytest.mark.parametrize("by", ["click", "passkey"])
-def test_a_role_that_ran_out_is_noticed_when_it_is_used(
-    somebody: Callable[[], Person], renhice: Renhice, change: Callable[[Change], None], by: str
+@pytest.mark.parametrize(
+    ("by", "first", "end"),
+    [("click", -2, -1), ("passkey", -2, -1), ("passkey", 1, 2)],
+    ids=["click", "passkey", "early"],
+)
+def test_a_role_that_ran_out_or_has_not_begun_is_noticed_when_it_is_used(
+    somebody: Callable[[], Person], renhice: Renhice, change: Callable[[Change], None], by: str, first: int, end: int
 ) -> None:
     """Nothing happens when a date passes: nobody is told, and nobody gets in."""
     change(GIVEN[0][0])
@@ -115,7 +119,7 @@ def test_a_role_that_ran_out_is_noticed_when_it_is_used(
     leaving.add(key)
     with renhice.database.unit_of_work() as work:
         mine = update(StaffRole).where(StaffRole.document_token == token_of(renhice))
-        work.execute(mine.values(granted_at=now() - timedelta(days=2), valid_until=now() - timedelta(days=1)))
+        work.execute(mine.values(granted_at=now() + timedelta(days=first), valid_until=now() + timedelta(days=end)))
     refused = leaving.open(PAGE) if by == "click" else somebody().prove(key)
     assert refused.status_code == 403
     assert left(renhice) == (0, 0)

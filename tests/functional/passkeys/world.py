@@ -32,12 +32,14 @@ class Person:
     def __init__(self, app: Flask, renhice: Renhice) -> None:
         self.http: FlaskClient = app.test_client()
         self.renhice = renhice
+        self.cookie = ""
 
     def signed_in(self, identity: Identity, age: timedelta = timedelta(0), **session: Any) -> "Person":
         identity = replace(identity, auth_time=now() - age)
         with self.renhice.database.unit_of_work() as work:
             secret = open_session(work, self.renhice.sealer, identity, "Firefox/1", **session)
         self.http.set_cookie("renhice_session", secret, domain=HOST)
+        self.cookie = secret
         return self
 
     def open(self, path: str) -> TestResponse:
