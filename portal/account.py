@@ -20,7 +20,7 @@ from portal.passkeys import (
     remove_passkey,
     rename_passkey,
 )
-from portal.session import Identity, end_others, end_session, identity_of, list_sessions
+from portal.session import Identity, end_others, end_session, identity_of, life_of, list_sessions
 from portal.views import OpenSession, PasskeyView
 from registry.app import parts
 from registry.audit.event import Event
@@ -56,7 +56,7 @@ def sessions() -> Response:
         )
         for row in list_sessions(session(), mine)
     ]
-    return layout.page("sessions.html", sessions=found)
+    return layout.page("sessions.html", sessions=found, life=life_of(parts().settings, staff=signed_in().staff))
 
 
 @account.post("/sesiones/<uuid:session_id>/cerrar")

@@ -10,7 +10,7 @@ from portal.hats import PATIENT
 from portal.leaving import forget_after_a_break
 from portal.passkeys import confirm_passkeys, oldest_confirmation
 from portal.people import hats_for
-from portal.session import LONGEST, Identity, end_session, member_of, open_session
+from portal.session import Identity, end_session, life_of, member_of, open_session
 from registry.app import parts
 from registry.audit.event import Event
 from registry.audit.service import record
@@ -40,8 +40,9 @@ def enter(response: Answer, identity: Identity, passkey_id: UUID | None = None) 
         ),
     )
     agent = request.headers.get("User-Agent", "")
-    secret = open_session(session(), parts().sealer, identity, agent, passkey_id)
-    set_cookie(response, cookie_name(), secret, int(LONGEST.total_seconds()))
+    life = life_of(parts().settings, staff=identity.staff)
+    secret = open_session(session(), parts().sealer, identity, agent, passkey_id, life)
+    set_cookie(response, cookie_name(), secret, int(life.longest.total_seconds()))
 
 
 def _confirm(identity: Identity) -> None:

@@ -1,9 +1,9 @@
 """Tables of the portal: sign-ins under way, sessions, passkeys; only hashes of what the browser holds."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey
+from sqlalchemy import BigInteger, ForeignKey, Interval
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base, new_id, now
@@ -42,6 +42,8 @@ class PortalSession(Base):
     device: Mapped[str]
     started_at: Mapped[datetime] = mapped_column(default=now)
     last_seen_at: Mapped[datetime] = mapped_column(default=now)
+    idle: Mapped[timedelta] = mapped_column(Interval)
+    """How long after that it ends."""
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     passkey_id: Mapped[UUID | None] = mapped_column(index=True)

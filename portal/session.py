@@ -21,9 +21,8 @@ from registry.database import new_id, now
 from registry.directory.documents import document_token
 from registry.pide.port import Names
 from registry.sealing import DataKey, Sealer
+from registry.settings import Settings
 
-IDLE = timedelta(minutes=30)
-LONGEST = timedelta(hours=8)
 SIGN_IN_TIME = timedelta(minutes=10)
 _TOUCH = timedelta(minutes=1)
 KEPT_AFTER_END = timedelta(minutes=10)
@@ -70,6 +69,24 @@ class Session:
     """The passkey that opened it; None when an identity provider did."""
 
 
+@dataclass(frozen=True, slots=True)
+class Life:
+    """How long a session may last, and how long it may be idle."""
+
+    longest: timedelta = timedelta(hours=8)
+    idle: timedelta = timedelta(minutes=30)
+
+
+USUAL = Life()
+
+
+def life_of(settings: Settings, *, staff: bool) -> Life:
+    """The life of a session of work, or of a human's own."""
+    if staff:
+        return Life(timedelta(hours=settings.staff_session_hours), timedelta(minutes=settings.staff_idle_minutes))
+    return Life(timedelta(hours=settings.session_hours), timedelta(minutes=settings.session_idle_minutes))
+
+
 def derive(secret: str, label: str) -> str:
     """A value bound to a browser's secret (state, nonce, PKCE verifier, form token); 43 url-safe characters."""
     return urlsafe_b64encode(hmac.digest(secret.encode(), label.encode(), hashlib.sha256)).rstrip(b"=").decode()
@@ -109,7 +126,12 @@ def take_sign_in(session: DatabaseSession, secret: str | None) -> PortalSignIn |
 
 
 def open_session(
-    session: DatabaseSession, sealer: Sealer, identity: Identity, user_agent: str, passkey_id: UUID | None = None
+    session: DatabaseSession,
+    sealer: Sealer,
+    identity: Identity,
+    user_agent: str,
+    passkey_id: UUID | None = None,
+    life: Life = USUAL,
 ) -> str:
     """Open a session and return the cookie's secret, which is stored only as a hash."""
     secret, session_id = new_secret(), new_id()
@@ -126,7 +148,8 @@ def open_session(
             auth_time=identity.auth_time,
             device=device(user_agent),
             passkey_id=passkey_id,
-            expires_at=now() + LONGEST,
+            idle=life.idle,
+            expires_at=now() + life.longest,
         )
     )
     return secret
@@ -240,7 +263,9 @@ def purge_sessions(session: DatabaseSession, limit: int = 1000) -> int:
     """Delete sessions that ended, idled out or expired, and the keys of their sealed names; returns how many."""
     then = now() - KEPT_AFTER_END
     ended = or_(
-        PortalSession.ended_at < then, PortalSession.expires_at < then, PortalSession.last_seen_at < then - IDLE
+        PortalSession.ended_at < then,
+        PortalSession.expires_at < then,
+        PortalSession.last_seen_at + PortalSession.idle < then,
     )
     over = select(PortalSession.id).where(ended).limit(limit).with_for_update(skip_locked=True)
     gone = delete(PortalSession).where(PortalSession.id.in_(over)).returning(PortalSession.id)
@@ -290,7 +315,7 @@ def _living() -> tuple[ColumnElement[bool], ...]:
     return (
         PortalSession.ended_at.is_(None),
         PortalSession.expires_at > moment,
-        PortalSession.last_seen_at > moment - IDLE,
+        PortalSession.last_seen_at + PortalSession.idle > moment,
     )
 
 

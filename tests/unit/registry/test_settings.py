@@ -38,6 +38,9 @@ def test_usable_environment(environment: pytest.MonkeyPatch) -> None:
         ("RENHICE_BASE_URL", "ftp://renhice.pe"),
         ("RENHICE_ACCESS_TOKEN_SECONDS", "3600"),
         ("RENHICE_ENVIRONMENT", "staging"),
+        ("RENHICE_STAFF_SESSION_HOURS", "13"),
+        ("RENHICE_SESSION_IDLE_MINUTES", "31"),
+        ("RENHICE_PASSKEY_DAYS", "8"),
     ],
 )
 def test_bad_value_names_its_variable(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
