@@ -3,7 +3,6 @@
 A field is its length and its bytes, so that a row begun in one process is ended in another by putting more behind it.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,9 @@ from uuid import UUID
 
 import psycopg
 from psycopg.postgres import types
+from pydantic_core import to_json
 from sqlalchemy.orm import Session
+from uuid_utils import uuid7
 
 from registry.database import driver_of
 
@@ -41,6 +42,11 @@ def octets(value: bytes) -> bytes:
 def uuid(value: UUID) -> bytes:
     """A uuid."""
     return _UUID + value.bytes
+
+
+def new_uuid() -> bytes:
+    """A uuid of a new row, as `registry.database.new_id` makes it, without the object."""
+    return _UUID + uuid7().bytes
 
 
 def uuids(values: Sequence[UUID]) -> bytes:
@@ -77,7 +83,7 @@ def moment(value: datetime | None) -> bytes:
 
 def document(value: Any) -> bytes:
     """A jsonb."""
-    return json_text(json.dumps(value).encode())
+    return json_text(to_json(value))
 
 
 def json_text(value: bytes) -> bytes:

@@ -31,6 +31,7 @@ from registry.sealing import TOKEN_BYTES, DataKey, Sealer, SealError
 from registry.telemetry import logger
 
 MOST_REMEMBERED = 60_000
+UUID_BYTES = 16
 BLOCKS = text("""
 SELECT wanted.token, block.records
 FROM (
@@ -38,7 +39,7 @@ FROM (
   FROM generate_series(0, :count - 1) AS at
 ) AS wanted
 CROSS JOIN LATERAL (
-  SELECT array_agg(source_record_id ORDER BY source_record_id) AS records FROM (
+  SELECT string_agg(uuid_send(source_record_id), CAST('' AS bytea) ORDER BY source_record_id) AS records FROM (
     SELECT source_record_id FROM blocking_tokens
     WHERE token = wanted.token ORDER BY source_record_id LIMIT :block_limit
   ) AS oldest
@@ -49,22 +50,25 @@ _log = logger(__name__)
 
 
 class Memory:
-    """Versions of records this process has seen, normalised, the ones not used for long forgotten first."""
+    """Versions of records this process has seen, normalised, the ones not used for long forgotten first.
+
+    A record goes by the bytes of its id, here and in `Neighbours`: a UUID is hashed and compared in Python.
+    """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._most = most
-        self._seen: OrderedDict[tuple[UUID, int], Normalised] = OrderedDict()
+        self._seen: OrderedDict[tuple[bytes, int], Normalised] = OrderedDict()
 
-    def get(self, record_id: UUID, version: int) -> Normalised | None:
+    def get(self, record: bytes, version: int) -> Normalised | None:
         """What that version says, if it is remembered."""
-        found = self._seen.get((record_id, version))
+        found = self._seen.get((record, version))
         if found is not None:
-            self._seen.move_to_end((record_id, version))
+            self._seen.move_to_end((record, version))
         return found
 
-    def put(self, record_id: UUID, version: int, said: Normalised) -> None:
+    def put(self, record: bytes, version: int, said: Normalised) -> None:
         """Remember a version."""
-        self._seen[(record_id, version)] = said
+        self._seen[(record, version)] = said
         if len(self._seen) > self._most:
             self._seen.popitem(last=False)
 
@@ -76,15 +80,15 @@ class Neighbours:
     `repeated` are the tokens that several records of the chunk have: what the others find is in `blocks` already.
     """
 
-    blocks: dict[bytes, list[UUID]]
+    blocks: dict[bytes, list[bytes]]
     repeated: frozenset[bytes]
     persons: dict[UUID, list[Member]] = field(default_factory=lambda: defaultdict(list))
-    person_of: dict[UUID, UUID] = field(default_factory=dict)
+    person_of: dict[bytes, UUID] = field(default_factory=dict)
     revisions: dict[UUID, int] = field(default_factory=dict)
 
-    def near(self, tokens: Iterable[bytes]) -> list[UUID]:
+    def near(self, tokens: Iterable[bytes]) -> list[bytes]:
         """The records that share enough of these tokens, by the same cuts as the online search."""
-        shared: dict[UUID, int] = {}
+        shared: dict[bytes, int] = {}
         for token in tokens:
             if records := self.blocks.get(token):
                 counts = worth(token)
@@ -98,15 +102,16 @@ class Neighbours:
     def around(self, tokens: Collection[bytes]) -> dict[UUID, Sequence[Member]]:
         """The persons that one record's tokens find."""
         known = [token for token in tokens if token in self.blocks]
-        OVERSIZED_BLOCKS.inc(sum(len(self.blocks[token]) >= BLOCK_LIMIT for token in known))
+        if cut := sum([len(self.blocks[token]) >= BLOCK_LIMIT for token in known]):
+            OVERSIZED_BLOCKS.inc(cut)
         found = {self.person_of[record] for record in self.near(known) if record in self.person_of}
         return {person: self.persons[person] for person in sorted(found)}
 
     def add(self, one: Prepared, member: Member, person_id: UUID) -> None:
         """A record of the chunk was placed: those after it find it."""
         for token in self.repeated.intersection(one.tokens):
-            self.blocks.setdefault(token, []).append(one.record_id)
-        self.person_of[one.record_id] = person_id
+            self.blocks.setdefault(token, []).append(one.record)
+        self.person_of[one.record] = person_id
         self.persons[person_id].append(member)
 
 
@@ -116,17 +121,22 @@ def find_neighbours(session: Session, sealer: Sealer, memory: Memory, chunk: Seq
         raise OtherScheme
     tokens = Counter(token for one in chunk for token in one.tokens)
     wanted = {"tokens": b"".join(tokens), "width": TOKEN_BYTES, "count": len(tokens), "block_limit": BLOCK_LIMIT}
-    rows = session.execute(BLOCKS, wanted).all()
+    blocks = {bytes(token): _parted(bytes(records)) for token, records in session.execute(BLOCKS, wanted)}
     repeated = frozenset(token for token, times in tokens.items() if times > 1)
-    found = Neighbours({bytes(row.token): list(row.records) for row in rows}, repeated)
+    found = Neighbours(blocks, repeated)
     records = {record for one in chunk for record in found.near(one.tokens)}
     if records:
         _load(session, sealer, memory, found, records)
     return found
 
 
-def _load(session: Session, sealer: Sealer, memory: Memory, found: Neighbours, records: Collection[UUID]) -> None:
-    near = select(Membership.person_id).where(Membership.source_record_id.in_(records)).distinct()
+def _parted(records: bytes) -> list[bytes]:
+    return [records[at : at + UUID_BYTES] for at in range(0, len(records), UUID_BYTES)]
+
+
+def _load(session: Session, sealer: Sealer, memory: Memory, found: Neighbours, records: Collection[bytes]) -> None:
+    ids = [UUID(bytes=record) for record in records]
+    near = select(Membership.person_id).where(Membership.source_record_id.in_(ids)).distinct()
     query = (
         select(
             Membership.person_id,
@@ -142,13 +152,14 @@ def _load(session: Session, sealer: Sealer, memory: Memory, found: Neighbours, r
         .order_by(Membership.person_id, SourceRecord.id)
     )
     rows = session.execute(query).all()
-    unknown = {row.id: row.version for row in rows if memory.get(row.id, row.version) is None}
+    unknown = {row.id: row.version for row in rows if memory.get(row.id.bytes, row.version) is None}
     for record_id, said in _open(session, sealer, unknown).items():
-        memory.put(record_id, unknown[record_id], said)
+        memory.put(record_id.bytes, unknown[record_id], said)
     for row in rows:
+        record = row.id.bytes
         found.revisions[row.person_id] = row.revision
-        found.person_of[row.id] = row.person_id
-        normalised = memory.get(row.id, row.version)
+        found.person_of[record] = row.person_id
+        normalised = memory.get(record, row.version)
         if normalised is not None:
             member = Member(normalised, row.verified, str(row.establishment_id))
             found.persons[row.person_id].append(member)

@@ -18,7 +18,6 @@ from registry.identity.arrivals import Registration
 from registry.identity.batch import copying as as_
 from registry.identity.contents import from_bytes, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys
-from registry.sealing import TOKEN_BYTES
 
 OWN: Mapping[str, Sequence[str]] = {
     "source_records": (
@@ -36,12 +35,14 @@ A moment at the end of a row is put there by whoever registers it.
 
 
 class Written(NamedTuple):
-    """A new record's own rows, in binary COPY format; `record` and `version` lack the moment, which comes last."""
+    """A new record's own rows, in binary COPY format; `record` and `version` lack the moment, which comes last.
+
+    Those of its tokens are made by whoever writes a chunk, in the order of all its tokens.
+    """
 
     record: bytes
     key: bytes
     version: bytes
-    tokens: bytes
 
 
 class Prepared(NamedTuple):
@@ -57,13 +58,20 @@ class Prepared(NamedTuple):
     active: bool
     said_at: datetime | None
     plaintext: bytes
-    record_id: UUID
+    record: bytes
+    """The id the record has if it is new; its bytes, which are cheaper to send and to look up."""
+
     local_token: bytes
     normalised: Normalised
     tokens: tuple[bytes, ...]
     due: bool
     sender: bytes
     written: Written
+
+    @property
+    def record_id(self) -> UUID:
+        """The id the record has if it is new."""
+        return UUID(bytes=self.record)
 
     @property
     def registration(self) -> Registration:
@@ -104,19 +112,17 @@ def _prepare(engine: Engine, said: Registration) -> Prepared:
         active=said.active,
         said_at=said.said_at,
         plaintext=plaintext,
-        record_id=record_id,
+        record=record_id.bytes,
         local_token=local_token,
         normalised=normalised,
         tokens=tokens,
         due=any(document.type is DocumentType.DNI for document in normalised.documents),
         sender=as_.uuid(said.establishment_id) + as_.text(said.client_id) + as_.text(said.token_id),
-        written=_write(engine, said, record_id, local_token, plaintext, tokens),
+        written=_write(engine, said, record_id, local_token, plaintext),
     )
 
 
-def _write(
-    engine: Engine, said: Registration, record_id: UUID, local_token: bytes, plaintext: bytes, tokens: tuple[bytes, ...]
-) -> Written:
+def _write(engine: Engine, said: Registration, record_id: UUID, local_token: bytes, plaintext: bytes) -> Written:
     sealed = engine.sealer.seal_anew(record_id, plaintext, seal_context(1))
     content_token = engine.sealer.blind(f"content:{record_id}", _said(plaintext, active=said.active))
     key, first, scheme, active = as_.uuid(record_id), as_.integer(1), as_.integer(key_scheme()), as_.truth(said.active)
@@ -128,16 +134,7 @@ def _write(
         record=record,
         key=as_.row(3, key, as_.text(sealed.master_key_id), as_.octets(sealed.wrapped)),
         version=as_.row(6, key, first, as_.octets(sealed.sealed), active, as_.text(said.client_id)),
-        tokens=_token_rows(tokens, key + scheme),
     )
-
-
-def _token_rows(tokens: tuple[bytes, ...], rest: bytes) -> bytes:
-    """A row for each token, all of one length and followed by the same fields."""
-    if not tokens:
-        return b""
-    begin = as_.row(3, as_.octets(bytes(TOKEN_BYTES))[:-TOKEN_BYTES])
-    return begin + (rest + begin).join(tokens) + rest
 
 
 def _said(plaintext: bytes, *, active: bool) -> str:

@@ -1,5 +1,6 @@
 """Registering a chunk: alone for its moment, searched at once, placed one after another, written by COPY."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -176,13 +177,14 @@ def _register_new(session: Session, engine: Engine, memory: Memory, run: Sequenc
     moment = now()
     rows, outcomes = Rows(engine, moment), []
     for one in rows.write_own(session, run):
-        member = one.member()
+        member, record_id = one.member(), one.record_id
         placement = place(engine.model, member, near.around(one.tokens))
         person_id = placement.person_id or new_id()
         near.add(one, member, person_id)
-        rows.add(Placed(one, placement, person_id, is_new=placement.person_id is None))
-        outcomes.append(Outcome(one.record_id, person_id, 1, moment, placement.decision, created=True))
-        memory.put(one.record_id, 1, one.normalised)
-        REGISTRATIONS.labels(placement.decision).inc()
+        rows.add(Placed(one, record_id, placement, person_id, is_new=placement.person_id is None))
+        outcomes.append(Outcome(record_id, person_id, 1, moment, placement.decision, created=True))
+        memory.put(one.record, 1, one.normalised)
     rows.write(session)
+    for decision, times in Counter(one.decision for one in outcomes).items():
+        REGISTRATIONS.labels(decision).inc(times)
     return outcomes

@@ -1,7 +1,7 @@
 """A placed chunk as rows, written by COPY: the same rows that registering one by one writes."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from registry.database import new_id
+from matching.key_scheme import key_scheme
 from registry.identity.batch import copying as as_
 from registry.identity.batch.preparing import OWN, Prepared
 from registry.identity.engine import Engine
@@ -19,6 +19,7 @@ from registry.identity.membership import ENGINE, contributions_of
 from registry.identity.models import OPEN
 from registry.identity.placement import Placement
 from registry.identity.registration import LINKED, RECEIVED
+from registry.sealing import TOKEN_BYTES
 from registry.telemetry import current_request_id
 
 PLACED: Mapping[str, Sequence[str]] = {
@@ -44,7 +45,8 @@ REVISE = text("""
 UPDATE persons SET revision = revision + joined.times
 FROM unnest(CAST(:persons AS uuid[]), CAST(:times AS int[])) AS joined (id, times) WHERE persons.id = joined.id
 """)
-TOKENS_AT_ONCE = 16
+TOKENS_WITH = 16
+"""Records that are placed while the database takes their share of the tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Placed:
     """A record of the chunk and where it goes; `is_new` when the person is made for it."""
 
     one: Prepared
+    record_id: UUID
     placement: Placement
     person_id: UUID
     is_new: bool
@@ -75,36 +78,38 @@ class Rows:
         _copy(cursor, "source_records", records)
         _copy(cursor, "data_keys", [one.written.key for one in run])
         _copy(cursor, "source_record_versions", [one.written.version + at for one in run])
+        tokens = _token_rows(run)
+        share = -(-len(tokens) * TOKENS_WITH // len(run))
         with as_.copying(cursor, "blocking_tokens", OWN["blocking_tokens"]) as write:
-            for start in range(0, len(run), TOKENS_AT_ONCE):
-                some = run[start : start + TOKENS_AT_ONCE]
-                write(b"".join([one.written.tokens for one in some]))
-                yield from some
+            for part, start in enumerate(range(0, len(run), TOKENS_WITH)):
+                write(b"".join(tokens[part * share : (part + 1) * share]))
+                yield from run[start : start + TOKENS_WITH]
 
     def add(self, placed: Placed) -> None:
         """All rows of where one new record belongs."""
         one, person_id, decision = placed.one, placed.person_id, placed.placement.decision
-        record, person = as_.uuid(one.record_id), as_.uuid(person_id)
+        record, person = as_.uuid(placed.record_id), as_.uuid(person_id)
         if placed.is_new:
             self.tables["persons"].append(as_.row(4, person, _ACTIVE, _ONE, self._moment))
         else:
             self.joined[person_id] += 1
         self.tables["memberships"].append(as_.row(3, record, person, self._moment))
         self._add_decision(placed, record, person)
-        key = as_.text(f"{one.record_id}:1")
-        payload = as_.json_text(f'{{"person_id": "{person_id}", "source_record_id": "{one.record_id}"}}'.encode())
+        named = str(placed.record_id)
+        payload = as_.json_text(f'{{"person_id": "{person_id}", "source_record_id": "{named}"}}'.encode())
+        message = as_.text(f"{named}:1") + payload + _ZERO + self._moment
         for topic in (_RECEIVED, _LINKED) if decision == "link" else (_RECEIVED,):
-            self.tables["outbox"].append(as_.row(6, _new_key(), topic, key, payload, _ZERO, self._moment))
-        for action in (RECEIVED, LINKED):
-            self._account(one, action, person + record, decision, 1)
+            self.tables["outbox"].append(as_.row(6, as_.new_uuid(), topic, message))
+        self._account(one, (RECEIVED, LINKED), person + record, decision, 1)
 
     def account(self, one: Prepared, record_id: UUID, person_id: UUID, decision: str, version: int) -> None:
         """The audit row of a record that was received and left as it was."""
-        self._account(one, RECEIVED, as_.uuid(person_id) + as_.uuid(record_id), decision, version)
+        self._account(one, (RECEIVED,), as_.uuid(person_id) + as_.uuid(record_id), decision, version)
 
-    def _account(self, one: Prepared, action: str, about: bytes, decision: str, version: int) -> None:
-        detail = _detail(decision, version)
-        self.tables["audit_events"].append(as_.row(11, _new_key(), self._done[action], about, one.sender, detail))
+    def _account(self, one: Prepared, actions: Iterable[str], about: bytes, decision: str, version: int) -> None:
+        said = about + one.sender + _detail(decision, version)
+        for action in actions:
+            self.tables["audit_events"].append(as_.row(11, as_.new_uuid(), self._done[action], said))
 
     def _add_decision(self, placed: Placed, record: bytes, person: bytes) -> None:
         found, decision = placed.placement.resolution, placed.placement.decision
@@ -115,7 +120,7 @@ class Rows:
         self.tables["membership_events"].append(as_.row(9, _KIND, person, record, *event))
         if decision == "review" and found.score is not None:
             case = (as_.uuids(sorted(placed.placement.rivals)), reason, explained, self._model, _OPEN, self._moment)
-            self.tables["possible_matches"].append(as_.row(12, _new_key(), record, _ONE, *case, _ONE, _ZERO))
+            self.tables["possible_matches"].append(as_.row(12, as_.new_uuid(), record, _ONE, *case, _ONE, _ZERO))
 
     def write(self, session: Session) -> None:
         """COPY all that was added, in the session's transaction."""
@@ -133,8 +138,11 @@ def _copy(cursor: as_.Cursor, table: str, rows: Sequence[bytes]) -> None:
             write(b"".join(rows))
 
 
-def _new_key() -> bytes:
-    return as_.uuid(new_id())
+def _token_rows(run: Sequence[Prepared]) -> list[bytes]:
+    """The rows of all tokens in their order: the index is gone through once and not at random, at half the cost."""
+    begin, scheme = as_.row(3, as_.octets(bytes(TOKEN_BYTES))[:-TOKEN_BYTES]), as_.integer(key_scheme())
+    rests = [(one.tokens, as_.octets(one.record) + scheme) for one in run]
+    return sorted([begin + token + rest for tokens, rest in rests for token in tokens])
 
 
 @lru_cache(maxsize=1024)
