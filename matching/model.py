@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib import resources
 from pathlib import Path, PurePath
@@ -99,6 +99,15 @@ class Model:
     def tables(self) -> tuple[Mapping[str, Bits], ...]:
         """The levels of every field, in the order of `FIELDS`."""
         return tuple(self.levels[name] for name in FIELDS)
+
+    @cached_property
+    def patterns(self) -> dict[tuple[str, ...], Bits]:
+        """What `score` has added up of the levels of pairs, remembered."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it consists of; what was remembered stays here."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
     def surname_bits(self, name: str) -> float:
         """log2 of a surname's frequency."""

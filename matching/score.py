@@ -19,6 +19,7 @@ from matching.normalise import Normalised
 
 MOST_NAME_BITS = 20.0
 LARGEST_EXPONENT = 1000.0
+MOST_PATTERNS = 65_536
 NAMES = frozenset({"paternal", "maternal", "given"})
 UNRELATED = CLASSES.index("unrelated")
 HARD_FACTS = tuple((field, FIELDS.index(field)) for field in ("document", "birth_order"))
@@ -97,6 +98,17 @@ def agreed_bits(model: Model, index: int, level: str, names: Agreed) -> float:
 
 def _class_bits(model: Model, levels: tuple[str, ...], names: Mapping[int, float]) -> Bits:
     """log2 of prior times likelihood for each class."""
+    known = model.patterns.get(levels)
+    if known is None:
+        known = _pattern_bits(model, levels)
+        if len(model.patterns) < MOST_PATTERNS:
+            model.patterns[levels] = known
+    match, unrelated, sibling, twin, parent = known
+    return match, unrelated + sum(names.values()), sibling, twin, parent
+
+
+def _pattern_bits(model: Model, levels: tuple[str, ...]) -> Bits:
+    """The same by the levels alone: pairs have few patterns of them."""
     match, unrelated, sibling, twin, parent = model.prior
     for table, level in zip(model.tables, levels, strict=True):
         if level != MISSING:
@@ -106,7 +118,6 @@ def _class_bits(model: Model, levels: tuple[str, ...], names: Mapping[int, float
             sibling += s
             twin += t
             parent += p
-    unrelated += sum(names.values())
     return match, unrelated, sibling, twin, parent
 
 

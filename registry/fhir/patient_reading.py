@@ -78,7 +78,8 @@ def _check_lengths(patient: Json, root: str) -> None:
 
 def _dicts(element: Json, key: str) -> list[Json]:
     """The objects of a repeating element; FHIR allows null beside an extension of a primitive only."""
-    return [one for one in element.get(key) or [] if isinstance(one, dict)]
+    found = element.get(key)
+    return [one for one in found if isinstance(one, dict)] if found else []
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -117,7 +117,7 @@ def _prepare(engine: Engine, said: Registration) -> Prepared:
         normalised=normalised,
         tokens=tokens,
         due=any(document.type is DocumentType.DNI for document in normalised.documents),
-        sender=as_.uuid(said.establishment_id) + as_.text(said.client_id) + as_.text(said.token_id),
+        sender=_sender(said.establishment_id, said.client_id, said.token_id),
         written=_write(engine, said, record_id, local_token, plaintext),
     )
 
@@ -139,6 +139,11 @@ def _write(engine: Engine, said: Registration, record_id: UUID, local_token: byt
 
 def _said(plaintext: bytes, *, active: bool) -> str:
     return f"{active}:{plaintext.decode()}"
+
+
+@lru_cache(maxsize=1024)
+def _sender(establishment_id: UUID, client_id: str, token_id: str | None) -> bytes:
+    return as_.uuid(establishment_id) + as_.text(client_id) + as_.text(token_id)
 
 
 _FALSE = as_.truth(False)
