@@ -36,8 +36,9 @@ KEPT_SECONDS = 30.0
 class ExchangeSlots:
     """The fetches of a process: fewer than its threads, so that holders who introspect meanwhile are answered.
 
-    One client has half of them at most, rounded up, so that none keeps the others out; the portal counts as one, and
-    there a reader has half of its share: a page that its reader takes slowly, or never, keeps its place meanwhile.
+    A client takes one more only while more are free than it holds: alone it has half of them, and two together leave
+    one to a third. The portal counts as one client. There a reader takes one more only while more than twice as many
+    of the portal's half are free: a page that its reader takes slowly, or never, keeps its place meanwhile.
     """
 
     def __init__(self, total: int) -> None:
@@ -46,18 +47,21 @@ class ExchangeSlots:
 
     @contextmanager
     def hold(self, client_id: str | None, reader: UUID | None = None) -> Iterator[None]:
-        """Hold one; raises Unavailable at once when all, or the client's share, or the reader's of it, are taken."""
-        limits: dict[str | UUID | None, int] = {_ALL: self.total, client_id: self.share}
-        if reader is not None:
-            limits[reader] = (self.share + 1) // 2
+        """Hold one; raises Unavailable at once when none is left, or none for who holds as many."""
+        names = [_ALL, client_id, *([] if reader is None else [reader])]
         with self._lock:
-            if any(self._taken[name] >= most for name, most in limits.items()):
+            if not self._has_room(client_id, reader):
                 raise Unavailable("Too many records are being fetched now.", hint="Try again in a few seconds.")
-            self._taken.update(limits.keys())
+            self._taken.update(names)
         try:
             yield
         finally:
-            self._release(limits)
+            self._release(names)
+
+    def _has_room(self, client_id: str | None, reader: UUID | None) -> bool:
+        held = self._taken[client_id]
+        room = self.total - self._taken[_ALL] > held
+        return room and (reader is None or self.share - held > 2 * self._taken[reader])
 
     def _release(self, names: Iterable[str | UUID | None]) -> None:
         with self._lock:

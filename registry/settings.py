@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     passkey_days: int = Field(default=1, ge=1, le=7)
     emergency_minutes: int = Field(default=60, ge=5, le=240)
     emergencies_per_day: int = Field(default=5, ge=1, le=100)
-    exchange_concurrency: int = Field(default=6, ge=1, le=200)
+    exchange_concurrency: int = Field(default=8, ge=1, le=200)
     searches_per_hour_client: int = Field(default=5_000, ge=1, le=1_000_000)
     searches_per_hour_professional: int = Field(default=100, ge=1, le=1_000_000)
     canary_dnis: SecretStr = SecretStr("")

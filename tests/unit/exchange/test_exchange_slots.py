@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from threading import Barrier
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -53,15 +53,37 @@ def test_of_many_at_once_no_more_than_the_share_get_in() -> None:
         assert sum(pool.map(try_one, range(many))) == slots.share
 
 
-def test_one_reader_of_the_portal_leaves_places_for_the_others() -> None:
-    slots, slow, other = ExchangeSlots(6), uuid4(), uuid4()
+def greedy(slots: ExchangeSlots, held: ExitStack, *who: str | UUID) -> int:
+    """Take, in turns, as many as they get, whatever they are told; how many that is."""
+    taken, refused = 0, 0
+    while refused < len(who):
+        for one in who:
+            try:
+                held.enter_context(slots.hold(one) if isinstance(one, str) else slots.hold(None, one))
+                taken, refused = taken + 1, 0
+            except Unavailable:
+                refused += 1
+    return taken
+
+
+@pytest.mark.parametrize("total", range(4, 30))
+def test_two_clients_that_conspire_leave_room_for_a_third(total: int) -> None:
+    for first in (("a", "b"), ("a",)):
+        slots = ExchangeSlots(total)
+        with ExitStack() as held:
+            greedy(slots, held, *first)
+            greedy(slots, held, "a", "b")
+            with slots.hold("c"):
+                pass
+
+
+@pytest.mark.parametrize(("total", "most"), [(6, 1), (8, 2), (9, 2), (24, 4)])
+def test_readers_of_the_portal_who_conspire_leave_places_for_the_others(total: int, most: int) -> None:
+    slow, fellow, other = uuid4(), uuid4(), uuid4()
+    slots = ExchangeSlots(total)
     with ExitStack() as held:
-        held.enter_context(slots.hold(None, slow))
-        held.enter_context(slots.hold(None, slow))
-        with pytest.raises(Unavailable), slots.hold(None, slow):
-            pytest.fail("a third page of one reader")
-        held.enter_context(slots.hold(None, other))
-        with pytest.raises(Unavailable), slots.hold(None, other):
-            pytest.fail("beyond the portal's share")
-    with slots.hold(None, slow):
-        pass
+        assert greedy(slots, held, slow) == most
+        greedy(slots, held, slow, fellow)
+        with slots.hold(None, other), slots.hold("a client"):
+            pass
+    assert not slots._taken
