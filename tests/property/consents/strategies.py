@@ -81,6 +81,62 @@ def directives(draw: st.DrawFn) -> Directive:
     )
 
 
+READERS: list[dict[str, Any]] = [
+    {"establishment_id": None},
+    {"establishment_id": None, "establishment_category": "II"},
+    {"establishment_id": IDS[0]},
+    {"establishment_id": IDS[0], "treating": True},
+    {"establishment_id": IDS[0], "professional_id": IDS[0]},
+]
+meeting_query = AccessQuery(
+    person_id=IDS[0], establishment_id=IDS[0], professional_id=IDS[0], purpose="TREAT", treats=True,
+    categories=frozenset(CATEGORIES), establishment_category="II-1", establishment_sector="MINSA",
+)  # fmt: skip
+RESPECTS = ["categories", "labels", "sources", "items", "data_from", "data_until", "purposes"]
+
+
+def named(*sets: set[Any]) -> st.SearchStrategy[frozenset[Any] | None]:
+    return st.sampled_from([None, *map(frozenset, sets)])
+
+
+@st.composite
+def meeting(draw: st.DrawFn, least: int = 4) -> Directive:
+    """A directive in force about the reader of `meeting_query`, that names nothing in `least` respects or more."""
+    kind = draw(st.sampled_from([Kind.PERMISSION, Kind.OBJECTION]))
+    first, last = sorted((draw(days), draw(days)))
+    unnamed = dict.fromkeys(draw(st.sets(st.sampled_from(RESPECTS), min_size=least, max_size=6)))
+    drawn = Directive(
+        consent_id=draw(st.uuids(version=4)),
+        kind=kind,
+        person_id=IDS[0],
+        **draw(st.sampled_from(READERS)),
+        categories=draw(named({"allergies"}, {"encounters"}, set(CATEGORIES))),
+        labels=draw(named({"N"}, {"N", "PSY"}, {"PSY"}, {"N", "PSY", "HIV"})),
+        sources=draw(named({IDS[0]}, {IDS[0], IDS[1]})),
+        items=draw(st.sampled_from([None, None, frozenset(ITEMS[:1])])) if kind is Kind.OBJECTION else None,
+        data_from=first,
+        data_until=last,
+        purposes=draw(named({"TREAT"}, {"TREAT", "COC"})),
+        starts_at=NOW - timedelta(days=1),
+        ends_at=None,
+    )
+    return replace(drawn, **unnamed)  # type: ignore[arg-type]  # None is any in each
+
+
+@st.composite
+def rivals(draw: st.DrawFn) -> tuple[Directive, Directive]:
+    """A permission and an objection that differ in up to three respects: which prevails turns on those."""
+    one, other = replace(draw(meeting(least=0)), items=None), draw(meeting(least=0))
+    apart = draw(st.sets(st.sampled_from([*RESPECTS, "reader"]), min_size=1, max_size=3))
+    reader = ("establishment_id", "establishment_category", "professional_id", "treating")
+    changed = [name for name in apart if name != "reader"] + (list(reader) if "reader" in apart else [])
+    objection = replace(other, **{name: getattr(one, name) for name in {*RESPECTS, *reader} - {*changed}})
+    return replace(one, kind=Kind.PERMISSION), replace(objection, kind=Kind.OBJECTION)
+
+
+meetings = st.lists(meeting(), min_size=2, max_size=4) | st.builds(
+    lambda pair, more: [*pair, *more], rivals(), st.lists(meeting(), max_size=1)
+)
 queries = st.builds(
     AccessQuery,
     person_id=st.just(IDS[0]),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from consent_broker.consents.decision import Reason, decide
 from consent_broker.consents.directives import AccessQuery, Directive, Item, Kind, outranks
 from consent_broker.consents.vocabulary import ALL_CATEGORIES, SENSITIVE
+from tests.property.consents.oracle import SOURCES, atoms_from, atoms_of, counting, flows, more_specific
 from tests.property.consents.strategies import (
     IDS,
     NOW,
@@ -17,8 +18,11 @@ from tests.property.consents.strategies import (
     categories,
     directives,
     items,
+    meeting_query,
+    meetings,
     patient,
     queries,
+    rivals,
     sets,
 )
 
@@ -29,6 +33,57 @@ def released(query: AccessQuery, held: list[Directive], things: list[Item]) -> s
     """Which of the items flow, by their place in the list."""
     decision = decide(query, held, NOW)
     return {place for place, item in enumerate(things) if decision.allows(item)}
+
+
+def asked(loose: tuple[AccessQuery, list[Directive]] | list[Directive]) -> tuple[AccessQuery, list[Directive]]:
+    return loose if isinstance(loose, tuple) else (meeting_query, loose)
+
+
+questions = (meetings | meetings | st.tuples(queries, sets)).map(asked)
+"""A reader and a person's directives; mostly such as meet."""
+
+
+@patient
+@given(questions, st.lists(items(), min_size=1, max_size=3))
+def test_what_flows_is_what_the_written_rule_lets_flow(
+    question: tuple[AccessQuery, list[Directive]], of: list[Item]
+) -> None:
+    """Also what the function does not try one by one: days between two cuts, and what no directive tells apart."""
+    decision, told = decide(*question, NOW), counting(*question)
+    ruled = [item.category in question[0].categories and all(flows(a, told) for a in atoms_of(item)) for item in of]
+    assert [decision.allows(item) for item in of] == ruled
+
+
+@patient
+@given(questions)
+def test_categories_are_those_of_which_the_written_rule_lets_something_flow(
+    question: tuple[AccessQuery, list[Directive]],
+) -> None:
+    decision, told, wanted = decide(*question, NOW), counting(*question), question[0].categories
+    ruled = {at: {one for one in wanted if any(flows(a, told) for a in atoms_from(one, [at]))} for at in SOURCES}
+    assert {at: decision.categories_at(at) for at in SOURCES} == ruled
+    assert decision.categories == set[str]().union(*ruled.values())
+
+
+@patient
+@given(questions)
+def test_the_reader_is_told_of_a_restriction_where_the_written_rule_restricts(
+    question: tuple[AccessQuery, list[Directive]],
+) -> None:
+    """Of the sensitivities permitted at all; what is hidden does not count, and nothing does that is one item's."""
+    decision, told = decide(*question, NOW), [one for one in counting(*question) if not one.hides]
+    for category in decision.categories:
+        permitted = [one for one in told if one.kind is Kind.PERMISSION and category in (one.categories or {category})]
+        labels = {label for one in permitted for label in one.labels or {"N"}}
+        atoms = [atom for atom in atoms_from(category, SOURCES) if atom.label in labels]
+        assert decision.restricts(category) == any(not flows(atom, told) for atom in atoms)
+
+
+@patient
+@given(rivals())
+def test_which_of_two_prevails_is_what_is_written(pair: tuple[Directive, Directive]) -> None:
+    permission, objection = pair
+    assert outranks(permission, objection) == more_specific(permission, objection)
 
 
 @patient
