@@ -27,6 +27,15 @@ def long_day(value: date | datetime) -> str:
     return str(format_date(day, "d 'de' MMMM 'de' y", locale=LOCALE))
 
 
+def said_day(text: str) -> str:
+    """A FHIR date in words: a day, `mayo de 1984` or `1984`."""
+    if len(text) == len("1984"):
+        return text
+    month = len(text) == len("1984-05")
+    day = date.fromisoformat(f"{text}-01" if month else text)
+    return str(format_date(day, "MMMM 'de' y", locale=LOCALE)) if month else long_day(day)
+
+
 def number(value: float) -> str:
     """Digits grouped as in Peru."""
     return str(format_decimal(value, locale=LOCALE))

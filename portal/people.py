@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from matching.records import Demographics, Document, DocumentType
-from portal.dates import age
+from portal.dates import age, said_day
 from portal.professional_views import Banner, Candidate
 from portal.session import Identity
 from portal.views import Holder
@@ -19,7 +19,7 @@ from registry.directory.documents import document_token
 from registry.directory.representatives import list_of_representative
 from registry.directory.service import find_professional, list_establishments
 from registry.directory.staff import staff_roles
-from registry.identity.persons import find_citizen, get_person, list_person_ids, preferred_demographics, preferred_of
+from registry.identity.persons import born_of, find_citizen, get_person, list_person_ids, load_person, preferred_of
 from registry.identity.search import match
 from registry.identity.service import engine_of
 from registry.locator.hiding import hidden_links
@@ -133,13 +133,16 @@ def search(session: Session, parts: Renhice, wanted: Demographics) -> list[Candi
 def banner(session: Session, parts: Renhice, person_id: UUID) -> Banner:
     """The person whose page is open; raises NotFound."""
     current = current_id(session, person_id)
-    known = preferred_demographics(session, parts.sealer, current) or Demographics()
+    person = load_person(session, parts.sealer, current)
+    known = preferred_of(person) if person else Demographics()
+    born = (born_of(person, known) if person else None) or ""
     today = now().astimezone(LIMA).date()
     return Banner(
         id=current,
         name=_full_name(known) or "Nombre no registrado",
-        born=known.birth_date,
+        born=said_day(born) if born else "",
         age=age(known.birth_date, today) if known.birth_date else None,
+        vague=len(born) < len("1984-05-12"),
         sex=known.sex,
         document=_masked(known.documents),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 
@@ -23,8 +23,11 @@ class Banner:
 
     id: UUID
     name: str
-    born: date | None
+    born: str
+    """The birth date in words, empty where nobody said it."""
     age: int | None
+    vague: bool
+    """Whether only a year or a month of birth is known."""
     sex: str | None
     document: str
 

@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     mllp_max_bytes: int = Field(default=65_536, ge=1024, le=16_777_216)
     mllp_connections: int = Field(default=200, ge=1, le=10_000)
     mllp_connections_per_client: int = Field(default=10, ge=1, le=1_000)
+    mllp_handshakes: int = Field(default=100, ge=1, le=10_000)
+    mllp_handshakes_per_address: int = Field(default=20, ge=1, le=10_000)
     mllp_idle_seconds: float = Field(default=600.0, gt=0, le=86_400)
     mllp_frame_seconds: float = Field(default=15.0, gt=0, le=600)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -245,7 +245,7 @@ def _state(field: str, mine: str, others: str, compared: Sequence[FieldCompariso
 def _written(field: str, value: str) -> str:
     """A value as it is written in Peru: days before months."""
     if field == "birth_date" and value:
-        return f"{date.fromisoformat(value):%d/%m/%Y}"
+        return "/".join(reversed(value.split("-")))
     return {"F": "Mujer", "M": "Hombre"}.get(value, value) if field == "sex" else value
 
 

@@ -30,7 +30,7 @@ MAX_REPORT, MAX_SIGNATURE = 4 * 1024 * 1024, 4_096
 OLDEST = timedelta(days=180)
 """How old a report may be when it is attached."""
 
-Text = Annotated[str, Field(max_length=500)]
+Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class SignedReport:
 
     content: bytes
     signature: str
-    signers: Mapping[str, Any]
+    signers: Any
 
 
 class _Subject(BaseModel):
@@ -130,7 +130,9 @@ def _signer(signed: SignedReport) -> str:
     )
 
 
-def _usable(jwks: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _usable(jwks: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(jwks, Mapping):
+        raise Unprocessable("The signer's keys are no JWK Set.", code="unusable-keys")
     try:
         check_key_set(dict(jwks), "fapi2")
     except UnusableKeys as error:

@@ -78,9 +78,9 @@ class Facts:
         """Whether it asks for what only the record's own establishment may see."""
         return any(one.name in CONTACT for one in self.criteria)
 
-    def met_by(self, facts: Demographics) -> bool:
-        """Whether demographics are what every criterion asks for."""
-        return all(any(_TESTS[one.name](facts, value, one.modifier) for value in one.values) for one in self.criteria)
+    def met_by(self, facts: Demographics, born: str | None) -> bool:
+        """Whether demographics are what every criterion asks for; `born` is their birth date as it was said."""
+        return all(any(_meets(facts, born, one, value) for value in one.values) for one in self.criteria)
 
     def readings(self, documents: Iterable[Document]) -> Iterator[Demographics]:
         """What a record that meets the search may say, to find candidates by: one reading for each choice of values."""
@@ -99,6 +99,12 @@ def facts_of(search: Search) -> Facts:
         for value in criterion.values:
             read_date(value)
     return Facts(tuple(one for one in search.criteria if one.name in _FACTS))
+
+
+def _meets(facts: Demographics, born: str | None, criterion: Criterion, value: str) -> bool:
+    if criterion.name == "birthdate":
+        return born is not None and read_date(value).accepts_date(born)
+    return _TESTS[criterion.name](facts, value, criterion.modifier)
 
 
 def _name_test(parts: Callable[[Demographics], Iterable[str | None]], code: Callable[[str], str]) -> "_Test":
@@ -144,11 +150,6 @@ def _name(facts: Demographics, value: str, modifier: str | None) -> bool:
     return all(test(facts, word, modifier) for word in wanted)
 
 
-def _birth(facts: Demographics, value: str, _modifier: str | None) -> bool:
-    test = read_date(value)
-    return facts.birth_date is not None and test.accepts_day(facts.birth_date)
-
-
 def _gender(facts: Demographics, value: str, _modifier: str | None) -> bool:
     code = read_token(value).code
     return facts.sex == GENDERS.get(code or "") if code in GENDERS else facts.sex is None
@@ -178,7 +179,6 @@ _TESTS: dict[str, _Test] = {
     "given": _name_test(_given, phonetic_given),
     "name": _name,
     "mothersMaidenName": _name_test(lambda facts: (facts.maternal_surname,), phonetic),
-    "birthdate": _birth,
     "gender": _gender,
     "telecom": _phone,
     "phone": _phone,

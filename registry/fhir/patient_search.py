@@ -31,6 +31,7 @@ from registry.identity.records import find_own_id
 from registry.identity.service import (
     LoadedPerson,
     OwnRecord,
+    born_of,
     find_candidates,
     find_own_record,
     find_person,
@@ -184,17 +185,16 @@ def _meets(caller: Caller, hit: Hit, search: Search, named: Named, facts: Facts)
     wanted = [read_token(value).code == "true" for value in search.values("active")]
     if wanted and _active(hit) not in wanted:
         return False
-    return not facts or any(facts.met_by(view) for view in _views(caller, hit, facts))
+    return not facts or any(facts.met_by(*view) for view in _views(caller, hit, facts))
 
 
-def _views(caller: Caller, hit: Hit, facts: Facts) -> Iterator[Demographics]:
-    """What a search may see: one's own records, and of a person what it is shown of it."""
-    if isinstance(hit, OwnRecord):
-        yield hit.member.content.demographics
-        return
-    yield from (one.content.demographics for one in own_members(caller, hit))
-    if not facts.of_contact:
-        yield preferred_of(hit)
+def _views(caller: Caller, hit: Hit, facts: Facts) -> Iterator[tuple[Demographics, str | None]]:
+    """What a search may see, with the birth date as it is said: one's own records, of a person what is shown of it."""
+    own = [hit.member] if isinstance(hit, OwnRecord) else own_members(caller, hit)
+    yield from ((one.content.demographics, one.content.born) for one in own)
+    if isinstance(hit, LoadedPerson) and not facts.of_contact:
+        preferred = preferred_of(hit)
+        yield preferred, born_of(hit, preferred)
 
 
 def _carries(hit: Hit, documents: Collection[Document]) -> bool:

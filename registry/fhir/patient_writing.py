@@ -7,7 +7,7 @@ from matching.records import Demographics, Document, DocumentType
 from registry.database import now
 from registry.fhir import systems
 from registry.fhir.wire import Json
-from registry.identity.service import LoadedMember, LoadedPerson, preferred_of
+from registry.identity.service import LoadedMember, LoadedPerson, born_of, preferred_of
 
 GENDERS = {"M": "male", "F": "female"}
 PROFILE = f"{systems.BASE}/StructureDefinition/PacientePe"
@@ -31,12 +31,17 @@ def own_record(member: LoadedMember, person_id: str) -> Json:
             "profile": [PROFILE],
         },
         **_facts(member.content.demographics),
-        **({"birthDate": member.content.born_in} if member.content.born_in else {}),
+        **_born(member.content.born),
         "identifier": [local, _registry_identifier(systems.SOURCE_RECORD, str(member.record_id)), *documents],
         "active": member.active,
         **_deceased(member.content.deceased),
         "link": [*_replaced_by(member), {"other": {"reference": f"Patient/{person_id}"}, "type": "refer"}],
     }
+
+
+def _born(said: str | None) -> Json:
+    """The birth date as it was said: perhaps a year or a month."""
+    return {"birthDate": said} if said else {}
 
 
 def _replaced_by(member: LoadedMember) -> list[Json]:
@@ -62,7 +67,6 @@ def recognisable(person: LoadedPerson, known: Collection[Document]) -> Json:
         married_surname=facts.married_surname,
         given_names=facts.given_names,
         sex=facts.sex,
-        birth_date=facts.birth_date,
     )
     identifiers = [_registry_identifier(systems.PERSON, str(person.person_id)), *map(document_identifier, shown)]
     return {
@@ -75,6 +79,7 @@ def recognisable(person: LoadedPerson, known: Collection[Document]) -> Json:
             ),
         },
         **_facts(minimal),
+        **_born(born_of(person, facts)),
         "identifier": identifiers,
         "active": True,
     }
@@ -130,7 +135,6 @@ def _facts(facts: Demographics) -> Json:
             "name": [name] if (name := _name(facts)) else [],
             "telecom": [{"system": "phone", "value": facts.phone}] if facts.phone else [],
             "gender": GENDERS.get(facts.sex or "", "unknown"),
-            "birthDate": facts.birth_date.isoformat() if facts.birth_date else None,
             "address": [address] if (address := _address(facts)) else [],
             "multipleBirthInteger": facts.multiple_birth_order,
         }

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from registry.calendar import LIMA
@@ -67,10 +67,10 @@ class DateTest:
         }
         return answers[self.prefix]
 
-    def accepts_day(self, day: date) -> bool:
-        """The same for a calendar day, which begins at midnight in Lima."""
-        low = datetime(day.year, day.month, day.day, tzinfo=LIMA)
-        return self.accepts(low, low + DAY)
+    def accepts_date(self, said: str) -> bool:
+        """The same for a FHIR date, which is a day, a month or a year in Lima: all of it."""
+        span = read_date(said)
+        return self.accepts(span.low, span.high)
 
 
 def read_date(text: str) -> DateTest:

@@ -175,9 +175,14 @@ def _address(one: Repetition) -> Json | None:
 
 def _phones(pid: Segment, field: int, use: str) -> Iterator[Json]:
     for one in pid.repetitions(field):
-        value = one.text(12) or "".join(one.text(part) for part in (6, 7)) or one.text(1)
+        value = one.text(12) or _number(one.text(6), one.text(7)) or one.text(1)
         if value and one.text(3).upper() not in {"INTERNET", "X.400"}:
             yield {"system": "phone", "value": value, "use": "mobile" if one.text(3).upper() in MOBILE else use}
+
+
+def _number(area: str, local: str) -> str:
+    """Both as one number, so that they can be told apart again."""
+    return f"({area}) {local}" if area.isdecimal() and local else f"{area}{local}"
 
 
 def _birth_order(pid: Segment) -> int | None:

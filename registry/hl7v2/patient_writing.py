@@ -1,5 +1,7 @@
 """A FHIR Patient, as the registry shows it to a record system, written as a PID segment."""
 
+import re
+
 from sqlalchemy.orm import Session
 
 from registry.fhir import systems
@@ -10,6 +12,7 @@ from registry.hl7v2.parsing import DEFAULT
 
 GENDERS = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
 TYPES = {systems.PERSON: "PT", systems.SOURCE_RECORD: "PT", systems.DNI_OID: "NNPER"}
+AREA = re.compile(r"\(([0-9]{1,6})\) (.+)", re.ASCII)
 NO_NAME = "~^^^^^^S"
 """PID-5 of an answer that tells identifiers only: no name, on purpose (IHE ITI TF-2 §3.9.4.2.2.4)."""
 
@@ -50,7 +53,7 @@ def write_patient(session: Session, patient: Json, identifiers: list[Json]) -> s
             7: str(patient.get("birthDate") or "").replace("-", ""),
             8: GENDERS.get(str(patient.get("gender")), "U"),
             11: _address(address),
-            13: f"^PRN^PH^^^^{DEFAULT.escaped(phones[0])}" if phones else "",
+            13: _phone(str(phones[0])) if phones else "",
             21: write_identifier(session, mother) if isinstance(mother, dict) else "",
             25: str(patient.get("multipleBirthInteger") or ""),
             29: str(patient.get("deceasedDateTime") or "").replace("-", "")[:8],
@@ -73,6 +76,12 @@ def _address(address: Json) -> str:
     line = DEFAULT.escaped(" ".join(address.get("line") or []))
     ubigeo = extension_value(address, systems.UBIGEO) or ""
     return f"{line}^^^^^^^^{ubigeo}" if line or ubigeo else ""
+
+
+def _phone(number: str) -> str:
+    """XTN, with the area code apart where it was said apart."""
+    area, local = found.groups() if (found := AREA.fullmatch(number)) else ("", number)
+    return f"^PRN^PH^^^{area}^{DEFAULT.escaped(local)}"
 
 
 def _segment(fields: dict[int, str]) -> str:

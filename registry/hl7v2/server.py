@@ -9,10 +9,10 @@ import hashlib
 import signal
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from flask import Flask
 from prometheus_client import Counter as Metric
@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from registry.app import Renhice, make_app, make_parts
 from registry.hl7v2.answers import write_rejection
 from registry.hl7v2.faults import SEGMENT_SEQUENCE, Rejected
+from registry.hl7v2.handshakes import Handshakes, Knock, place_of
 from registry.hl7v2.service import answer, is_served
 from registry.settings import Settings, SettingsError
 from registry.telemetry import logger
@@ -45,12 +46,14 @@ class Dropped(Exception):
 
 
 class Server:
-    """The listening side of one process."""
+    """The listening side of one process; raises ssl.SSLError or OSError for unusable files."""
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         self._app, self._settings = app, settings
         self._threads = ThreadPoolExecutor(settings.database_pool_size, thread_name_prefix="mllp")
         self._open: Counter[bytes] = Counter()
+        self._handshakes = Handshakes(settings.mllp_handshakes, settings.mllp_handshakes_per_address)
+        self._context = make_context(settings)
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -63,15 +66,9 @@ class Server:
         return found
 
     async def start(self) -> None:
-        """Listen; raises OSError where the port is taken, ssl.SSLError for unusable files."""
-        self._server = await asyncio.start_server(
-            self._accept,
-            self._settings.mllp_host,
-            self._settings.mllp_port or 0,
-            ssl=make_context(self._settings),
-            ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            ssl_shutdown_timeout=HANDSHAKE_SECONDS,
-            limit=self._settings.mllp_max_bytes,
+        """Listen; raises OSError where the port is taken."""
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Knock(self._greet), self._settings.mllp_host, self._settings.mllp_port or 0
         )
 
     async def stop(self) -> None:
@@ -84,8 +81,41 @@ class Server:
             await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
         self._threads.shutdown()
 
+    def _greet(self, connection: asyncio.Transport) -> None:
+        """Go on to TLS, unless too many from there or in all have not got through it yet."""
+        place = place_of(connection)
+        if self._handshakes.begin(place):
+            self._begin(self._secure(connection, place))
+            return
+        DROPPED.labels("too-many-handshakes").inc()
+        connection.abort()
+
+    async def _secure(self, connection: asyncio.Transport, place: str) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=self._settings.mllp_max_bytes, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, self._accept, loop=loop)
+        try:
+            secured = await loop.start_tls(
+                connection,
+                protocol,
+                self._context,
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=HANDSHAKE_SECONDS,
+            )
+        except OSError:
+            DROPPED.labels("no-handshake").inc()
+            connection.abort()
+        else:
+            protocol.connection_made(cast("asyncio.Transport", secured))
+        finally:
+            self._handshakes.end(place)
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._converse(reader, writer))
+        self._begin(self._converse(reader, writer))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -187,7 +187,7 @@ class _Viewer:
 
 def say(person_id: UUID, member: LoadedMember, check: str | None, masked: frozenset[str]) -> Said:
     """A record in words, the masked fields by their end only."""
-    values = values_of(member.content.demographics)
+    values = values_of(member.content.demographics, member.content.born)
     return Said(
         record_id=member.record_id,
         person_id=person_id,
@@ -201,8 +201,8 @@ def say(person_id: UUID, member: LoadedMember, check: str | None, masked: frozen
     )
 
 
-def values_of(facts: Demographics) -> dict[str, str]:
-    """Every field as it was said, in the order it is shown; empty where nothing was."""
+def values_of(facts: Demographics, born: str | None) -> dict[str, str]:
+    """Every field as it was said, in the order it is shown, `born` the birth date; empty where nothing was."""
     return {
         "documents": ", ".join(map(_document, facts.documents)),
         "paternal_surname": facts.paternal_surname or "",
@@ -210,7 +210,7 @@ def values_of(facts: Demographics) -> dict[str, str]:
         "married_surname": facts.married_surname or "",
         "given_names": facts.given_names or "",
         "sex": facts.sex or "",
-        "birth_date": facts.birth_date.isoformat() if facts.birth_date else "",
+        "birth_date": born or "",
         "ubigeo": facts.ubigeo or "",
         "address": facts.address or "",
         "phone": facts.phone or "",

@@ -24,6 +24,12 @@ class Content:
     born_in: str | None = None
     """The year or month of birth as FHIR writes it, where no more is known; the birth date is then 1 January."""
 
+    @property
+    def born(self) -> str | None:
+        """The birth date as it was said, as FHIR writes it."""
+        day = self.demographics.birth_date
+        return self.born_in or (day.isoformat() if day else None)
+
 
 def seal_context(version: int) -> str:
     """What binds sealed bytes to their row."""

@@ -107,7 +107,6 @@ def preferred_demographics(session: Session, sealer: Sealer, person_id: UUID) ->
 
 def preferred_of(person: LoadedPerson) -> Demographics:
     """Survivorship over the active records of a person, or over all when none is active."""
-    active = [one for one in person.members if one.active] or list(person.members)
     return preferred(
         [
             SourceView(
@@ -115,9 +114,27 @@ def preferred_of(person: LoadedPerson) -> Demographics:
                 recorded_at=one.received_at,
                 verified=VERIFIED_FIELDS if one.verified else frozenset(),
             )
-            for one in active
+            for one in _in_use(person)
         ]
     )
+
+
+def born_of(person: LoadedPerson, facts: Demographics) -> str | None:
+    """The birth date of a person's preferred demographics as FHIR writes it: a month or year where no more is known.
+
+    A month that a record says is more than the first of January that others say, who may know the year only.
+    """
+    if facts.birth_date is None:
+        return None
+    agreeing = [one for one in _in_use(person) if one.content.demographics.birth_date == facts.birth_date]
+    latest = sorted(agreeing, key=lambda one: one.received_at, reverse=True)
+    said = [one.content.born for one in latest]
+    months = [text for text in said if text and len(text) == len("1984-05")]
+    return next(iter(months), max(filter(None, said), key=len))
+
+
+def _in_use(person: LoadedPerson) -> list[LoadedMember]:
+    return [one for one in person.members if one.active] or list(person.members)
 
 
 def find_citizen(

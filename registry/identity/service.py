@@ -7,6 +7,7 @@ from registry.identity.deaths import LIFE, is_deceased
 from registry.identity.engine import Engine, engine_of
 from registry.identity.persons import (
     bears_document,
+    born_of,
     find_citizen,
     find_person,
     get_person,
@@ -42,6 +43,7 @@ __all__ = [
     "SearchTooWide",
     "VersionMismatch",
     "bears_document",
+    "born_of",
     "engine_of",
     "find_by_local_number",
     "find_by_source_record",

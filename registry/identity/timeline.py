@@ -20,7 +20,7 @@ from registry.identity.contents import from_bytes, seal_context
 from registry.identity.engine import Engine
 from registry.identity.events import replay
 from registry.identity.models import MembershipEvent, Person, SourceRecord, SourceRecordVersion, Verification
-from registry.identity.persons import list_person_ids, preferred_of
+from registry.identity.persons import born_of, list_person_ids, preferred_of
 from registry.identity.stewards import Steward, require_steward, require_stranger
 from registry.pide.port import Status
 from registry.sealing import DataKey, Sealer
@@ -71,7 +71,8 @@ def person_at(
     )
     masked = SENSITIVE - frozenset(reveal)
     checks = _checks_at(session, members, moment)
-    preferred = values_of(preferred_of(loaded)) if members else {}
+    facts = preferred_of(loaded)
+    preferred = values_of(facts, born_of(loaded, facts)) if members else {}
     return PastPerson(
         person_id=person_id,
         at=moment,

@@ -270,6 +270,21 @@ def test_garbage_is_no_report(
     assert "can't be read" in accredit(environment, file, *words).output
 
 
+def test_what_no_table_could_keep_and_keys_that_are_none_are_clear_errors(
+    environment: dict[str, str], file: str, theirs: str, tmp_path: Path
+) -> None:
+    path = Path(signed(tmp_path, report(), KEY))
+    for keys in ([], None, "x"):
+        refused = accredit(environment, file, "--report", str(path), "--signed-by", write(tmp_path / "keys.json", keys))
+        assert (refused.exit_code, "JWK Set" in refused.output) == (1, True)
+    said = json.loads(path.read_bytes())
+    said["subject"]["software"] = "SIHCE \0"
+    path.write_text(json.dumps(said))
+    path.with_name("report.json.jws").write_text(sign(path.read_bytes(), KEY))
+    refused = accredit(environment, file, "--report", str(path), "--signed-by", theirs)
+    assert (refused.exit_code, "no report of the accreditation kit: subject.software" in refused.output) == (1, True)
+
+
 def test_a_certificate_is_registered_and_ended(environment: dict[str, str], tmp_path: Path) -> None:
     run(environment, "import", write(tmp_path / "directory.json", directory_file()))
     holder = make_client(make_authority("Autoridad"), "sihce")

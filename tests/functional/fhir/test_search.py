@@ -123,6 +123,40 @@ def test_a_person_is_found_by_what_describes_it(call: Call, kept: dict[str, Json
 
 
 @pytest.mark.parametrize(
+    ("said", "found", "missed"),
+    [
+        (
+            ["1931-05", "1931"],
+            ["1931-05", "1931", "ge1931-05-20", "ap1931-05-12"],
+            ["1931-01-01", "1931-01"],
+        ),
+        (["1932"], ["1932", "lt1932-02", "ge1932-11"], ["1932-01-01", "1932-05"]),
+        (["1933", "1933-01-01"], ["1933-01-01", "1933-01"], ["1933-02"]),
+        (["1934-05", "1934-05-12"], ["1934-05-12", "1934-05"], ["1934-01-01", "1934-06"]),
+    ],
+    ids=str,
+)
+def test_a_birth_date_is_shown_and_found_as_it_was_said(
+    call: Call, put: Call, said: list[str], found: list[str], missed: list[str]
+) -> None:
+    """Not as the first of January, which only the engine takes it for: of a person, the most that a record says."""
+    mother = {"extension": [{"url": MOTHERS_FAMILY, "valueString": "Zegarrundo"}]}
+    name = {"family": f"Yupanqui{'abcde'[int(said[0][3])]}to", "_family": mother, "given": ["Saturnina"]}
+    family = {"family": name["family"], "given": "Saturnina", "mothersMaidenName": "Zegarrundo"}
+    documents = [{"system": DNI, "value": f"4141414{said[0][3]}"}]
+    for number, born in enumerate(said):
+        body = rosa(name=[name], birthDate=born, telecom=[])
+        kept = put(f"B-{said[0]}-{number}", body | {"identifier": documents}).json
+        assert kept["birthDate"] == born
+    person = find(call, _id=person_of(kept))["entry"][0]["resource"]
+    assert person["birthDate"] == max(said, key=len)
+    for date in found:
+        assert ids(find(call, **family, birthdate=date)) == [person["id"]], date
+    for date in missed:
+        assert ids(find(call, **family, birthdate=date)) == [], date
+
+
+@pytest.mark.parametrize(
     "query",
     [
         {"family__exact": "huaman", "birthdate": "1984-07-19"},

@@ -14,7 +14,6 @@ DIMINUTIVE = (
 )
 MOTHER = "of a mother her identity document is kept, not her number in the establishment nor her given names"
 LITTLE = "kept is what tells people apart: no language, marital status, second telephone or parts of an address"
-ONE_PHONE = "a telephone is kept as one number; its area code is not told apart"
 MERGED = "a number that was merged away names no patient any more, and is told to nobody"
 MISPRINT = "a misprint: DPD for QPD, or the identifier in QPD-2 where QPD-3 is meant"
 
@@ -24,7 +23,6 @@ _REASONS = (
     (MOTHER, "07-40", ".PID-6-1 .PID-6-2 .PID-21-1"),
     (MOTHER, "08-30", ".PID-6-2"),
     (LITTLE, "08-30", ".PID-11-3 .PID-11-4 .PID-11-5 .PID-14-3 .PID-14-6 .PID-14-7 .PID-15 .PID-16"),
-    (ONE_PHONE, "08-30", ".PID-13-6 .PID-13-7"),
     (PROFILE, "09-10", "MSA-1"),
     (PROFILE, "09-20", "ERR-2-4 ERR-2-5"),
     (BEGINNINGS, "12-50", "MSA-1 .PID-5-1 .PID-5-2 QAK-2"),

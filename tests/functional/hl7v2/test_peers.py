@@ -1,5 +1,6 @@
 """Who may come to the port, and what slow, garbled and hostile peers get."""
 
+import asyncio
 import logging
 import socket
 import ssl
@@ -11,7 +12,8 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as quiet
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from sqlalchemy import func, select
@@ -24,8 +26,10 @@ from registry.directory.certificates import end_certificate, register_certificat
 from registry.directory.models import RecordSystem
 from registry.directory.schemas import CertificateItem
 from registry.hl7v2 import parsing, service
+from registry.hl7v2.handshakes import Handshakes, place_of
 from registry.identity.models import Membership, SourceRecord
 from registry.identity.records import find_own_id
+from registry.settings import Settings
 from sandbox.certificates import make_authority, make_client
 from tests.functional.hl7v2.conftest import END, START, Engine, Port, read_frame
 from tests.functional.hl7v2.terser import Reply
@@ -216,6 +220,43 @@ def test_more_connections_than_one_client_may_have(engine: Engine) -> None:
     until(lambda: not is_cut_off(engine, frame))
 
 
+def test_silent_connections_from_one_address_shut_out_nobody_else(engine: Engine, settings: Settings) -> None:
+    before, most = dropped("too-many-handshakes"), settings.mllp_handshakes_per_address
+    silent = [socket.create_connection(("127.0.0.1", engine.port), timeout=10) for _ in range(most)]
+    try:
+        with socket.create_connection(("127.0.0.1", engine.port), timeout=10) as refused:
+            assert ended(refused)
+        assert dropped("too-many-handshakes") == before + 1
+        elsewhere = socket.create_connection(("127.0.0.1", engine.port), timeout=10, source_address=("127.0.0.2", 0))
+        with engine.context.wrap_socket(elsewhere, server_hostname="127.0.0.1") as connection:
+            connection.sendall(START + engine.message("ADT^A28^ADT_A05", EVN, PATIENT.format("S-11")).encode() + END)
+            assert b"MSA|AA|" in read_frame(connection)
+    finally:
+        for one in silent:
+            one.close()
+    until(lambda: dropped("no-handshake") >= most)
+    assert engine.send("ADT^A28^ADT_A05", EVN, PATIENT.format("S-11"))["MSA-1"] == "AA"
+
+
+def ended(connection: socket.socket) -> bool:
+    """Whether the other side closed it, gently or not."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def test_handshakes_are_counted_in_all_and_by_network() -> None:
+    under_way = Handshakes(3, 2)
+    assert [under_way.begin(place) for place in "aaabc"] == [True, True, False, True, False]
+    under_way.end("a")
+    assert [under_way.begin(place) for place in "ca"] == [True, False]
+    peers = {"10.0.0.1": "10.0.0.1", "::ffff:10.0.0.1": "10.0.0.1", "2001:db8::7:1%eth0": "2001:db8::/64"}
+    for address, place in peers.items():
+        assert place_of(asyncio.BaseTransport({"peername": (address, 1)})) == place
+    assert place_of(asyncio.BaseTransport()) == "None"
+
+
 def until(reached: Callable[[], bool]) -> None:
     """Wait until something is so, half a minute at most."""
     deadline = time.monotonic() + 30
@@ -315,7 +356,7 @@ PIECES = st.sampled_from(
 GARBAGE = st.lists(PIECES | st.binary(max_size=12), max_size=30).map(b"".join)
 
 
-@settings(max_examples=40, deadline=None)
+@quiet(max_examples=40, deadline=None)
 @given(noise=GARBAGE)
 def test_garbage_in_a_frame_is_answered_and_the_next_message_served(port: Port, engine: Engine, noise: bytes) -> None:
     if END in noise:

@@ -1,13 +1,11 @@
 """Search values as FHIR R4 search §3.1.1.4 reads them."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
 from registry.errors import InvalidInput
 from registry.fhir.values import Token, read_date, read_reference, read_token
-
-BORN = date(1984, 7, 19)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +20,21 @@ BORN = date(1984, 7, 19)
     ],
 )  # fmt: skip
 def test_a_day_against_a_date(text: str, accepted: bool) -> None:
-    assert read_date(text).accepts_day(BORN) is accepted
+    assert read_date(text).accepts_date("1984-07-19") is accepted
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "accepted"),
+    [
+        ("1984-05", "1984-05", True), ("1984", "1984-05", True), ("1984", "1984", True), ("1984-01-01", "1984", False),
+        ("1984-05", "1984", False), ("1984-05-12", "1984-05", False), ("ap1984-05-12", "1984-05", True),
+        ("ge1984-05-12", "1984-05", True), ("gt1984-05", "1984", True), ("gt1984-05-31", "1984-05", False),
+        ("lt1984-05", "1984", True), ("le1984-04-30", "1984-05", False), ("ne1984-05", "1984", True),
+        ("sa1984-04", "1984-05", True), ("eb1984-05-31", "1984-05", False),
+    ],
+)  # fmt: skip
+def test_a_month_or_year_is_all_of_it(text: str, said: str, accepted: bool) -> None:
+    assert read_date(text).accepts_date(said) is accepted
 
 
 def test_a_moment_without_time_zone_is_limas_and_a_plus_sign_may_come_as_a_space() -> None:
