@@ -42,7 +42,7 @@ def index(world: World, title: str, *labels: dict[str, str], person: UUID | None
 def hidden_names(world: World) -> list[str]:
     with world.renhice.database.unit_of_work() as session:
         active = [one.terms for one in list_consents(session, [world.person_id]) if one.status == "active"]
-        return [name for terms in active if terms.hides for name in terms.items or ()]
+        return sorted(name for terms in active if terms.hides for name in terms.items or ())
 
 
 def test_she_hides_a_document_and_shows_it_again(world: World, patient: Visitor) -> None:
