@@ -1,14 +1,21 @@
 """Looking through the directory: who is there by what is public of them, in pages of a stable order."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, false, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.directory.models import Affiliation, Establishment, Professional
+
+Match = Literal["begins", "contains", "exact"]
+"""How a name is compared: the first two in any case."""
+
+Span = tuple[datetime | None, datetime | None]
+"""From a moment to before another; None: open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +24,12 @@ class Places:
 
     ids: Collection[UUID] | None = None
     renipress: Collection[str] | None = None
-    names: Collection[str] | None = None
-    """Beginnings, in any case."""
+    names: Collection[tuple[Match, str]] | None = None
+    areas: Collection[str] | None = None
+    """Beginnings: of the ubigeo of a region, a province or a district, or of a region's name."""
 
-    ubigeos: Collection[str] | None = None
-    """Beginnings: of a region, a province or a district."""
+    categories: Collection[str] | None = None
+    updated: Span = (None, None)
 
     active: bool | None = None
     connected: bool = False
@@ -39,6 +47,7 @@ class Practices:
     professionals: Collection[UUID] | None = None
     establishments: Collection[UUID] | None = None
     roles: Collection[str] | None = None
+    updated: Span = (None, None)
     active: bool | None = None
 
 
@@ -49,19 +58,25 @@ def list_places(session: Session, wanted: Places, offset: int, limit: int) -> Se
         query = query.where(Establishment.fhir_endpoint.is_not(None))
     if wanted.active is not None:
         query = query.where(Establishment.active == wanted.active)
-    for column, values in ((Establishment.id, wanted.ids), (Establishment.renipress, wanted.renipress)):
+    query = query.where(*_within(Establishment.updated_at, wanted.updated))
+    columns = (
+        (Establishment.id, wanted.ids), (Establishment.renipress, wanted.renipress),
+        (Establishment.category, wanted.categories),
+    )  # fmt: skip
+    for column, values in columns:
         if values is not None:
             query = query.where(column.in_(values))
     if wanted.names is not None:
-        query = query.where(_any(Establishment.name.istartswith(one, autoescape=True) for one in wanted.names))
-    if wanted.ubigeos is not None:
-        query = query.where(_any(Establishment.ubigeo.startswith(one, autoescape=True) for one in wanted.ubigeos))
+        query = query.where(_any(_called(how, text) for how, text in wanted.names))
+    if wanted.areas is not None:
+        query = query.where(_any(_lies_in(one) for one in wanted.areas))
     return session.scalars(query).all()
 
 
 def list_professionals(session: Session, wanted: Practices, offset: int, limit: int) -> Sequence[Professional]:
     """Professionals by college and number."""
     query = select(Professional).order_by(Professional.college, Professional.number).offset(offset).limit(limit)
+    query = query.where(*_within(Professional.updated_at, wanted.updated))
     if wanted.ids is not None:
         query = query.where(Professional.id.in_(wanted.ids))
     if wanted.active is not None:
@@ -88,6 +103,26 @@ def list_affiliations(
         in_force = and_(Affiliation.valid_from <= moment, ~ended)
         query = query.where(in_force if wanted.active else ~in_force)
     return session.scalars(query).all()
+
+
+def _called(how: Match, text: str) -> ColumnElement[bool]:
+    if how == "exact":
+        return Establishment.name == text
+    compare = Establishment.name.icontains if how == "contains" else Establishment.name.istartswith
+    return compare(text, autoescape=True)
+
+
+def _lies_in(area: str) -> ColumnElement[bool]:
+    by_code = Establishment.ubigeo.startswith(area, autoescape=True)
+    return or_(by_code, Establishment.region.istartswith(area, autoescape=True))
+
+
+def _within(column: InstrumentedAttribute[datetime], span: Span) -> Iterator[ColumnElement[bool]]:
+    since, before = span
+    if since is not None:
+        yield column >= since
+    if before is not None:
+        yield column < before
 
 
 def _registered(college: str | None, number: str) -> ColumnElement[bool]:

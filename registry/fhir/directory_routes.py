@@ -7,20 +7,31 @@ from uuid import UUID
 
 from flask import Blueprint, Response
 
+from matching.text import fold_name
 from registry.access import caller, require_scope
 from registry.app import parts
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import now, session
-from registry.directory.listing import Places, Practices, list_affiliations, list_places, list_professionals
+from registry.directory.listing import (
+    Match,
+    Places,
+    Practices,
+    Span,
+    list_affiliations,
+    list_places,
+    list_professionals,
+)
 from registry.directory.models import Establishment, Professional
 from registry.directory.service import PersonalData, personal_data_of
-from registry.errors import NotFound
+from registry.errors import InvalidInput, NotFound, Unprocessable
 from registry.fhir import systems
 from registry.fhir.answers import answer, answer_read
 from registry.fhir.directory_writing import (
+    CATEGORY,
     COLLEGIATE,
     PROFILES,
+    PROVIDERS,
     endpoint,
     location,
     organization,
@@ -29,24 +40,48 @@ from registry.fhir.directory_writing import (
 )
 from registry.fhir.resources import ParameterType, Resource, SearchParameter, fhir_blueprint
 from registry.fhir.searching import Criterion, Search, read_search, searchset
-from registry.fhir.values import read_token
+from registry.fhir.values import read_date, read_token
 from registry.fhir.wire import Json
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+TEXT = frozenset({"contains", "exact"})
+PROVIDER = "prov"
+"""What every establishment is (http://terminology.hl7.org/CodeSystem/organization-type)."""
+
+CALLED: dict[str, Callable[[PersonalData], Sequence[str | None]]] = {
+    "name": lambda said: (said.paternal_surname, said.maternal_surname, said.names, *said.names.split()),
+    "family": lambda said: (said.paternal_surname, said.maternal_surname),
+    "given": lambda said: (said.names, *said.names.split()),
+}
+"""The parts of a professional's name, any of which may begin as a parameter says."""
+
 READ_PROFESSIONAL = "directory:professional:read"
 
 
 def _resource(kind: str, **parameters: ParameterType) -> Resource:
-    search = tuple(SearchParameter(name=_name(name), type=one) for name, one in parameters.items())
+    search = tuple(_parameter(kind, _name(keyword), one) for keyword, one in parameters.items())
     return Resource(type=kind, interactions=("read", "search-type"), search=search, profiles=PROFILES[kind])
 
 
 def _name(keyword: str) -> str:
-    return "_id" if keyword == "id" else keyword.replace("_", "-")
+    return {"id": "_id", "updated": "_lastUpdated"}.get(keyword, keyword.replace("_", "-"))
+
+
+def _parameter(kind: str, name: str, sort: ParameterType) -> SearchParameter:
+    if kind == "Practitioner" and name in CALLED:
+        return SearchParameter(name=name, type=sort, means="beside _id or identifier: names are sealed")
+    return SearchParameter(name=name, type=sort, modifiers=TEXT if name == "name" else frozenset())
 
 
 ORGANIZATION = _resource(
-    "Organization", id="token", identifier="token", name="string", active="token", address="string"
+    "Organization",
+    id="token",
+    identifier="token",
+    name="string",
+    active="token",
+    type="token",
+    address="string",
+    updated="date",
 )
 LOCATION = _resource(
     "Location",
@@ -56,12 +91,35 @@ LOCATION = _resource(
     status="token",
     organization="reference",
     address="string",
+    updated="date",
 )
-ENDPOINT = _resource("Endpoint", id="token", organization="reference", status="token")
-PRACTITIONER = _resource("Practitioner", id="token", identifier="token", active="token")
+ENDPOINT = _resource("Endpoint", id="token", organization="reference", status="token", updated="date")
+PRACTITIONER = _resource(
+    "Practitioner",
+    id="token",
+    identifier="token",
+    active="token",
+    name="string",
+    family="string",
+    given="string",
+    updated="date",
+)
 ROLE = _resource(
-    "PractitionerRole", id="token", practitioner="reference", organization="reference", role="token", active="token"
+    "PractitionerRole",
+    id="token",
+    practitioner="reference",
+    organization="reference",
+    location="reference",
+    role="token",
+    active="token",
 )
+
+
+class NamesAlone(Unprocessable):
+    """A professional was asked for by name only: without this everybody would be the answer."""
+
+    code = "search-too-wide"
+    fhir_code = "too-costly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +134,10 @@ def _places(search: Search, offset: int, limit: int, *, connected: bool = False)
     wanted = Places(
         ids=_ids(search, "_id", "organization"),
         renipress=_codes(search, systems.RENIPRESS),
-        names=_texts(search, "name"),
-        ubigeos=_texts(search, "address"),
+        names=_names(search),
+        areas=_texts(search, "address"),
+        categories=_categories(search),
+        updated=_updated(search),
         active=_flag(search, "active", "true") if search.of("active") else _flag(search, "status", "active"),
         connected=connected,
     )
@@ -97,13 +157,25 @@ def _endpoints(search: Search, offset: int, limit: int) -> Sequence[Json]:
 
 
 def _practitioners(search: Search, offset: int, limit: int) -> Sequence[Json]:
-    """By name and registration; whoever reads them is accounted for."""
+    """By registration, and of those by name; whoever reads them is accounted for. Raises NamesAlone."""
+    called = [one for one in search.criteria if one.name in CALLED]
+    if called and not (search.of("_id") or search.of("identifier")):
+        raise NamesAlone("A professional is found by registration.", hint="Send identifier: CMP-012345, or the number.")
     wanted = Practices(
-        ids=_ids(search, "_id"), registrations=_registrations(search), active=_flag(search, "active", "true")
+        ids=_ids(search, "_id"),
+        registrations=_registrations(search),
+        updated=_updated(search),
+        active=_flag(search, "active", "true"),
     )
     found = list_professionals(session(), wanted, offset, limit)
     known = personal_data_of(session(), parts().sealer, [one.id for one in found])
-    return [_practitioner(one, known.get(one.id)) for one in found]
+    shown = [one for one in found if all(_is_called(known.get(one.id), criterion) for criterion in called)]
+    return [_practitioner(one, known.get(one.id)) for one in shown]
+
+
+def _is_called(said: PersonalData | None, criterion: Criterion) -> bool:
+    kept = [fold_name(part) for part in CALLED[criterion.name](said) if part] if said else []
+    return any(part.startswith(fold_name(value)) for part in kept for value in criterion.values)
 
 
 def _practitioner(professional: Professional, data: PersonalData | None) -> Json:
@@ -123,7 +195,7 @@ def _roles(search: Search, offset: int, limit: int) -> Sequence[Json]:
     wanted = Practices(
         ids=_ids(search, "_id"),
         professionals=_ids(search, "practitioner"),
-        establishments=_ids(search, "organization"),
+        establishments=_ids(search, "organization", "location"),
         roles=_texts(search, "role"),
         active=_flag(search, "active", "true"),
     )
@@ -159,6 +231,34 @@ def _registrations(search: Search) -> Collection[tuple[str | None, str]] | None:
         return None
     split = (code.rpartition("-") for code in codes)
     return {(college or None, number) for college, _, number in split}
+
+
+def _names(search: Search) -> Collection[tuple[Match, str]] | None:
+    values = search.values("name")
+    modifier = search.of("name")[0].modifier if values else None
+    how: Match = "contains" if modifier == "contains" else "exact" if modifier == "exact" else "begins"
+    return [(how, value) for value in values] or None
+
+
+def _categories(search: Search) -> Collection[str] | None:
+    """Of `type`: every establishment is a provider; the other code of an Organization is its category."""
+    wanted = [read_token(value) for value in search.values("type")]
+    if not wanted or any(one.code == PROVIDER and one.system in {None, PROVIDERS} for one in wanted):
+        return None
+    return {one.code for one in wanted if one.code and one.system in {None, CATEGORY}}
+
+
+def _updated(search: Search) -> Span:
+    """From the latest beginning to before the earliest end that the dates of `_lastUpdated` say."""
+    said = [read_date(value).bounds() for one in search.of("_lastUpdated") for value in _one(one.values)]
+    begins, ends = [one for one, _ in said if one], [one for _, one in said if one]
+    return (max(begins) if begins else None), (min(ends) if ends else None)
+
+
+def _one(values: Sequence[str]) -> Sequence[str]:
+    if len(values) > 1:
+        raise InvalidInput("_lastUpdated has one date; send it twice for a span.", code="one-value-each")
+    return values
 
 
 def _texts(search: Search, name: str) -> Collection[str] | None:

@@ -10,6 +10,7 @@ from registry.fhir.wire import Json
 IHE = "https://profiles.ihe.net/ITI/mCSD/StructureDefinition/IHE.mCSD"
 PE = f"{systems.BASE}/StructureDefinition"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+PROVIDERS = f"{TERMINOLOGY}/organization-type"
 IPRESS = f"{systems.BASE}/CodeSystem/IPRESSCS"
 COLLEGES = f"{systems.BASE}/CodeSystem/ColegiosProfesionalesSaludCS"
 COLLEGE_CODES = {"CMP": "01"}
@@ -34,7 +35,7 @@ def organization(place: Establishment) -> Json:
         "system": systems.RENIPRESS,
         "value": place.renipress,
     }
-    kind = {"coding": [{"system": f"{TERMINOLOGY}/organization-type", "code": "prov"}]}
+    kind = {"coding": [{"system": PROVIDERS, "code": "prov"}]}
     connected = {"endpoint": [{"reference": f"Endpoint/{place.id}"}]} if place.fhir_endpoint else {}
     return _resource("Organization", place, place.updated_at) | {
         "identifier": [identifier],

@@ -67,6 +67,23 @@ class DateTest:
         }
         return answers[self.prefix]
 
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        """The first moment the test accepts and the first behind those it accepts; raises InvalidInput for `ne`."""
+        width = self.high - self.low
+        answers = {
+            "eq": (self.low, self.high),
+            "gt": (self.high, None),
+            "sa": (self.high, None),
+            "ge": (self.low, None),
+            "lt": (None, self.low),
+            "eb": (None, self.low),
+            "le": (None, self.high),
+            "ap": (self.low - width, self.high + width),
+        }
+        if self.prefix not in answers:
+            raise InvalidInput("Here a date takes no ne.", code="unsupported-prefix")
+        return answers[self.prefix]
+
     def accepts_date(self, said: str) -> bool:
         """The same for a FHIR date, which is a day, a month or a year in Lima: all of it."""
         span = read_date(said)

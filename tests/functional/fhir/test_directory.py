@@ -36,7 +36,7 @@ def professionals(request: pytest.FixtureRequest) -> None:
 
 
 def find(call: Call, kind: str, **query: Any) -> list[Json]:
-    sent = {name.lstrip("_") if name != "_id" else name: value for name, value in query.items()}
+    sent = {name.replace("__", ":"): value for name, value in query.items()}
     answer = call("GET", f"/fhir/{kind}", query_string=sent, token="a-all", headers={"Prefer": "handling=strict"})
     assert answer.status_code == 200, answer.text
     return [one["resource"] for one in answer.json.get("entry", [])]
@@ -62,6 +62,15 @@ def test_establishments_by_what_is_public_of_them(call: Call) -> None:
     for query in ({"identifier": f"{RENIPRESS}|00000000"}, {"identifier": "00000000"}, {"name": "hospital a"}):
         assert [one["id"] for one in find(call, "Organization", **query)] == [a]
     assert len(find(call, "Organization", address="08", active="true")) == 2
+    for named in ({"name__contains": "TAL A"}, {"name__exact": "Hospital a"}):
+        assert [one["id"] for one in find(call, "Organization", **named)] == [a]
+        assert [one["id"] for one in find(call, "Location", **named)] == [a]
+    for query in ({"address": "cusco"}, {"type": "prov"}, {"type": "III-1"}, {"_lastUpdated": "ge2026-01-01"}):
+        assert len(find(call, "Organization", **query)) == 2
+    for query in ({"type": "II-1"}, {"_lastUpdated": "lt2026-01-01"}, {"name__exact": "hospital a"}):
+        assert find(call, "Organization", **query) == []
+    for refused in ({"_lastUpdated": "ne2026"}, {"_lastUpdated": "ge2026,le2027"}):
+        assert call("GET", "/fhir/Location", query_string=refused, token="a-all").status_code == 400
     for query in ({"address": "15"}, {"active": "false"}, {"identifier": "urn:x|00000000"}, {"name": "%"}):
         assert find(call, "Organization", **query) == []
     place = find(call, "Location", organization=f"Organization/{a}", status="active")[0]
@@ -78,6 +87,11 @@ def test_professionals_by_registration_without_their_document(call: Call, renhic
     assert "7000000" not in json.dumps(find(call, "Practitioner"))
     assert len(find(call, "Practitioner", active="true")) == 2
     assert find(call, "Practitioner", identifier="CMP-054321") == []
+    for named in ({"family": "yupan"}, {"name": "Soto"}, {"given": "Inés"}, {"_lastUpdated": "ge2026-01-01"}):
+        assert find(call, "Practitioner", identifier="CMP-054320", **named) == found
+    assert find(call, "Practitioner", identifier="CMP-054320", family="Huaman") == []
+    alone = call("GET", "/fhir/Practitioner", query_string={"family": "Yupanqui"}, token="a-all")
+    assert (alone.status_code, alone.json["issue"][0]["code"]) == (422, "too-costly")
     with renhice.database.unit_of_work() as session:
         query = select(AuditEvent.client_id).where(AuditEvent.action == "directory:professional:read")
         assert set(session.scalars(query)) == {"sihce-a"}
@@ -94,6 +108,7 @@ def test_where_a_professional_works(call: Call) -> None:
     assert len(find(call, "PractitionerRole", organization=str(IDS["a"]), role="medico")) == 3
     assert find(call, "PractitionerRole", organization=str(IDS["b"])) == []
     assert find(call, "PractitionerRole", organization="nonsense") == []
+    assert len(find(call, "PractitionerRole", location=f"Location/{IDS['a']}")) == 3
 
 
 def test_identifier_systems_are_for_everyone(call: Call) -> None:
