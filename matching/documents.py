@@ -10,6 +10,7 @@ DNI_DIGITS = "65432110987"
 DNI_LETTERS = "KJIHGFEDCBA"
 PLACEHOLDERS = frozenset({"12345678", "87654321", "01234567", "123456789", "1234567890", "000000001", "99999998"})
 MAX_NUMBER = 20
+PERUVIAN = (DocumentType.DNI, DocumentType.CE, DocumentType.PTP, DocumentType.CNV)
 
 
 def dni_check_characters(number: str) -> str:
@@ -20,23 +21,25 @@ def dni_check_characters(number: str) -> str:
 
 def normalise_documents(documents: Iterable[Document]) -> tuple[Document, ...]:
     """Distinct usable documents in a fixed order."""
-    kept = {written for document in documents if (written := normalise_document(document)) is not None}
-    return tuple(kept) if len(kept) < 2 else tuple(sorted(kept, key=lambda d: (d.type, d.country, d.number)))
+    kept = [written for document in documents if (written := normalise_document(document)) is not None]
+    return tuple(kept) if len(kept) < 2 else tuple(sorted({*kept}, key=lambda d: (d.type, d.country, d.number)))
 
 
 def normalise_document(document: Document | None) -> Document | None:
     """One document in its written form, or None for a placeholder or an unusable number."""
     if document is None:
         return None
-    number = fold(document.number).replace(" ", "")
-    kind = document.type
+    number, kind = document.number, document.type
+    if not (number.isascii() and number.isdigit() and len(number) <= MAX_NUMBER):
+        number = fold(number).replace(" ", "")
     if kind is DocumentType.DNI:
         number = _dni(number)
-    elif kind in {DocumentType.CE, DocumentType.PTP}:
+    elif kind is DocumentType.CE or kind is DocumentType.PTP:
         number = number.lstrip("0").zfill(9) if number.isdigit() else number
     if _is_placeholder(number):
         return None
-    return Document(kind, number, _country(document))
+    country = _country(document)
+    return document if (number, country) == (document.number, document.country) else Document(kind, number, country)
 
 
 def _dni(number: str) -> str:
@@ -59,6 +62,6 @@ def _is_placeholder(number: str) -> bool:
 
 
 def _country(document: Document) -> str:
-    if document.type in {DocumentType.DNI, DocumentType.CE, DocumentType.PTP, DocumentType.CNV}:
+    if document.type in PERUVIAN:
         return "PER"
     return fold(document.country)[:3] or "PER"

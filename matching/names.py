@@ -73,20 +73,27 @@ class Names:
 
 def parse_names(record: Demographics) -> Names:
     """Names of a record in their normalised parts; a placeholder counts as missing."""
-    may_be_wife = record.sex != "M"
-    first, second, married = _surnames(record.paternal_surname, record.maternal_surname, may_be_wife)
-    married = _husbands(record.married_surname) or married
-    raw = fold(record.given_names or "")
-    if NEWBORN.match(raw):
-        return Names(first, second, married, (), newborn=True, birth_order=_birth_order(raw))
-    written = fold_name(record.given_names or "")
-    words = _given_words(written)
-    if words and not second:
-        first, second, words = _surnames_from_given(first, words, written)
-    given = _without_own_surnames(words, first, second)
-    if NEWBORN.match(" ".join(given)):
-        return Names(first, second, married, (), newborn=True, birth_order=_birth_order(raw))
-    return Names(first, second, married, () if "".join(given) in PLACEHOLDERS else given)
+    first, second, married = _surnames(record.paternal_surname, record.maternal_surname, record.sex != "M")
+    if record.married_surname:
+        married = _husbands(record.married_surname) or married
+    is_newborn, written, words = _written(record.given_names or "")
+    if not is_newborn:
+        if words and not second:
+            first, second, words = _surnames_from_given(first, words, written)
+        given = _without_own_surnames(words, first, second)
+        if not (is_newborn := NEWBORN.match(" ".join(given)) is not None):
+            return Names(first, second, married, () if "".join(given) in PLACEHOLDERS else given)
+    order = _birth_order(fold(record.given_names or ""))
+    return Names(first, second, married, (), newborn=True, birth_order=order)
+
+
+@lru_cache(maxsize=65_536)
+def _written(given_names: str) -> tuple[bool, str, tuple[str, ...]]:
+    """Whether given names are a newborn's, and else how they are folded, and their words."""
+    if NEWBORN.match(fold(given_names)):
+        return True, "", ()
+    written = fold_name(given_names)
+    return False, written, _given_words(written)
 
 
 @lru_cache(maxsize=65_536)
@@ -100,7 +107,10 @@ def _surnames(paternal: str | None, maternal: str | None, may_be_wife: bool) -> 
 @lru_cache(maxsize=65_536)
 def _own_and_husband(surname: str | None, may_be_wife: bool, *, keep_leading: bool) -> tuple[str, str]:
     """Split `QUISPE DE FLORES` or `VDA DE FLORES`; `keep_leading` keeps an own surname that starts with DE."""
-    folded = COMPOUND.sub(r"\1DE\2", fold_name(surname or ""))
+    folded = fold_name(surname or "")
+    if "DE" not in folded:
+        return folded, ""
+    folded = COMPOUND.sub(r"\1DE\2", folded)
     match = WIDOW.match(folded) or (WIFE.match(folded) if may_be_wife else None)
     if match is None or (keep_leading and not match["own"] and not folded.startswith("V")):
         return folded, ""

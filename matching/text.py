@@ -13,14 +13,17 @@ APOSTROPHES = re.compile(r"['’`´ʼ]")
 NOT_WORD = re.compile(r"[^A-Z0-9 ]+")
 SPACES = re.compile(r"\s+")
 MAX_LENGTH = 200
+UNSURE = re.compile("[^\x00-\x7fÁÉÍÓÚÑÜáéíóúñü]|[?#]")
+"""Characters that need a look at their neighbours, or a longer one."""
 PLAIN: dict[int, int | str | None] = dict.fromkeys(range(128), " ")
 PLAIN |= str.maketrans(string.ascii_letters + string.digits, string.ascii_uppercase * 2 + string.digits, "'`")
-"""What becomes of an ASCII character, apart from the signs that may stand for a lost letter."""
+PLAIN |= str.maketrans("ÁÉÍÓÚÑÜáéíóúñü", "AEIOUNU" * 2)
+"""What becomes of a character of Spanish, apart from the signs that may stand for a lost letter."""
 
 
 def fold(text: str) -> str:
     """Capitals A-Z, digits and single spaces; Ñ becomes N, as half of the sources write it."""
-    if text.isascii() and "?" not in text and "#" not in text:
+    if not UNSURE.search(text):
         return " ".join(text[:MAX_LENGTH].translate(PLAIN).split())
     plain = _strip_accents(_mend(text[:MAX_LENGTH])).upper()
     plain = LOST_LETTER.sub("N", plain)

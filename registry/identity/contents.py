@@ -1,15 +1,16 @@
 """The content of a source record version: its canonical bytes, sealed under the record's own data key."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from matching.records import Demographics, Document, DocumentType
+
+_TYPES: Mapping[str, DocumentType] = {kind.value: kind for kind in DocumentType}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ def to_bytes(content: Content) -> bytes:
 
 def from_bytes(plaintext: bytes) -> Content:
     """The content `to_bytes` wrote."""
-    body: dict[str, Any] = json.loads(plaintext)
+    body: dict[str, Any] = from_json(plaintext)
     born, mother = body["birth_date"], body["mother_document"]
     demographics = Demographics(
-        documents=tuple(_read_document(item) for item in body["documents"]),
+        documents=tuple([_read_document(item) for item in body["documents"]]),
         paternal_surname=body["paternal_surname"],
         maternal_surname=body["maternal_surname"],
         married_surname=body["married_surname"],
@@ -93,4 +94,4 @@ def _document(document: Document) -> dict[str, str]:
 
 
 def _read_document(body: Mapping[str, str]) -> Document:
-    return Document(DocumentType(body["type"]), body["number"], body["country"])
+    return Document(_TYPES[body["type"]], body["number"], body["country"])
