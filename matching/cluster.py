@@ -8,13 +8,16 @@ from matching.compare import Comparison, compare
 from matching.model import Model, Thresholds
 from matching.normalise import Normalised
 from matching.records import DocumentType
-from matching.score import Score, explain, weigh_compared
+from matching.score import Score, explain, weigh, weigh_compared
 
 K = TypeVar("K", bound=Hashable)
 Kind = Literal["link", "review", "new"]
 POSSIBLE = "possible-match"
 MOST_BITS = 10.0
 """A pair counts for at most this much, either way, when it stands beside others: one pair can't outvote a person."""
+
+NEARLY = 6.0
+"""Bits that a record found may lack of a question for all of its person to be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,20 @@ def resolve(
     The order of candidates and of their members changes nothing. A person with a verified DNI other than the record's
     verified DNI is no candidate at all. Reasons: `strong-evidence` (link); `possible-match`, `close-second`,
     `same-establishment`, `no-name`, `document-conflict`, `birth-order-conflict`, `inconsistent-person` (review);
-    `no-candidate`, `weak-evidence` (new).
+    `no-candidate` (new).
     """
     arrival = Member(record, verified, establishment)
     return decide(model, rank(model, arrival, candidates))
+
+
+def promising(model: Model, record: Normalised, found: Normalised) -> bool:
+    """Whether a record that shares keys is reason to look at the whole person it is of.
+
+    It carries the very document, or weighs within NEARLY of a question: another record of that person may weigh more.
+    """
+    if any(document in found.documents for document in record.documents):
+        return True
+    return weigh(model, record, found) >= model.thresholds.review - NEARLY
 
 
 def rank(model: Model, arrival: Member, candidates: Mapping[K, Sequence[Member]]) -> list[Standing[K]]:
@@ -83,11 +96,9 @@ def rank(model: Model, arrival: Member, candidates: Mapping[K, Sequence[Member]]
 
 def decide(model: Model, standings: Sequence[Standing[K]]) -> Resolution[K]:
     """What `resolve` decides, from what `rank` found."""
-    if not standings:
+    if not standings or standings[0].bits < model.thresholds.review:
         return Resolution("new", None, None, "no-candidate")
     best, *others = standings
-    if best.bits < model.thresholds.review:
-        return Resolution("new", None, None, "weak-evidence", (), best.consistency)
     evidence = explain(model, best.closest)
     rivals = tuple(standing.key for standing in others if standing.bits >= model.thresholds.review)
     doubt = _doubt(model, best, evidence, others)

@@ -5,7 +5,8 @@ costs twice what the driver needs to ask and to read the answer. Who uses this g
 keeps the session's connection, transaction and autoflush, its time-outs and its errors.
 
 Use it for what issuing a token, introspecting one, a call with one or a reading at the gateway asks each time, where
-rows will do, and for nothing else (`tests/functional/oauth/test_statements.py` names those calls).
+rows will do (`tests/functional/oauth/test_statements.py` names those calls), for the search for a person, and for
+nothing else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -97,6 +97,14 @@ class DataKey(Base):
     wrapped: Mapped[bytes]
 
 
+class WrappedKey(NamedTuple):
+    """A data key as it is kept, read without its object: a search opens many."""
+
+    owner_id: UUID
+    master_key_id: str
+    wrapped: bytes
+
+
 class RetiredMasterKey(Base):
     """A master key under which nothing may be wrapped any more; the database refuses it from every process."""
 
@@ -170,7 +178,7 @@ class Sealer:
         master_key_id, wrapped = self._master.wrap(key, owner_id.bytes)
         return SealedAnew(_encrypt(key, plaintext, _associated(owner_id, context)), master_key_id, wrapped)
 
-    def unseal(self, key: DataKey, sealed: bytes, context: str) -> bytes:
+    def unseal(self, key: DataKey | WrappedKey, sealed: bytes, context: str) -> bytes:
         """Open what `seal` closed for that owner and context; raises SealError."""
         data_key = self._master.unwrap(key.master_key_id, key.wrapped, key.owner_id.bytes)
         return _decrypt(data_key, sealed, _associated(key.owner_id, context))

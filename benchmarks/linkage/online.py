@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.linkage.report import show
 from benchmarks.linkage.run import load, load_truth
 from matching.blocking import ENOUGH, blocking_keys, worth
-from matching.cluster import Member, Resolution, resolve
+from matching.cluster import Member, Resolution, promising, resolve
 from matching.evaluate import evaluate
 from matching.model import Model
 
@@ -23,6 +23,7 @@ class Index:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.persons: dict[int, list[Member]] = {}
+        self.members: dict[int, Member] = {}
         self.person_of: dict[int, int] = {}
         self.by_key: dict[str, list[int]] = defaultdict(list)
 
@@ -32,11 +33,13 @@ class Index:
         shared: Counter[int] = Counter()
         for key in keys:
             shared.update(dict.fromkeys(self.by_key[key], worth(key)))
-        found = {self.person_of[record] for record, count in shared.items() if count >= ENOUGH}
-        candidates = {person: self.persons[person] for person in found}
+        found = [record for record, count in shared.items() if count >= ENOUGH]
+        likely = [one for one in found if promising(self.model, member.normalised, self.members[one].normalised)]
+        candidates = {person: self.persons[person] for person in {self.person_of[record] for record in likely}}
         decision = resolve(self.model, member.normalised, candidates, establishment=member.establishment)
         person = decision.key if decision.kind == "link" and decision.key is not None else number
         self.persons.setdefault(person, []).append(member)
+        self.members[number] = member
         self.person_of[number] = person
         for key in keys:
             self.by_key[key].append(number)

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+import psycopg
 from prometheus_client import REGISTRY
-from sqlalchemy import Engine, event, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from benchmarks.online.load import SYSTEM, establishment
@@ -64,9 +67,14 @@ def measure_width(parts: Renhice, probes: Sequence[FileRecord]) -> Width:
 
 
 def measure_match(parts: Renhice, probes: Sequence[FileRecord]) -> Cost:
-    """Search for each probe, as `$match` does."""
+    """Search for each probe and commit, as `$match` does: what the driver has prepared stays so."""
     engine = engine_of(parts)
-    return _measure(parts, probes, lambda session, probe: match(session, engine, probe.demographics))
+
+    def search(session: Session, probe: FileRecord) -> None:
+        match(session, engine, probe.demographics)
+        session.commit()
+
+    return _measure(parts, probes, search)
 
 
 def measure_registration(parts: Renhice, probes: Sequence[FileRecord]) -> Cost:
@@ -84,7 +92,7 @@ def measure_registration(parts: Renhice, probes: Sequence[FileRecord]) -> Cost:
 
 def _measure(parts: Renhice, probes: Sequence[FileRecord], work: Callable[[Session, FileRecord], object]) -> Cost:
     walls = list[float]()
-    with parts.database.unit_of_work() as session, counted(parts.database.engine) as queries:
+    with parts.database.unit_of_work() as session, counted() as queries:
         backend = session.scalar(text("SELECT pg_backend_pid()"))
         session.rollback()
         process, server = time.process_time(), _cpu(backend)
@@ -102,16 +110,16 @@ def _measure(parts: Renhice, probes: Sequence[FileRecord], work: Callable[[Sessi
 
 
 @contextmanager
-def counted(engine: Engine) -> Iterator[list[str]]:
-    """The statements sent meanwhile."""
-    sent = list[str]()
+def counted() -> Iterator[list[str]]:
+    """The statements sent meanwhile, by whatever road they reach the driver."""
+    sent, execute = list[str](), psycopg.Cursor.execute
 
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        sent.append(statement)
+    def note(cursor: Any, query: Any, *parameters: Any, **options: Any) -> Any:
+        sent.append(str(query))
+        return execute(cursor, query, *parameters, **options)
 
-    event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(engine, "before_cursor_execute", note)
+    with patch.object(psycopg.Cursor, "execute", note):
+        yield sent
 
 
 def _blocks_cut() -> float:

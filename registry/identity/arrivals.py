@@ -12,11 +12,12 @@ from matching.cluster import Member
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
 from matching.records import DocumentType
-from registry.database import new_id, now
+from registry.database import new_id, now, table_of
 from registry.identity.candidates import serialise
 from registry.identity.contents import Content, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys
 from registry.identity.models import blocking_tokens, memberships, source_record_versions, source_records
+from registry.sealing import DataKey, Sealer
 
 FIND = (
     select(
@@ -40,6 +41,7 @@ CONFIRM = (
     update(source_records).where(source_records.c.id == bindparam("record_id")).values(said_at=bindparam("moment"))
 )
 ADD_VERSION = insert(source_record_versions)
+ADD_KEY = insert(table_of(DataKey))
 ADD_TOKENS = insert(blocking_tokens)
 FORGET_TOKENS = delete(blocking_tokens).where(blocking_tokens.c.source_record_id == bindparam("record_id"))
 
@@ -145,11 +147,10 @@ def confirm(session: Session, arrival: Arrival) -> None:
 def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) -> None:
     """Write the new version, point the record at it, and replace its blocking tokens."""
     _point(session, arrival, moment)
-    plaintext = to_bytes(arrival.registration.content)
     version = {
         "source_record_id": arrival.record_id,
         "version": arrival.version,
-        "sealed": engine.sealer.seal(session, arrival.record_id, plaintext, seal_context(arrival.version)),
+        "sealed": _seal(session, engine.sealer, arrival),
         "active": arrival.registration.active,
         "replaced_by": arrival.registration.replaced_by,
         "client_id": arrival.registration.client_id,
@@ -160,6 +161,16 @@ def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) 
         mark = {"source_record_id": arrival.record_id, "scheme": key_scheme()}
         rows = [{"token": token, **mark} for token in arrival.tokens]
         session.execute(ADD_TOKENS, rows)
+
+
+def _seal(session: Session, sealer: Sealer, arrival: Arrival) -> bytes:
+    plaintext, context = to_bytes(arrival.registration.content), seal_context(arrival.version)
+    if arrival.known is not None:
+        return sealer.seal(session, arrival.record_id, plaintext, context)
+    anew = sealer.seal_anew(arrival.record_id, plaintext, context)
+    key = {"owner_id": arrival.record_id, "master_key_id": anew.master_key_id, "wrapped": anew.wrapped}
+    session.execute(ADD_KEY, key)
+    return anew.sealed
 
 
 def _point(session: Session, arrival: Arrival, moment: datetime) -> None:

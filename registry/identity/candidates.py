@@ -3,28 +3,33 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import groupby, starmap
+from operator import attrgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from prometheus_client import Counter
-from sqlalchemy import Row, bindparam, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, bindparam, func, select, text
+from sqlalchemy.orm import QueryableAttribute, Session
 
 from matching.blocking import ENOUGH
-from matching.cluster import Member
+from matching.cluster import Member, promising
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
 from registry.errors import Unavailable
 from registry.identity.contents import Content, from_bytes, seal_context
+from registry.identity.engine import Engine
 from registry.identity.models import BlockingScheme, Membership, Person, SourceRecord, SourceRecordVersion
-from registry.sealing import TOKEN_BYTES, DataKey, Sealer, SealError
+from registry.questions import Question
+from registry.sealing import TOKEN_BYTES, DataKey, Sealer, SealError, WrappedKey
 from registry.telemetry import logger
 
 BLOCK_LIMIT = 200
 CANDIDATE_LIMIT = 200
 
 OVERSIZED_BLOCKS = Counter("renhice_oversized_blocks_total", "Blocks cut off at the limit while searching")
-CANDIDATES = text("""
+HITS = Question(
+    text("""
 WITH hits AS (
   SELECT wanted.position, block.source_record_id,
     CASE WHEN get_byte(wanted.token, :last) % 2 = 1 THEN CAST(:enough AS integer) ELSE 1 END AS worth
@@ -38,36 +43,61 @@ WITH hits AS (
 ), ranked AS (
   SELECT source_record_id FROM hits GROUP BY source_record_id
   HAVING sum(worth) >= :least ORDER BY sum(worth) DESC, source_record_id LIMIT :candidate_limit
-), found AS (
-  SELECT DISTINCT memberships.person_id FROM ranked JOIN memberships USING (source_record_id)
+), said AS (
+  SELECT data_keys.*, newest.*
+  FROM ranked JOIN data_keys ON data_keys.owner_id = ranked.source_record_id
+  CROSS JOIN LATERAL (
+    SELECT version, sealed FROM source_record_versions AS kept
+    WHERE kept.source_record_id = ranked.source_record_id ORDER BY version DESC LIMIT 1
+  ) AS newest
 )
-SELECT found.person_id, oversized.blocks, in_force.scheme
+SELECT in_force.scheme, oversized.blocks, said.owner_id, said.master_key_id, said.wrapped, said.version, said.sealed
 FROM (SELECT scheme FROM blocking_schemes WHERE ended_at IS NULL) AS in_force
-CROSS JOIN oversized LEFT JOIN found ON true
+CROSS JOIN oversized LEFT JOIN said ON true
 """)
-MEMBERS = (
-    select(
-        Membership.person_id,
-        Person.revision,
-        SourceRecord.id,
-        SourceRecord.establishment_id,
-        SourceRecord.version,
-        SourceRecord.active,
-        SourceRecord.verified,
-        SourceRecord.received_at,
-        SourceRecordVersion.sealed,
-        DataKey,
+)
+"""What shares enough with what is wanted, as it is kept now: most of it is only looked at, its person never read."""
+
+
+def _members(where: ColumnElement[bool]) -> Question:
+    """All records of persons with their newest version and its data key, in the order of persons and records."""
+    return Question(
+        select(
+            Membership.person_id,
+            Person.revision,
+            SourceRecord.id,
+            SourceRecord.establishment_id,
+            SourceRecord.version,
+            SourceRecord.active,
+            SourceRecord.verified,
+            SourceRecord.received_at,
+            SourceRecordVersion.sealed,
+            DataKey.owner_id,
+            DataKey.master_key_id,
+            DataKey.wrapped,
+        )
+        .join(Person, Person.id == Membership.person_id)
+        .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
+        .join(
+            SourceRecordVersion,
+            (SourceRecordVersion.source_record_id == SourceRecord.id)
+            & (SourceRecordVersion.version == SourceRecord.version),
+        )
+        .outerjoin(DataKey, DataKey.owner_id == SourceRecord.id)
+        .where(where)
+        .order_by(Membership.person_id, SourceRecord.id)
     )
-    .join(Person, Person.id == Membership.person_id)
-    .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
-    .join(
-        SourceRecordVersion,
-        (SourceRecordVersion.source_record_id == SourceRecord.id)
-        & (SourceRecordVersion.version == SourceRecord.version),
-    )
-    .outerjoin(DataKey, DataKey.owner_id == SourceRecord.id)
-    .where(Membership.person_id.in_(bindparam("person_ids", expanding=True)))
-    .order_by(Membership.person_id, SourceRecord.id)
+
+
+def _among(column: QueryableAttribute[UUID], wanted: Select[UUID]) -> ColumnElement[bool]:
+    """`IN`, of which the planner expects the same however many there are: so it plans once, not at every asking."""
+    return column == any_(func.array(wanted.scalar_subquery(), type_=ARRAY(Uuid)))
+
+
+WANTED = select(func.unnest(bindparam("wanted", type_=ARRAY(Uuid)), type_=Uuid))
+OF_PERSONS = _members(_among(Membership.person_id, WANTED))
+OF_RECORDS = _members(
+    _among(Membership.person_id, select(Membership.person_id).where(_among(Membership.source_record_id, WANTED)))
 )
 SWITCHING = 0x424C4F434B  # "BLOCK": held together by who registers, alone by who changes the scheme in force
 LOCKS = text("""
@@ -89,6 +119,18 @@ class OtherScheme(Unavailable):
             "The index is being prepared for another version of this service.",
             hint="Try again in a moment; the operator can see how far it is with: renhice identity rekey.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What one version of a source record says."""
+
+    content: Content
+    normalised: Normalised
+
+
+Versions = dict[tuple[UUID, int], Opened]
+"""Versions of records already opened, by record and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +172,46 @@ def serialise(session: Session, tokens: Iterable[bytes]) -> None:
     session.execute(LOCKS, {"keys": keys, "switching": SWITCHING})
 
 
-def find_person_ids(session: Session, tokens: Sequence[bytes], least: int = ENOUGH) -> list[UUID]:
+def find_persons(
+    session: Session, sealer: Sealer, tokens: Sequence[bytes], least: int = ENOUGH
+) -> dict[UUID, LoadedPerson]:
     """Persons with a record whose shared blocking tokens are worth at least so much, most first cut; deterministic.
 
     A block over BLOCK_LIMIT is cut at its oldest records and counted in a metric: it never widens silently. Raises
     Unavailable where the index goes by other rules than these tokens: people would seem unknown.
     """
+    opened = _open_hits(session, sealer, tokens, least)
+    return _load_around(session, sealer, {record for record, _ in opened}, opened)
+
+
+def find_likely(
+    session: Session, engine: Engine, wanted: Normalised, tokens: Sequence[bytes], known: UUID | None = None
+) -> dict[UUID, LoadedPerson]:
+    """Of `find_persons` those whom a record found makes worth looking at, and the person of the `known` record.
+
+    Only what is found is opened first, then the other records of those persons: most of what a name and a birthday find
+    in a large index are strangers.
+    """
+    opened = _open_hits(session, engine.sealer, tokens, ENOUGH)
+    likely = {record for (record, _), one in opened.items() if promising(engine.model, wanted, one.normalised)}
+    return _load_around(session, engine.sealer, likely | ({known} if known else set()), opened)
+
+
+def _open_hits(session: Session, sealer: Sealer, tokens: Sequence[bytes], least: int) -> Versions:
+    if not tokens:
+        return {}
     limits = {"block_limit": BLOCK_LIMIT, "candidate_limit": CANDIDATE_LIMIT, "least": least}
-    worth = {"last": TOKEN_BYTES - 1, "enough": ENOUGH}
-    rows = session.execute(CANDIDATES, {"tokens": list(tokens), **limits, **worth}).all()
-    if [row.scheme for row in rows[:1]] != [key_scheme()]:
+    rows = HITS.ask(session, tokens=list(tokens), last=TOKEN_BYTES - 1, enough=ENOUGH, **limits)
+    if [row[0] for row in rows[:1]] != [key_scheme()]:
         raise OtherScheme
-    OVERSIZED_BLOCKS.inc(rows[0].blocks)
-    return sorted(row.person_id for row in rows if row.person_id)
+    OVERSIZED_BLOCKS.inc(rows[0][1])
+    opened: Versions = {}
+    for _, _, owner_id, master_key_id, wrapped, version, sealed in rows:
+        if owner_id is not None:
+            said = _open(sealer, WrappedKey(owner_id, master_key_id, wrapped), version, sealed)
+            if said is not None:
+                opened[owner_id, version] = said
+    return opened
 
 
 def scheme_in_force(session: Session) -> int | None:
@@ -152,25 +221,71 @@ def scheme_in_force(session: Session) -> int | None:
 
 def load_persons(session: Session, sealer: Sealer, person_ids: Collection[UUID]) -> dict[UUID, LoadedPerson]:
     """The persons with their members opened, data keys included, in one query; unreadable members are left out."""
-    if not person_ids:
-        return {}
-    rows = session.execute(MEMBERS, {"person_ids": list(person_ids)}).all()
-    found: dict[UUID, list[Row[*tuple[Any, ...]]]] = {}
-    for row in rows:
-        found.setdefault(row.person_id, []).append(row)
-    return {key: _load(sealer, key, members) for key, members in found.items()}
+    return _load_all(sealer, OF_PERSONS.ask(session, wanted=list(person_ids)), {}) if person_ids else {}
 
 
-def _load(sealer: Sealer, person_id: UUID, rows: Sequence[Row[*tuple[Any, ...]]]) -> LoadedPerson:
-    members = tuple(loaded for row in rows if (loaded := _open(sealer, row)) is not None)
-    return LoadedPerson(person_id, rows[0].revision, members, frozenset(row.id for row in rows))
-
-
-def find_persons(
-    session: Session, sealer: Sealer, tokens: Sequence[bytes], least: int = ENOUGH
+def _load_around(
+    session: Session, sealer: Sealer, records: Collection[UUID], opened: Versions
 ) -> dict[UUID, LoadedPerson]:
-    """`find_person_ids`, loaded."""
-    return load_persons(session, sealer, find_person_ids(session, tokens, least)) if tokens else {}
+    """The persons these records are of."""
+    return _load_all(sealer, OF_RECORDS.ask(session, wanted=list(records)), opened) if records else {}
+
+
+class MemberRow(NamedTuple):
+    """A record of a person as it is kept."""
+
+    person_id: UUID
+    revision: int
+    record_id: UUID
+    establishment_id: UUID
+    version: int
+    active: bool
+    verified: bool
+    received_at: datetime
+    sealed: bytes
+    owner_id: UUID | None
+    """None where the data key was destroyed."""
+    master_key_id: str
+    wrapped: bytes
+
+
+def _load_all(sealer: Sealer, rows: Iterable[tuple[Any, ...]], opened: Versions) -> dict[UUID, LoadedPerson]:
+    persons = groupby(starmap(MemberRow, rows), key=attrgetter("person_id"))
+    return {key: _load(sealer, key, list(members), opened) for key, members in persons}
+
+
+def _load(sealer: Sealer, person_id: UUID, rows: Sequence[MemberRow], opened: Versions) -> LoadedPerson:
+    members = tuple(loaded for row in rows if (loaded := _member(sealer, row, opened)) is not None)
+    return LoadedPerson(person_id, rows[0].revision, members, frozenset(row.record_id for row in rows))
+
+
+def _member(sealer: Sealer, row: MemberRow, opened: Versions) -> LoadedMember | None:
+    if row.owner_id is None:
+        return None
+    said = opened.get((row.record_id, row.version))
+    key = WrappedKey(row.owner_id, row.master_key_id, row.wrapped)
+    said = said or _open(sealer, key, row.version, row.sealed)
+    if said is None:
+        return None
+    return LoadedMember(
+        record_id=row.record_id,
+        establishment_id=row.establishment_id,
+        version=row.version,
+        active=row.active,
+        verified=row.verified,
+        received_at=row.received_at,
+        content=said.content,
+        normalised=said.normalised,
+    )
+
+
+def _open(sealer: Sealer, key: WrappedKey, version: int, sealed: bytes) -> Opened | None:
+    try:
+        content = from_bytes(sealer.unseal(key, sealed, seal_context(version)))
+    except SealError as error:
+        _log.error("a source record can't be opened", exc_info=error)
+        return None
+    return Opened(content, normalise(content.demographics))
 
 
 def lock_persons(session: Session, person_ids: Collection[UUID]) -> Mapping[UUID, int]:
@@ -183,23 +298,3 @@ def lock_persons(session: Session, person_ids: Collection[UUID]) -> Mapping[UUID
     query = select(Person.id, Person.revision).where(Person.id.in_(person_ids)).order_by(Person.id)
     rows = session.execute(query.with_for_update(key_share=True)).all()
     return {row.id: row.revision for row in rows}
-
-
-def _open(sealer: Sealer, row: Row[*tuple[Any, ...]]) -> LoadedMember | None:
-    if row.DataKey is None:
-        return None
-    try:
-        content = from_bytes(sealer.unseal(row.DataKey, row.sealed, seal_context(row.version)))
-    except SealError as error:
-        _log.error("a source record can't be opened", exc_info=error)
-        return None
-    return LoadedMember(
-        record_id=row.id,
-        establishment_id=row.establishment_id,
-        version=row.version,
-        active=row.active,
-        verified=row.verified,
-        received_at=row.received_at,
-        content=content,
-        normalised=normalise(content.demographics),
-    )

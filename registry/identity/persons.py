@@ -146,7 +146,7 @@ def find_citizen(
     their names must agree. Where none was, unchecked records count only if `confirmed`, that is `names` are RENIEC's
     own for that document, and only those whose surnames and given names all agree; one whose check failed never does.
     A person that also carries somebody else's verified DNI is nobody's, and a record that the citizen contested and a
-    steward took away is not theirs while it says the same. Raises Unavailable like `find_person_ids`.
+    steward took away is not theirs while it says the same. Raises Unavailable like `find_persons`.
     """
     wanted, citizen = normalise(Demographics(documents=(document,))), normalise(names)
     tokens = blind_keys(sealer, blocking_keys(wanted))

@@ -14,7 +14,7 @@ from registry.database import now
 from registry.errors import DomainError, Unavailable
 from registry.identity.agreement import speaks_of_another
 from registry.identity.arrivals import Arrival, Known, Registration, confirm, look_again, receive, store
-from registry.identity.candidates import LoadedPerson, find_person_ids, load_persons, lock_persons
+from registry.identity.candidates import LoadedPerson, find_likely, lock_persons
 from registry.identity.cases import keep_case
 from registry.identity.contests import settle_contests
 from registry.identity.engine import Engine
@@ -154,10 +154,8 @@ def _judge(
 
 
 def _search(session: Session, engine: Engine, arrival: Arrival) -> dict[UUID, LoadedPerson]:
-    wanted = set(find_person_ids(session, arrival.tokens)) if arrival.tokens else set()
-    if arrival.known is not None:
-        wanted.add(arrival.known.person_id)
-    return load_persons(session, engine.sealer, wanted)
+    known = arrival.known.id if arrival.known else None
+    return find_likely(session, engine, arrival.normalised, arrival.tokens, known)
 
 
 def _is_where_it_was(arrival: Arrival, persons: Mapping[UUID, LoadedPerson]) -> bool:

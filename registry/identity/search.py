@@ -17,7 +17,7 @@ from matching.normalise import Normalised, normalise
 from matching.records import Demographics
 from matching.score import Score, explain
 from registry.errors import Unprocessable
-from registry.identity.candidates import LoadedPerson, find_persons, load_persons
+from registry.identity.candidates import LoadedPerson, find_likely, find_persons, load_persons
 from registry.identity.contents import local_domain
 from registry.identity.engine import Engine, blind_keys
 from registry.identity.models import Membership, SourceRecord
@@ -73,7 +73,7 @@ def match(
         raise SearchTooWide
     if corroborated and not _can_be_corroborated(wanted):
         return []  # before anybody is looked up: the time taken would tell whether the number is known
-    persons = find_persons(session, engine.sealer, tokens)
+    persons = find_likely(session, engine, wanted, tokens)
     graded = _grade(engine, wanted, persons)
     if corroborated:
         graded = [found for found in graded if _corroborates(wanted, found.person)]

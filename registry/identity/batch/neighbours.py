@@ -1,6 +1,6 @@
 """The persons a whole chunk may be about: one search for all its tokens, and the chunk's own records as they join.
 
-The limits are those of `candidates.find_person_ids`: a block is cut at its oldest records, and those sharing most keys
+The limits are those of `candidates.find_persons`: a block is cut at its oldest records, and those sharing most keys
 come first.
 """
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys
 from registry.identity.agreement import speaks_of_another
-from registry.identity.candidates import LoadedPerson, find_person_ids, load_persons
+from registry.identity.candidates import LoadedPerson, find_persons, load_persons
 from registry.identity.engine import Engine, blind_keys
 from registry.identity.models import (
     NAMES_DIFFER,
@@ -60,9 +60,8 @@ def load_neighbourhood(session: Session, engine: Engine, person_id: UUID) -> Nei
     if person is None or not person.members:
         return None
     keys = frozenset[str]().union(*(blocking_keys(one.normalised) for one in person.members))
-    found = find_person_ids(session, blind_keys(engine.sealer, keys)) if keys else []
-    others = load_persons(session, engine.sealer, [key for key in found if key != person_id])
-    return Neighbourhood(session, person, {key: other for key, other in others.items() if other.members})
+    found = find_persons(session, engine.sealer, blind_keys(engine.sealer, keys))
+    return Neighbourhood(session, person, {key: other for key, other in found.items() if key != person_id})
 
 
 def read_constraints(session: Session, persons: Collection[LoadedPerson]) -> Constraints:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from uuid import UUID
 
 import pytest
 from sqlalchemy import delete, update
@@ -12,7 +13,7 @@ from matching.normalise import normalise
 from matching.records import Demographics, Document, DocumentType
 from registry.database import new_id
 from registry.errors import NotFound, Unprocessable
-from registry.identity.candidates import find_person_ids
+from registry.identity.candidates import find_likely, find_persons
 from registry.identity.engine import blind_keys
 from registry.identity.models import PossibleMatch, SourceRecord, Verification
 from registry.identity.service import (
@@ -181,4 +182,30 @@ def test_one_key_that_many_share_opens_nobody_and_two_do(session: Session, engin
         (birthday, 1, [known]),
         (replace(birthday, given_names="Juan Carlos"), ENOUGH, [known]),
     ):
-        assert find_person_ids(session, blind_keys(engine.sealer, blocking_keys(normalise(asked))), least) == found
+        tokens = blind_keys(engine.sealer, blocking_keys(normalise(asked)))
+        assert list(find_persons(session, engine.sealer, tokens, least)) == found
+
+
+def test_who_is_found_is_opened_whole_only_where_what_is_found_says_enough(
+    session: Session, engine: Engine, register: Register
+) -> None:
+    rosa = register(ROSA).person_id
+    register(replace(misspelt(ROSA), documents=()))
+
+    def found(asked: Demographics) -> list[dict[UUID, int]]:
+        wanted = normalise(asked)
+        tokens = blind_keys(engine.sealer, blocking_keys(wanted))
+        ways = find_persons(session, engine.sealer, tokens), find_likely(session, engine, wanted, tokens)
+        return [{key: len(person.members) for key, person in way.items()} for way in ways]
+
+    namesake = Demographics(
+        documents=(Document(DocumentType.DNI, "70999111"),),
+        paternal_surname=ROSA.paternal_surname,
+        maternal_surname=ROSA.maternal_surname,
+        given_names="Juan Carlos",
+        sex="M",
+        birth_date=date(2003, 5, 14),
+        ubigeo=ROSA.ubigeo,
+    )
+    assert found(replace(ROSA, phone=None)) == [{rosa: 2}, {rosa: 2}]
+    assert found(namesake) == [{rosa: 2}, {}]

@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from matching.cluster import Member, resolve
+from matching.cluster import Member, promising, resolve
 from matching.model import Model
 from tests.unit.matching.conftest import MakeRecord
 
@@ -22,6 +22,9 @@ def test_nobody_like_it_is_new(model: Model, person: MakeRecord) -> None:
         dni="70999111", given_names="Ana", paternal_surname="Luna", birth_date=date(2001, 5, 6), phone=None
     )
     assert resolve(model, person(), {"p": [Member(stranger)]}).kind == "new"
+    assert not promising(model, person(), stranger)
+    assert promising(model, person(), person(dni="", given_names="Rosa"))
+    assert promising(model, person(dni="70999111", paternal_surname="Flores", given_names="Juan"), stranger)
 
 
 def test_a_number_alone_never_links(model: Model, person: MakeRecord) -> None:
