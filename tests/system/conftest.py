@@ -53,7 +53,7 @@ class System:
             url = url.set(username=OWNER, password=secret)
         return url.render_as_string(hide_password=False)
 
-    def renhice(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    def renhice(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run `./renhice ARGUMENTS` against this system."""
         return subprocess.run(
             [sys.executable, "-m", "deploy", *arguments],

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from deploy.layout import Layout
+from deploy.readiness import is_ready
 from deploy.supervision import Supervisor
 from sandbox.establishment.registry_client import Client, Registry, Unreachable
 from sandbox.establishment.store import Registered
@@ -77,13 +78,18 @@ def rows(system: System, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return connection.execute(query, parameters).fetchall()
 
 
+def not_running(system: System) -> list[str]:
+    processes = Supervisor(Layout(system.root)).processes()
+    return [process.name for process in processes if process.state != "RUNNING"]
+
+
 @pytest.fixture(autouse=True)
 def healthy_afterwards(system: System) -> Iterator[None]:
     yield
     deadline = time.monotonic() + PATIENCE
-    while (state := system.renhice("status")).returncode != 0:
-        assert time.monotonic() < deadline, f"the system did not heal:\n{state.stdout}{state.stderr}"
-        time.sleep(1)
+    while not is_ready(system.base_url) or not_running(system):
+        assert time.monotonic() < deadline, f"the system did not heal; not running: {not_running(system)}"
+        time.sleep(0.3)
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
@@ -110,4 +116,4 @@ def test_what_was_to_happen_afterwards_happens(system: System) -> None:
     deadline = time.monotonic() + PATIENCE
     while waiting := rows(system, "SELECT topic, attempts, last_error FROM outbox WHERE delivered_at IS NULL"):
         assert time.monotonic() < deadline, waiting[:5]
-        time.sleep(1)
+        time.sleep(0.2)

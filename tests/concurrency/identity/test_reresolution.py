@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -141,14 +142,16 @@ def test_a_killed_run_is_taken_up_where_it_was(
     command = [sys.executable, "-m", "deploy", "identity", "reresolve", "--model", str(model)]
     run = partial(subprocess.Popen, command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     with run() as first:
-        _wait_for_a_slice(renhice)
-        first.kill()
+        try:
+            _wait_for_a_slice(renhice, first)
+        finally:
+            first.kill()
     with renhice.database.unit_of_work() as session:
         slices = select(func.count(ReresolutionSlice.done_at), func.count())
         done, total = session.execute(slices.where(ReresolutionSlice.run_id == _running(session))).one()
         assert 1 <= done < total
     with run() as second:
-        said, _ = second.communicate(timeout=120)
+        said, _ = second.communicate(timeout=600)
     assert second.returncode == 0
     assert f"judged {total} of {total} slices" in said
     with renhice.database.unit_of_work() as session:
@@ -164,9 +167,10 @@ def test_a_killed_run_is_taken_up_where_it_was(
         cancel(session, again.id, "operator test")
 
 
-def _wait_for_a_slice(renhice: Renhice) -> None:
+def _wait_for_a_slice(renhice: Renhice, judging: "subprocess.Popen[str]") -> None:
     """Until another process has committed a slice."""
-    while True:
+    while judging.poll() is None:
+        time.sleep(0.02)
         with renhice.database.unit_of_work() as session:
             done = select(func.count(ReresolutionSlice.done_at)).where(ReresolutionSlice.run_id == _running(session))
             if session.scalar(done):
