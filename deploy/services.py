@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -16,7 +16,9 @@ DATABASE = "renhice"
 
 
 @contextlib.contextmanager
-def ephemeral_postgres(directory: Path | None = None) -> Iterator[str]:
+def ephemeral_postgres(
+    directory: Path | None = None, settings: Mapping[str, str] = postgres.THROWAWAY
+) -> Iterator[str]:
     """A SQLAlchemy URL of the superuser of an empty database on a server that ends with the context.
 
     With RENHICE_DATABASE_URL set, the database is made on that server instead, and dropped. `directory` is a
@@ -30,17 +32,17 @@ def ephemeral_postgres(directory: Path | None = None) -> Iterator[str]:
     account = database_account()
     home = scratch_directory(account, directory)
     try:
-        with _server(home, account) as url:
+        with _server(home, account, settings) as url:
             yield url
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _server(home: Path, account: Account) -> Iterator[str]:
+def _server(home: Path, account: Account, settings: Mapping[str, str]) -> Iterator[str]:
     cluster = postgres.Cluster(home, home, account, postgres.find_programs(account))
     password = secrets.token_urlsafe(24)
-    postgres.create_cluster(cluster, password, postgres.THROWAWAY)
+    postgres.create_cluster(cluster, password, settings)
     server = postgres.start(cluster)
     try:
         administration = cluster.url(postgres.SUPERUSER, password, "postgres")

@@ -22,6 +22,7 @@ from benchmarks.bulk.floor import measure_floor
 from benchmarks.linkage.generate import records
 from benchmarks.online.load import NAMESPACE, read
 from benchmarks.online.run import migrate
+from deploy.postgres import DURABLE, THROWAWAY
 from deploy.services import ephemeral_postgres
 from matching.normalise import Normalised
 from matching.records import Demographics
@@ -121,8 +122,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=505)
+    parser.add_argument("--throwaway", action="store_true", help="64 MB of buffers and no fsync, as before")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, ephemeral_postgres() as url:
+    settings = THROWAWAY if options.throwaway else DURABLE
+    with tempfile.TemporaryDirectory() as scratch, ephemeral_postgres(settings=settings) as url:
         home, count = Path(scratch), options.records
         home.chmod(0o755)
         migrate(url)

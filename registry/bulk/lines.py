@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 from uuid import UUID
 
 from matching.files import BadRow, Reading, Row, read_each
@@ -44,9 +44,11 @@ class Refusal:
     expression: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the file as it was found: where the file goes on after it, and its bytes or what was made of them."""
+class Line(NamedTuple):
+    """A line of the file as it was found: where the file goes on after it, and its bytes or what was made of them.
+
+    Cheap to send to another process.
+    """
 
     number: int
     after: int
