@@ -124,8 +124,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=505)
     parser.add_argument("--throwaway", action="store_true", help="64 MB of buffers and no fsync, as before")
     options = parser.parse_args()
-    settings = THROWAWAY if options.throwaway else DURABLE
-    with tempfile.TemporaryDirectory() as scratch, ephemeral_postgres(settings=settings) as url:
+    server = THROWAWAY if options.throwaway else DURABLE
+    with tempfile.TemporaryDirectory() as scratch, ephemeral_postgres(settings=server) as url:
         home, count = Path(scratch), options.records
         home.chmod(0o755)
         migrate(url)

@@ -1,5 +1,6 @@
 """A file read and prepared, chunk by chunk, by one process while another registers."""
 
+import gc
 import io
 from collections import deque
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from uuid import UUID
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from matching.collecting import collect_young
 from registry.app import Renhice
 from registry.bulk.lines import Line, Refusal, Source, read_line, read_rows, split
 from registry.bulk.stored import Stored
@@ -95,11 +97,14 @@ _helping: dict[str, tuple[Engine, Source]] = {}
 
 
 def _begin(engine: Engine, source: Source) -> None:
+    gc.disable()  # until the helper ends; what a chunk leaves is collected after it
     _helping["file"] = engine, source
 
 
 def _help(before: int, lines: list[Line]) -> Chunk:
-    return make_chunk(*_helping["file"], before, lines)
+    made = make_chunk(*_helping["file"], before, lines)
+    collect_young()
+    return made
 
 
 def make_chunk(engine: Engine, source: Source, before: int, lines: list[Line]) -> Chunk:

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
+from matching.collecting import collect_young, uncollected
 from matching.files import FileError
 from registry.app import Renhice
 from registry.bulk.chunks import ELSEWHERE, Chunk, Reader, refused_chunk
@@ -85,12 +86,14 @@ def process(parts: Renhice, import_id: UUID, seconds: float = float("inf"), chun
     work = Reader(parts, import_id, begun.source, engine, 1 if careful else chunk, careful=careful)
     apply = Careful(parts, engine, import_id) if careful else partial(_apply, parts, engine, Memory(), import_id)
     try:
-        for one in work.chunks(begun.format, begun.position, begun.line, helped=begun.large and not careful):
-            apply(one)
-            if time.monotonic() > deadline:
-                with parts.database.unit_of_work() as session:
-                    give_back(session, import_id, one.after)
-                return False
+        with uncollected():  # records remembered are many, and last: looking for circles was a fifth of the work
+            for one in work.chunks(begun.format, begun.position, begun.line, helped=begun.large and not careful):
+                apply(one)
+                collect_young()
+                if time.monotonic() > deadline:
+                    with parts.database.unit_of_work() as session:
+                        give_back(session, import_id, one.after)
+                    return False
     except Superseded:
         return False
     except FileError:
