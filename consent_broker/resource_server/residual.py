@@ -28,6 +28,9 @@ _WHEN = {
 }
 """The elements that say when an item happened or was recorded, the first one present counts."""
 
+RECORD_TYPES = frozenset(_WHEN)
+"""The FHIR types records are read as."""
+
 Days = tuple[date, date]
 Entry = Mapping[str, Any]
 """An entry of a Bundle: `resource`, a FHIR resource, and `fullUrl` where it has one."""

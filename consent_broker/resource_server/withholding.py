@@ -1,11 +1,11 @@
 """The last step before a FHIR answer leaves: what the token's residual forbids is taken out of it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from consent_broker.resource_server.answers import Grant, Refusal
-from consent_broker.resource_server.residual import flows, release
+from consent_broker.resource_server.beside import Look, looking, release_beside
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 
 def respond(
-    application: "WSGIApplication", environ: "WSGIEnvironment", start_response: "StartResponse", grant: Grant
+    application: "WSGIApplication",
+    environ: "WSGIEnvironment",
+    start_response: "StartResponse",
+    grant: Grant,
+    prefix: str = "",
 ) -> "Iterable[bytes] | Refusal":
-    """The application's answer without what is forbidden; as it is where nothing is.
+    """The application's answer without what is forbidden, nor what names that; as it is where nothing is.
 
     An answer that can't be read as FHIR JSON is not released: a Refusal to send instead.
     """
@@ -24,7 +28,8 @@ def respond(
         return application(environ, start_response)
     status, headers, body = _collect(application, environ)
     if status.startswith("200") and environ["REQUEST_METHOD"] != "HEAD":
-        released = _release(body, grant.residual)
+        look = looking(lambda asked: _collect(application, asked)[::2], environ, prefix)
+        released = _release(body, grant, look)
         if isinstance(released, Refusal):
             return released
         body = released
@@ -52,7 +57,7 @@ def _collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> "tup
     return status, headers, b"".join(written)
 
 
-def _release(body: bytes, residual: Sequence[Any]) -> bytes | Refusal:
+def _release(body: bytes, grant: Grant, look: Look) -> bytes | Refusal:
     try:
         resource = json.loads(body)
     except (ValueError, RecursionError):
@@ -60,17 +65,18 @@ def _release(body: bytes, residual: Sequence[Any]) -> bytes | Refusal:
     if not isinstance(resource, dict):
         return Refusal(500, "server_error", "The answer can not be checked against what the patient restricts")
     if resource.get("resourceType") == "Bundle":
-        return json.dumps(_without(resource, residual), ensure_ascii=False, separators=(",", ":")).encode()
-    released = resource.get("resourceType") == "OperationOutcome" or flows(resource, residual)
+        return json.dumps(_without(resource, grant, look), ensure_ascii=False, separators=(",", ":")).encode()
+    alone = {"resource": resource}
+    released = _is_outcome(alone) or release_beside([alone], grant, look)
     return body if released else Refusal(404, None, "There is no such resource")
 
 
-def _without(bundle: dict[str, Any], residual: Sequence[Any]) -> dict[str, Any]:
+def _without(bundle: dict[str, Any], grant: Grant, look: Look) -> dict[str, Any]:
     """The Bundle without the forbidden entries, and with no count that would tell how many there were."""
     entries = bundle.get("entry")
     read = [one for one in entries if _is_readable(one)] if isinstance(entries, list) else []
     said, told = [one for one in read if not _is_outcome(one)], [one for one in read if _is_outcome(one)]
-    kept = [*release(said, residual), *told]
+    kept = [*release_beside(said, grant, look), *told]
     counted = {name: value for name, value in bundle.items() if name not in {"entry", "total"}}
     return counted | ({"entry": kept} if kept else {})
 

@@ -55,7 +55,7 @@ class GuardMiddleware:
             return _refuse(answer, start_response)
         environ["renhice.grant"] = answer
         offering = _offering(answer.nonce, start_response)
-        response = respond(self._application, environ, offering, answer)
+        response = respond(self._application, environ, offering, answer, self._prefix)
         return _refuse(response, offering) if isinstance(response, Refusal) else response
 
     def _receive(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

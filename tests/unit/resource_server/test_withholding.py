@@ -11,12 +11,14 @@ from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Response
 
 from consent_broker.resource_server import GuardMiddleware
+from consent_broker.resource_server.beside import MOST, release_beside
 from consent_broker.resource_server.naming import own_names
 from consent_broker.resource_server.residual import days_of, flows, labels_of
 from tests.unit.resource_server.test_wsgi import GRANT, Recorder
 
 ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+PSY = {"system": ACT, "code": "PSY"}
 NO_PSY = {"type": "forbid", "securityLabel": [{"system": ACT, "code": "PSY"}]}
 
 
@@ -28,7 +30,11 @@ def encounter(name: str, /, *labels: str, **more: Any) -> dict[str, Any]:
 def served(body: Any, residual: Any = (NO_PSY,), method: str = "GET", **answer: Any) -> TestResponse:
     claims = {"extensions": {"ihe_pcf": {"residual": list(residual)}}}
     text = body if isinstance(body, str | bytes) else json.dumps(body)
-    application = Response(text, mimetype="application/fhir+json", **answer)
+    said, nothing = Response(text, mimetype="application/fhir+json", **answer), Response(status=404)
+
+    def application(environ: Any, start_response: Any) -> Iterable[bytes]:
+        return (said if environ["PATH_INFO"] == "/fhir/Encounter" else nothing)(environ, start_response)
+
     guarded = GuardMiddleware(application, Recorder(replace(GRANT, claims=claims)), prefix="/fhir")
     return Client(guarded).open("/fhir/Encounter?patient=p", method=method)
 
@@ -242,6 +248,45 @@ def test_what_names_a_withheld_entry_is_withheld_and_so_is_what_names_that(namin
     left = served({"resourceType": "Bundle", "entry": entries}).json["entry"]
     assert [one["resource"].get("id") for one in left] == ["d", None]
     assert len(served({"resourceType": "Bundle", "entry": [entries[0], entries[3]]}).json["entry"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("answered", "left"),
+    [
+        (Response(json.dumps({"resourceType": "Condition", "id": "9", "meta": {"security": [PSY]}})), ["b"]),
+        (Response(json.dumps({"resourceType": "Condition", "id": "9"})), ["a", "b"]),
+        (Response("{}", status=404), ["a", "b"]),
+        (Response("{}", status=403), ["b"]),
+        (Response("{"), ["b"]),
+        (Response(json.dumps({"resourceType": "Condition", "id": "another"})), ["b"]),
+    ],
+    ids=["sensitive", "ordinary", "not-there", "refused", "unreadable", "another"],
+)
+@pytest.mark.parametrize("classes", [{}, {"class": ["Encounter"]}], ids=["of-all", "of-what-the-token-is-for"])
+def test_what_an_answer_names_of_another_type_its_server_is_asked_for(
+    answered: Response, left: list[str], classes: dict[str, Any]
+) -> None:
+    """The token need not be for that type: an encounter tells of its diagnosis all the same."""
+    naming = encounter("a", diagnosis=[{"condition": {"reference": "Condition/9", "display": "Depresión"}}])
+    bundle = {"resourceType": "Bundle", "entry": [{"resource": naming}, {"resource": encounter("b")}]}
+    said = Response(json.dumps(bundle), mimetype="application/fhir+json")
+    asked = list[tuple[str, str, str]]()
+
+    def application(environ: Any, start_response: Any) -> Iterable[bytes]:
+        asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]))
+        return (said if len(asked) == 1 else answered)(environ, start_response)
+
+    claims = {"extensions": {"ihe_pcf": {"residual": [NO_PSY | classes]}}}
+    guarded = GuardMiddleware(application, Recorder(replace(GRANT, claims=claims)), prefix="/fhir")
+    found = Client(guarded).post("/fhir/Encounter/_search", data={"patient": "p"}).json["entry"]
+    assert [one["resource"]["id"] for one in found] == left
+    assert asked[1:] == [("GET", "/fhir/Condition/9", "")]
+
+
+def test_of_more_than_it_asks_for_nothing_is_known() -> None:
+    entries = [{"resource": encounter(str(n), partOf={"reference": f"Condition/{n}"})} for n in range(MOST + 5)]
+    grant = replace(GRANT, claims={"extensions": {"ihe_pcf": {"residual": [NO_PSY]}}})
+    assert len(release_beside(entries, grant, lambda _: None)) == MOST
 
 
 def test_a_chain_of_any_length_is_followed() -> None:

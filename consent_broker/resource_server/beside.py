@@ -1,0 +1,81 @@
+"""What an answer names and does not hold: its own server is asked for it, to learn what of it is withheld.
+
+An encounter tells of the diagnosis it names, and only this server knows how sensitive that one is.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from consent_broker.resource_server.answers import Grant
+from consent_broker.resource_server.naming import names_in, own_names, reference_of
+from consent_broker.resource_server.residual import RECORD_TYPES, Entry, flows, release
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+Look = Callable[[str], "Entry | None"]
+Answering = Callable[["WSGIEnvironment"], "tuple[str, bytes]"]
+MOST = 200
+"""How many items one answer may name that are asked for; of the others nothing is known."""
+
+_NOT_THERE = ("404", "410")
+
+
+def release_beside(said: Sequence[Entry], grant: Grant, look: Look) -> list[Entry]:
+    """The entries that may leave together, given what they name of this server's other items too."""
+    here = {reference_of(one["resource"]) for one in said}
+    named = sorted({name for one in said for name in names_in(one) if _is_record(name)} - here)
+    found = [look(name) if place < MOST else unknown(name) for place, name in enumerate(named)]
+    beside = [one for one in found if one is not None]
+    left = release([*said, *beside], [*grant.residual, _closing(beside, grant)])
+    kept = {id(one) for one in left}
+    return [one for one in said if id(one) in kept]
+
+
+def looking(answering: Answering, environ: "WSGIEnvironment", prefix: str) -> Look:
+    """How a server is asked for one of its items, as part of the request it is answering."""
+
+    def look(name: str) -> Entry | None:
+        asked = {"REQUEST_METHOD": "GET", "PATH_INFO": f"{prefix}/{name}", "QUERY_STRING": "", "CONTENT_LENGTH": "0"}
+        status, body = answering({**environ, **asked, "wsgi.input": io.BytesIO()})
+        return None if status.startswith(_NOT_THERE) else _read(name, status, body)
+
+    return look
+
+
+def unknown(name: str) -> Entry:
+    """An item of which nothing is known: it counts as withheld."""
+    kind, _, item_id = name.partition("/")
+    return {"resource": {"resourceType": kind, "id": item_id}, "unknown": True}
+
+
+def _read(name: str, status: str, body: bytes) -> Entry:
+    try:
+        resource = json.loads(body) if status.startswith("200") else None
+    except (ValueError, RecursionError):
+        resource = None
+    known = isinstance(resource, dict) and reference_of(resource) == name
+    return {"resource": resource} if known else unknown(name)
+
+
+def _closing(beside: Iterable[Entry], grant: Grant) -> dict[str, Any]:
+    """A rule against what is unknown, or of a type that the token is not for and such as it withholds of the others."""
+    rules = [_of_any_type(rule) for rule in grant.residual]
+    closed = [one["resource"] for one in beside if "unknown" in one or _is_closed(one["resource"], rules, grant)]
+    names = frozenset[str]().union(*map(own_names, closed))
+    data = [{"meaning": "dependents", "reference": {"reference": name}} for name in sorted(names)]
+    return {"type": "forbid", "data": data}
+
+
+def _is_closed(resource: dict[str, Any], rules: Sequence[Any], grant: Grant) -> bool:
+    return f"patient/{resource['resourceType']}.rs" not in grant.scopes and not flows(resource, rules)
+
+
+def _of_any_type(rule: Any) -> Any:
+    return {name: value for name, value in rule.items() if name != "class"} if isinstance(rule, dict) else rule
+
+
+def _is_record(name: str) -> bool:
+    return name.partition("/")[0] in RECORD_TYPES
