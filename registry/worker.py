@@ -13,6 +13,9 @@ from registry.settings import Settings
 from registry.telemetry import bind_request, configure_logging
 
 OUTBOX_SECONDS = 2
+RELAYED_AT_ONCE = 20
+"""Few, so that what is urgent goes soon even if it comes while others are being delivered."""
+
 PURGE_EVERY = timedelta(hours=1)
 ORDINARY, BULK = "renhice", "bulk"
 """The queues: what takes turns of a minute has one of its own, and workers of its own, so that nobody waits for it.
@@ -75,8 +78,8 @@ def schedule(celery: Celery, name: str, task: Callable[[], object], every: timed
 
 def relay_outbox() -> None:
     """Deliver what is due, batch after batch, until the next run is due: others wait behind it."""
-    batch, deadline = 100, time.monotonic() + OUTBOX_SECONDS
-    while outbox.relay(session(), batch) == batch and time.monotonic() < deadline:
+    deadline = time.monotonic() + OUTBOX_SECONDS
+    while outbox.relay(session(), RELAYED_AT_ONCE) == RELAYED_AT_ONCE and time.monotonic() < deadline:
         session().commit()
 
 
