@@ -136,16 +136,20 @@ def _put(session: Session, stating: Stating, standing: Standing, token: bytes, m
     grant_consent(session, attendance.consent_id, evidence)
     session.add(attendance)
     session.flush()
-    query = AccessQuery(
-        person_id=terms.person_id,
-        establishment_id=stating.establishment_id,
-        professional_id=stating.professional_id,
-        purpose=PURPOSE,
-        categories=terms.categories or frozenset(),
-    )
-    if not decide_access(session, query, attendance.consent_id).permit:
+    if not _is_left(session, attendance, terms.categories or frozenset()):
         raise _not_permitted(stating)
     return attendance
+
+
+def _is_left(session: Session, attendance: Attendance, categories: frozenset[str]) -> bool:
+    query = AccessQuery(
+        person_id=attendance.person_id,
+        establishment_id=attendance.establishment_id,
+        professional_id=attendance.professional_id,
+        purpose=PURPOSE,
+        categories=categories,
+    )
+    return decide_access(session, query, attendance.consent_id).permit
 
 
 def _require_care(session: Session, stating: Stating, moment: datetime) -> None:

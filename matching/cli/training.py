@@ -72,6 +72,10 @@ def train(
         raise click.ClickException(str(error)) from error
     document["version"] = Path(out).stem if out != STANDARD else f"{model.version}-trained"
     document["training"]["population_found"] = document["population"]
+    _keep(document, out, teller)
+
+
+def _keep(document: dict[str, Any], out: str, teller: Teller) -> None:
     with whole_file(out) as lines:
         json.dump(document, lines, indent=1, ensure_ascii=False)
         lines.write("\n")

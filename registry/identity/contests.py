@@ -100,6 +100,18 @@ def contest(session: Session, claim: Claim) -> Contest:
         return open_one
     _require_news(session, record)
     _require_restraint(session, claim)
+    made = _put(session, claim, record)
+    contested = claim.claimant.event(
+        "identity:record:contested", record.id, reason=claim.reason, establishment_id=record.establishment_id
+    )
+    audit(session, contested)
+    outbox.publish(session, "identity:record:contested", str(made.id), {"contest_id": str(made.id)})
+    changed = {"person_id": str(claim.person_id), "source_record_id": str(record.id)}
+    outbox.publish(session, CHANGED, f"{claim.person_id}:{made.id}", changed)
+    return made
+
+
+def _put(session: Session, claim: Claim, record: SourceRecord) -> Contest:
     question = Question(record_id=record.id, version=record.version, rivals=(claim.person_id,), reason=CONTESTED)
     made = Contest(
         id=new_id(),
@@ -113,13 +125,6 @@ def contest(session: Session, claim: Claim) -> Contest:
     )
     session.add(made)
     session.flush()
-    contested = claim.claimant.event(
-        "identity:record:contested", record.id, reason=claim.reason, establishment_id=record.establishment_id
-    )
-    audit(session, contested)
-    outbox.publish(session, "identity:record:contested", str(made.id), {"contest_id": str(made.id)})
-    changed = {"person_id": str(claim.person_id), "source_record_id": str(record.id)}
-    outbox.publish(session, CHANGED, f"{claim.person_id}:{made.id}", changed)
     return made
 
 

@@ -3,13 +3,13 @@
 import csv
 import io
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from sandbox.demo.browser import Browser, Page
 from sandbox.demo.patient import sign_in
+from sandbox.demo.reading import csv_link, diagnosis, full_name, line_of, values_of
 from sandbox.demo.record_system import RecordSystem
 from sandbox.demo.telling import Teller
 
@@ -78,7 +78,7 @@ class Tale:
         answer = self._a.register(self._feed, asking["local_number"], asking["patient"])
         teller.check_status(answer, 200, 201)
         teller.check("/fhir/Patient/" in answer.headers.get("Location", ""), "a Location", answer.headers)
-        teller.note(f"A wrote: {_name(asking['patient'])}, local number {asking['local_number']}")
+        teller.note(f"A wrote: {full_name(asking['patient'])}, local number {asking['local_number']}")
         state = "a new source record" if answer.status_code == 201 else "known already, nothing changed"
         teller.shows(f"The registry acknowledged it: {state}.")
 
@@ -89,7 +89,7 @@ class Tale:
         token = self._b.token("system/Patient.cu system/Patient.rs")
         answer = self._b.register(token, holding["local_number"], holding["patient"])
         teller.check_status(answer, 200)
-        teller.note(f"B wrote: {_name(holding['patient'])}, local number {holding['local_number']}")
+        teller.note(f"B wrote: {full_name(holding['patient'])}, local number {holding['local_number']}")
         teller.shows("The same message again changes nothing: record systems may repeat themselves after a failure.")
 
     def match(self) -> None:
@@ -104,10 +104,10 @@ class Tale:
         self._memory.person = best["resource"]["id"]
         teller.note(f"best match: person {self._memory.person}, score {best['search'].get('score')}")
         pix = teller.check_status(self._a.cross_reference(self._feed, asking["local_number"]), 200).json()
-        numbers = [f"{i.get('system')}|{i.get('value')}" for i in _values(pix, "valueIdentifier")]
+        numbers = [f"{i.get('system')}|{i.get('value')}" for i in values_of(pix, "valueIdentifier")]
         other = f"{self._b.establishment['identifier_system']}|{self._story['holding']['local_number']}"
         teller.check(other in numbers, f"$ihe-pix to name {other}", pix)
-        persons = [reference.get("reference", "") for reference in _values(pix, "valueReference")]
+        persons = [reference.get("reference", "") for reference in values_of(pix, "valueReference")]
         teller.check(any(self._memory.person in p for p in persons), "$ihe-pix to name the same person", pix)
         teller.shows("The misspelt records of two establishments were recognised as one person.")
 
@@ -172,7 +172,7 @@ class Tale:
             ours = [r for r in found if r.get("meta", {}).get("source", "").startswith(holder)]
             teller.check(len(ours) >= least, f"{least} {kind} of B", answer.text)
             for resource in ours:
-                teller.note(_say(resource))
+                teller.note(line_of(resource))
         teller.shows("The record passed through the registry; each item names its origin. Nothing was kept on the way.")
 
     def knock_at_the_holder(self) -> None:
@@ -201,7 +201,7 @@ class Tale:
         page = self._sign_in(browser, entry, self._story["analyst"])
         teller.check(page.url.path == "/estadisticas", "the analyst at the figures", page.text)
         until = time.monotonic() + FIGURES_WAIT
-        while not _csv_link(page) and time.monotonic() < until:
+        while not csv_link(page) and time.monotonic() < until:
             time.sleep(5)
             page = self._open(browser, "/estadisticas")
         self._export(browser, page)
@@ -214,7 +214,7 @@ class Tale:
     def _export(self, browser: Browser, page: Page) -> None:
         """Download the file of one view, and check that no figure in it is small or exact."""
         teller = self._teller
-        link = _csv_link(page)
+        link = csv_link(page)
         teller.check(bool(link), "a file to download", page.text)
         file = teller.check_status(browser.download(f"{self._base_url}{link}"), 200)
         rows = list(csv.reader(io.StringIO(file.text.lstrip("\ufeff"))))[1:]
@@ -244,7 +244,7 @@ class Tale:
         answer = self._a.fetch(self._memory.grant, "AllergyIntolerance", self._memory.person)
         teller.check_status(answer, 403)
         teller.check(answer.json().get("resourceType") == "OperationOutcome", "an OperationOutcome", answer.text)
-        teller.note(_diagnosis(answer.json()))
+        teller.note(diagnosis(answer.json()))
         teller.shows("Refused at once, although the token had not expired.")
 
     def see_the_refusal(self) -> None:
@@ -287,32 +287,3 @@ class Tale:
     def _name(system: RecordSystem) -> str:
         name: str = system.establishment["name"]
         return name
-
-
-def _values(parameters: Json, key: str) -> Iterator[Json]:
-    return (p[key] for p in parameters.get("parameter", []) if key in p)
-
-
-def _name(patient: Json) -> str:
-    name = patient["name"][0]
-    mothers = [e["valueString"] for e in name.get("_family", {}).get("extension", []) if "mothers" in e["url"]]
-    return " ".join([*name["given"], name["family"], *mothers])
-
-
-def _csv_link(page: Page) -> str:
-    return next((link for link in page.links if link.endswith(".csv")), "")
-
-
-def _say(resource: Json) -> str:
-    concept = resource.get("code") or resource.get("medicationCodeableConcept") or resource.get("serviceType") or {}
-    when = resource.get("recordedDate") or next(iter(_periods(resource)), "")
-    return f"{resource['resourceType']}: {concept.get('text', '')} ({when[:10]}) from {resource['meta']['source']}"
-
-
-def _periods(resource: Json) -> Iterator[str]:
-    return (resource[key]["start"] for key in ("effectivePeriod", "period") if key in resource)
-
-
-def _diagnosis(outcome: Json) -> str:
-    issue = outcome["issue"][0]
-    return str(issue.get("details", {}).get("text") or issue.get("diagnostics", ""))

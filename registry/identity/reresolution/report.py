@@ -43,15 +43,16 @@ def report(session: Session, count_with_consent: ConsentCount, run_id: UUID) -> 
     return run
 
 
+def _judged(session: Session, run_id: UUID) -> tuple[int, int, int]:
+    """Persons, records, and groups too big to be judged."""
+    one = ReresolutionSlice
+    sums = (func.coalesce(func.sum(column), 0) for column in (one.persons, one.records, one.too_big))
+    persons, records, too_big = map(int, session.execute(select(*sums).where(one.run_id == run_id)).one())
+    return persons, records, too_big
+
+
 def _figures(session: Session, run_id: UUID) -> dict[str, Any]:
-    judged = session.execute(
-        select(
-            func.coalesce(func.sum(ReresolutionSlice.persons), 0),
-            func.coalesce(func.sum(ReresolutionSlice.records), 0),
-            func.coalesce(func.sum(ReresolutionSlice.too_big), 0),
-        ).where(ReresolutionSlice.run_id == run_id)
-    ).one()
-    persons, records, too_big = map(int, judged)
+    persons, records, too_big = _judged(session, run_id)
     change = ReresolutionChange
     mine = change.run_id == run_id
     reasons = session.execute(
