@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from psycopg.errors import QueryCanceled
 from sqlalchemy import bindparam, func, insert, select, text
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError, PendingRollbackError
 
 from registry.app import Renhice
 from registry.audit.event import Event
@@ -37,6 +37,18 @@ def test_what_objects_say_and_is_not_written_yet_is_found(renhice: Renhice) -> N
         record(session, Event(action=action, detail={"count": 2}))
         assert FOUND.ask(session, action=action) == [({"count": 2}, "success")]
         session.rollback()
+
+
+def test_after_what_objects_said_failed_nothing_is_asked_before_a_rollback(renhice: Renhice) -> None:
+    action = f"test:question:{uuid4()}"
+    with renhice.database.unit_of_work() as session:
+        assert FOUND.ask(session, action=action) == []
+        record(session, Event(action="a\x00b"))
+        for expected in (DataError, PendingRollbackError):
+            with pytest.raises(expected):
+                FOUND.ask(session, action=action)
+        session.rollback()
+        assert FOUND.ask(session, action=action) == []
 
 
 @pytest.mark.parametrize(
