@@ -33,6 +33,13 @@ from registry.worker import make_celery
 
 _log = logger(__name__)
 Surface = Literal["page", "problem", "fhir", "oauth"]
+_CAREFUL = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+)
+"""What every answer says unless it says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,10 +162,8 @@ def _describe(response: Response) -> Response:
     LATENCY.labels(route).observe(seconds)
     headers = response.headers
     headers["X-Request-Id"] = current_request_id() or ""
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    headers.setdefault("Cache-Control", "no-store")
-    headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    given = {name.lower() for name in headers.keys()}  # noqa: SIM118  # a MultiDict's iterator yields pairs
+    headers.extend([(name, value) for name, value in _CAREFUL if name.lower() not in given])
     if parts().settings.secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     caller = g.get("caller")

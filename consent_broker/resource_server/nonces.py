@@ -5,6 +5,7 @@ import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from functools import lru_cache
 
 from consent_broker.resource_server.proofs import Proof
 
@@ -24,6 +25,7 @@ class Nonces:
 
     def __init__(self, keyed: Callable[[str], bytes], clock: Callable[[], float] = time.time) -> None:
         self._keyed, self._clock = keyed, clock
+        self._of = lru_cache(maxsize=4)(self._make)
 
     def current(self) -> str:
         """The nonce to offer now."""
@@ -41,7 +43,7 @@ class Nonces:
     def _period(self) -> int:
         return int(self._clock() // NONCE_SECONDS)
 
-    def _of(self, period: int) -> str:
+    def _make(self, period: int) -> str:
         return urlsafe_b64encode(self._keyed(str(period))).rstrip(b"=").decode()
 
 
