@@ -68,7 +68,8 @@ def hand_over(layout: Layout, keys: Path) -> None:
 
 def web_command(bind: str) -> list[str]:
     """gunicorn with threads: requests wait for the database and for other establishments, not for the processor."""
-    command = [sys.executable, "-m", "gunicorn", "wsgi:create_app()", "--preload", "--bind", bind]
+    command = [sys.executable, "-m", "gunicorn", "wsgi:create_app()", "--config", "python:deploy.web", "--preload"]
+    command += ["--bind", bind]
     command += ["--workers", str(WEB_PROCESSES), "--worker-class", "gthread", "--threads", str(WEB_THREADS)]
     command += ["--keep-alive", str(KEEP_ALIVE_SECONDS)]
     return [*command, "--timeout", "60", "--graceful-timeout", "20", "--no-control-socket", "--log-level", "warning"]
