@@ -45,7 +45,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """What the search brings: mean and largest numbers of persons and records opened, and blocks cut off a probe."""
+    """Whom the search finds by keys: mean and largest numbers of persons and their records, and blocks cut a probe."""
 
     persons: float
     records: float

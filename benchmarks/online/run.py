@@ -72,8 +72,8 @@ def show(results: list[Result]) -> None:
     for result in results:
         width = result.width
         print(
-            f"\n{result.persons:,} persons, {result.records:,} records, {result.size}: a search opens "
-            f"{width.records:.1f} records of {width.persons:.1f} persons (most {width.most_records}), "
+            f"\n{result.persons:,} persons, {result.records:,} records, {result.size}: a search finds "
+            f"{width.persons:.1f} persons of {width.records:.1f} records (most {width.most_records}), "
             f"{width.cut:.3f} blocks cut"
         )
         for verb, cost in result.verbs.items():
