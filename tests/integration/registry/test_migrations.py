@@ -18,6 +18,17 @@ from deploy.services import ephemeral_database
 from migrations.targets import ROOMS, metadata
 from tests.conftest import ROOT, migrate
 
+MIGRATE = """
+import sys
+from alembic import command
+from alembic.config import Config
+
+config = Config("alembic.ini")
+config.set_main_option("script_location", "migrations")
+config.set_main_option("sqlalchemy.url", sys.argv[1])
+command.upgrade(config, "head")
+"""
+
 
 @pytest.fixture
 def empty_url(server_url: str) -> Iterator[str]:
@@ -71,5 +82,4 @@ def test_two_migrators_wait_for_each_other(empty_url: str) -> None:
 
 
 def _migrate_in_process(url: str) -> None:
-    code = f"from tests.conftest import migrate; migrate({url!r})"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", MIGRATE, url.replace("%", "%%")], cwd=ROOT, check=True, capture_output=True)
