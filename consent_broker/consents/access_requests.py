@@ -127,8 +127,8 @@ def _require_restraint(session: Session, asking: Asking, moment: datetime) -> No
         )
 
 
-def _make(session: Session, asking: Asking) -> AccessRequest:
-    terms = Terms(
+def _terms(asking: Asking) -> Terms:
+    return Terms(
         person_id=asking.person_id,
         establishment_id=asking.establishment_id,
         professional_id=asking.professional_id,
@@ -137,10 +137,13 @@ def _make(session: Session, asking: Asking) -> AccessRequest:
         purposes=frozenset({asking.purpose}),
         ends_at=asking.ends_at,
     )
+
+
+def _make(session: Session, asking: Asking) -> AccessRequest:
     evidence = {"channel": asking.client_id or "portal", "professional_id": str(asking.professional_id)}
     request = AccessRequest(
         id=new_id(),
-        consent_id=propose_consent(session, terms, evidence),
+        consent_id=propose_consent(session, _terms(asking), evidence),
         client_id=asking.client_id,
         establishment_id=asking.establishment_id,
         professional_id=asking.professional_id,

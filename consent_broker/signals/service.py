@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, any_, delete, exists, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Select, any_, delete, exists, func, insert, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
 from consent_broker.signals.models import Signal, Subscription, SubscriptionVersion
@@ -62,24 +62,13 @@ def raise_signal(
 
 def lend_due(session: Session, limit: int = 100) -> list[Parcel]:
     """Due signals, oldest first, that no other sender holds; who doesn't settle them loses them to the next."""
-    due = (
-        select(Signal.id)
-        .outerjoin(Subscription, Subscription.id == Signal.subscription_id)
-        .where(Signal.delivered_at.is_(None), Signal.available_at <= now(), Signal.attempts < MAX_ATTEMPTS)
-        .where(
-            Subscription.id.is_(None) | (_is_served() & ((Subscription.status == ACTIVE) | (Signal.kind == HANDSHAKE)))
-        )
-        .order_by(Signal.available_at, Signal.id)
-        .limit(limit)
-        .with_for_update(of=Signal, skip_locked=True)
-    )
     mine = Subscription.id == Signal.subscription_id
     asked, topic = (
         select(column).where(mine).scalar_subquery() for column in (Subscription.endpoint, Subscription.topic)
     )
     lend = (
         update(Signal)
-        .where(Signal.id.in_(due.scalar_subquery()), Establishment.id == Signal.establishment_id)
+        .where(Signal.id.in_(_due(limit).scalar_subquery()), Establishment.id == Signal.establishment_id)
         .values(attempts=Signal.attempts + 1, available_at=now() + LENT)
         .returning(
             Signal.id,
@@ -96,6 +85,20 @@ def lend_due(session: Session, limit: int = 100) -> list[Parcel]:
     )
     rows = session.execute(lend, execution_options={"synchronize_session": False}).all()
     return sorted((Parcel(*row) for row in rows if row.endpoint), key=lambda parcel: parcel.signal_id)
+
+
+def _due(limit: int) -> Select[UUID]:
+    return (
+        select(Signal.id)
+        .outerjoin(Subscription, Subscription.id == Signal.subscription_id)
+        .where(Signal.delivered_at.is_(None), Signal.available_at <= now(), Signal.attempts < MAX_ATTEMPTS)
+        .where(
+            Subscription.id.is_(None) | (_is_served() & ((Subscription.status == ACTIVE) | (Signal.kind == HANDSHAKE)))
+        )
+        .order_by(Signal.available_at, Signal.id)
+        .limit(limit)
+        .with_for_update(of=Signal, skip_locked=True)
+    )
 
 
 def _is_served() -> ColumnElement[bool]:
