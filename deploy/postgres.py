@@ -31,7 +31,7 @@ DURABLE: Mapping[str, str] = {
     "log_parameter_max_length_on_error": "0",
     "log_error_verbosity": "terse",
 }
-THROWAWAY: Mapping[str, str] = {**DURABLE, "shared_buffers": "64MB", "fsync": "off"}
+THROWAWAY: Mapping[str, str] = {**DURABLE, "shared_buffers": "64MB", "fsync": "off", "max_wal_size": "256MB"}
 
 
 class ServiceError(RuntimeError):

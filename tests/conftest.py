@@ -3,9 +3,11 @@
 import gc
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -25,6 +27,7 @@ from registry.settings import Settings
 from wsgi import create_app
 
 ROOT = Path(__file__).parent.parent
+MEMORY, PLENTY = Path("/dev/shm"), 4 << 30
 hypothesis.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis.load_profile("any machine")  # a law holds or not; how busy the machine is says nothing of it
 
@@ -59,10 +62,19 @@ def migrate(url: str, revision: str = "head") -> None:
     command.upgrade(config, revision)
 
 
+def _plenty_of_memory() -> bool:
+    there = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > PLENTY
+    return there and psutil.virtual_memory().available > PLENTY
+
+
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The owner's URL of an empty database on a throwaway server."""
-    with ephemeral_postgres(tmp_path_factory.mktemp("postgres")) as url:
+    """The owner's URL of an empty database on a throwaway server.
+
+    In memory where there is plenty: each copy of the database is seven hundred files, and they are dear on a disk.
+    """
+    home = MEMORY if _plenty_of_memory() else tmp_path_factory.mktemp("postgres")
+    with ephemeral_postgres(home) as url:
         yield url
 
 
