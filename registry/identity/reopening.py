@@ -1,7 +1,7 @@
 """What a decision closed, opened again when it is taken back: cases, and the claims of citizens."""
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from registry.identity.models import OPEN, Contest, PossibleMatch, StewardDecision
 from registry.identity.plans import UNKNOWN
@@ -9,7 +9,7 @@ from registry.identity.rulings import DIFFERENT
 
 
 def reopen(session: Session, undone: StewardDecision) -> None:
-    """Put the cases and claims that a decision ended where they were before it; a record has one open case still."""
+    """Put the cases and claims that a decision ended where they were before it; a record has one open one still."""
     closed = select(PossibleMatch).where(PossibleMatch.closed_by == undone.id).order_by(PossibleMatch.id)
     for case in session.scalars(closed.with_for_update().execution_options(populate_existing=True)):
         if not _asked_again(session, case):
@@ -17,7 +17,9 @@ def reopen(session: Session, undone: StewardDecision) -> None:
             case.revision += 1
     _restore(session, undone)
     session.flush()
-    claims = update(Contest).where(Contest.decision_id == undone.id)
+    again = aliased(Contest)
+    claimed_again = select(again.id).where(again.source_record_id == Contest.source_record_id, again.status == OPEN)
+    claims = update(Contest).where(Contest.decision_id == undone.id, ~claimed_again.exists())
     session.execute(claims.values(status=OPEN, closed_at=None, decision_id=None))
 
 

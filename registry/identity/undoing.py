@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from registry.audit.service import record as audit
 from registry.errors import Conflict
 from registry.identity.candidates import LoadedPerson
+from registry.identity.contests import settle_contests
 from registry.identity.decisions import (
     APPLIED,
     UNDO,
@@ -121,6 +122,7 @@ def apply_undo(
         act.touch({undone.person_id, *undone.others})
     else:
         topic = _return(session, act, undoing)
+        settle_contests(session, undoing.records, row.id)
         tell(session, topic, str(row.id), persons=(undoing.target, undoing.source), records=undoing.records)
     take_back(session, undone.id, row.id)
     reopen(session, undone)

@@ -12,6 +12,7 @@ from registry.audit.models import AuditEvent
 from registry.database import new_id
 from registry.errors import Conflict, InvalidInput, NotFound, TooManyRequests
 from registry.identity.models import Contest, PossibleMatch, SourceRecord
+from registry.identity.persons import list_person_ids
 from registry.identity.service import Engine, find_citizen
 from registry.identity.stewardship import (
     Claim,
@@ -24,12 +25,13 @@ from registry.identity.stewardship import (
     decide,
     list_cases,
     list_contests,
+    merge,
     undo,
     withdraw,
 )
 from registry.locator.service import locate
 from registry.outbox import OutboxMessage
-from tests.integration.identity.conftest import ROSA, Register, assert_history_holds, misspelt, snapshot
+from tests.integration.identity.conftest import PEDRO, ROSA, Register, assert_history_holds, misspelt, snapshot
 
 WHY = Grounds(reason="citizen-said")
 Contested = Callable[[], set[UUID]]
@@ -102,6 +104,46 @@ def test_dismissed_claim_releases_the_record_and_is_not_made_again_on_the_same_d
     assert refused.value.error_code == "already-reviewed"
     register(replace(misspelt(ROSA), phone="999888777"), at=place)
     claim(session, person, record)
+    assert withheld(session, person) == {record}
+
+
+def test_undo_keeps_the_claim_of_whoever_the_record_had_come_to(
+    session: Session, engine: Engine, steward: Steward, mine: list[UUID]
+) -> None:
+    person, _, record = mine
+    claim(session, person, record)
+    made = decide(session, engine, steward, list_cases(session, steward)[0].id, verdict("different"))
+    claim(session, snapshot(session)[0][record], record)
+    undo(session, engine, steward, made.id, WHY)
+    assert [one.status for one in list_contests(session, list_person_ids(session, person))] == ["open", "upheld"]
+    assert withheld(session, person) == {record}
+    assert_history_holds(session)
+
+
+def test_undone_merge_upholds_the_claim_that_the_record_is_not_theirs(
+    session: Session, engine: Engine, steward: Steward, register: Register
+) -> None:
+    rosa, pedro = register(ROSA), register(PEDRO)
+    made = merge(session, engine, steward, (rosa.person_id, pedro.person_id), WHY, survivor=rosa.person_id)
+    claim(session, rosa.person_id, pedro.source_record_id)
+    undone = undo(session, engine, steward, made.id, WHY)
+    [found] = list_contests(session, [rosa.person_id])
+    assert (found.status, found.decision_id) == ("upheld", undone.id)
+    assert withheld(session, pedro.person_id) == set()
+
+
+def test_undo_leaves_a_dismissed_claim_where_the_record_was_claimed_again(
+    session: Session, engine: Engine, steward: Steward, register: Register
+) -> None:
+    place = new_id()
+    person = register(ROSA).person_id
+    record = register(misspelt(ROSA), at=place).source_record_id
+    claim(session, person, record)
+    made = decide(session, engine, steward, list_cases(session, steward)[0].id, verdict("same"))
+    register(replace(misspelt(ROSA), phone="999888777"), at=place)
+    claim(session, person, record)
+    undo(session, engine, steward, made.id, WHY)
+    assert [one.status for one in list_contests(session, [person])] == ["open", "dismissed"]
     assert withheld(session, person) == {record}
 
 
