@@ -17,6 +17,7 @@ from sqlalchemy import text
 from benchmarks.online.load import load, read
 from benchmarks.online.measure import Cost, Width, measure_match, measure_registration, measure_width
 from benchmarks.online.probes import probes
+from deploy.postgres import DURABLE
 from deploy.services import ephemeral_postgres
 from matching.schema import FileRecord
 from registry.app import make_parts
@@ -47,7 +48,7 @@ def migrate(url: str) -> None:
 
 def run(persons: int, seed: int, visitors: list[FileRecord], rounds: int) -> Result:
     """Load an index and measure both verbs; the best of `rounds`, since others may use the machine."""
-    with tempfile.TemporaryDirectory() as keys, ephemeral_postgres() as url:
+    with tempfile.TemporaryDirectory() as keys, ephemeral_postgres(settings=DURABLE) as url:
         migrate(url)
         settings = Settings(environment="test", database_url=url, broker_url="memory://", keys_dir=Path(keys) / "keys")
         parts = make_parts(settings)
