@@ -16,6 +16,7 @@ from registry.directory.service import get_establishment, get_professional_by_re
 from registry.statistics.tasks import rebuild_facts
 from sandbox import story
 from tests.functional.portal.test_documents import index
+from tests.functional.portal.test_items import PENICILLIN, record_of
 from tests.functional.portal.test_transfers import patient, upload
 from tests.functional.portal.world import World, sign_in_with
 
@@ -168,6 +169,24 @@ def test_a_document_is_hidden_and_shown_again_in_two_clicks(
         page.get_by_role("link", name=re.compile("Mostrar de nuevo")).click()
         press(page, "Mostrar de nuevo")
         assert "Ocultar este documento" in page.inner_text("main")
+
+
+def test_a_record_is_read_and_an_item_hidden_and_shown_again(
+    chromium: Browser, world: World, signed_in: dict[str, JSON]
+) -> None:
+    record = f"/mi-historia/registros/{record_of(world, world.person_id)}"
+    with at(chromium, signed_in["patient"]) as page:
+        inspect(page, f"{world.base_url}/mi-historia/registros")
+        inspect(page, world.base_url + record)
+        page.locator(f'a[href$="{PENICILLIN}"]').click()
+        look_over(page, page.url)
+        press(page, "Ocultar este dato")
+        assert "Oculto" in page.inner_text("main")
+        look_over(page, page.url)
+        inspect(page, world.base_url + ask(world))
+        page.goto(f"{world.base_url}{record}/{PENICILLIN}")
+        press(page, "Mostrar de nuevo")
+        assert "Oculto" not in page.inner_text("main")
 
 
 def test_pages_of_the_professional(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:
