@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[Layout], Iterable[Finding]], ...] = (
     machine_checks.check_browser,
     service_checks.check_database,
     service_checks.check_broker,
+    service_checks.check_queues,
     service_checks.check_keys,
     service_checks.check_accounts,
     service_checks.check_processes,

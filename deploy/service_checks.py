@@ -16,6 +16,7 @@ from deploy.postgres import ServiceError
 from deploy.readiness import is_ready
 from deploy.supervision import Supervisor
 from deploy.vault import read_object
+from registry.worker import MOST_WAITING, count_waiting
 
 DATABASE_VARIABLES = ("RENHICE_MIGRATION_DATABASE_URL", "RENHICE_DATABASE_URL")
 
@@ -63,6 +64,13 @@ def _redis(url: str) -> Finding:
         return Finding("Broker", "broken", str(error), mend)
     seen = str(information) if not isinstance(information, dict) else f"{information.get('redis_version')} compatible"
     return Finding("Broker", "ok", seen)
+
+
+def check_queues(layout: Layout) -> Iterator[Finding]:
+    """Somebody takes the tasks of each queue: without a worker for `bulk` files of patients stand still in silence."""
+    for queue, number in count_waiting(_settings(layout).get("RENHICE_BROKER_URL", "")).items():
+        mend = f"start a worker with --queues {queue}: see operations.md"
+        yield judge(f"Queue {queue}", f"{number} tasks wait", fine=number <= MOST_WAITING, mend=mend)
 
 
 def check_keys(layout: Layout) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ def _take(*, staff: bool) -> Response:
     try:
         sign_out(session(), parts().sealer, read_logout_token(provider_of(staff=staff), tokens[0]))
     except LogoutRefused as error:
-        _log.warning("logout-token-refused", staff=staff, why=str(error))
+        _log.warning("logout-token-refused", staff=staff, reason=str(error))
         return _answer(400, "invalid_request")
     except SignInUnavailable:
         return _answer(503, "temporarily_unavailable")

@@ -18,6 +18,7 @@ from registry.database import now, session
 from registry.identity.candidates import scheme_in_force
 from registry.outbox import backlog
 from registry.telemetry import metrics_page
+from registry.worker import count_waiting
 
 blueprint = Blueprint("health", __name__)
 
@@ -43,7 +44,7 @@ def ready() -> tuple[Response, int]:
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """Prometheus exposition; no label names a person."""
-    body, content_type = metrics_page(_backlog())
+    body, content_type = metrics_page([*_backlog(), _queues()])
     return Response(body, content_type=content_type)
 
 
@@ -61,6 +62,13 @@ def _backlog() -> list[Metric]:
         count.add_metric([state], waiting.count)
         age.add_metric([state], (now() - waiting.oldest).total_seconds() if waiting.oldest else 0)
     return [count, age, _transfers(troubled)]
+
+
+def _queues() -> Metric:
+    gauge = GaugeMetricFamily("renhice_tasks_waiting", "Tasks no worker has taken yet", labels=["queue"])
+    for queue, number in count_waiting(parts().settings.broker_url).items():
+        gauge.add_metric([queue], number)
+    return gauge
 
 
 def _transfers(troubled: Mapping[str, Mapping[str, int]]) -> Metric:

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from celery import Celery, Task
+from redis import Redis
+from redis.exceptions import RedisError
 
 from registry import outbox
 from registry.database import Database, session
@@ -22,6 +24,9 @@ ORDINARY, BULK = "renhice", "bulk"
 
 A worker that is told no queue serves both.
 """
+
+MOST_WAITING = 300
+"""Tasks that wait in a queue when nobody serves it: of files seven minutes' worth, which no turn takes."""
 
 BULK_WAITS = timedelta(minutes=3)
 """How long a turn that nobody began stays asked for: longer than any turn, so that imports and exports alternate."""
@@ -48,6 +53,7 @@ def make_celery(settings: Settings, database: Database) -> Celery:
         task_time_limit=300,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,  # our log is written to standard error: sent round to the log it said nothing
         broker_connection_retry_on_startup=True,
         broker_transport_options={"visibility_timeout": 600},
         timezone="UTC",
@@ -74,6 +80,17 @@ def schedule(celery: Celery, name: str, task: Callable[[], object], every: timed
         "schedule": every,
         "options": {"expires": waits.total_seconds(), "queue": BULK if in_bulk else ORDINARY},
     }
+
+
+def count_waiting(broker_url: str) -> dict[str, int]:
+    """How many tasks wait in each queue; nothing of a broker that does not answer, or is no Redis."""
+    if not broker_url.startswith("redis"):
+        return {}
+    try:
+        with Redis.from_url(broker_url.replace("redis+socket://", "unix://"), socket_timeout=2) as client:
+            return {name: int(cast("int", client.llen(name))) for name in (ORDINARY, BULK)}
+    except (RedisError, ValueError):
+        return {}
 
 
 def relay_outbox() -> None:

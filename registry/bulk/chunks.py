@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from typing import BinaryIO, cast
 from uuid import UUID
 
@@ -61,9 +61,9 @@ class Reader:
         self._make = _make_carefully if careful else make_chunk
 
     def chunks(self, form: str, start: int, line: int, *, helped: bool) -> Iterator[Chunk]:
-        """From `start` on, which is after line `line`."""
+        """From `start` on, which is after line `line`; alone where this process may start none (in Celery's pool)."""
         batches = self._batches(form, start, line)
-        if not helped:
+        if not helped or current_process().daemon:
             for before, lines in batches:
                 yield self._make(self._engine, self._source, before, lines)
             return
@@ -130,5 +130,5 @@ def _make_carefully(engine: Engine, source: Source, before: int, lines: list[Lin
     except ELSEWHERE:
         raise
     except Exception as error:  # noqa: BLE001  # whatever it is, the lines behind it wait
-        _log.error("import line unreadable", line=lines[0].number, error=type(error).__name__)
+        _log.error("import line unreadable", line=lines[0].number, error_type=type(error).__name__)
         return refused_chunk(before, lines[0].after, lines[0].number)

@@ -173,7 +173,8 @@ class Careful:
             self.run += 1
             if self.run > MOST_FAULTY:
                 raise
-            _log.error("import line refused", id=str(self.import_id), line=chunk.line, error=type(error).__name__)
+            kind = type(error).__name__
+            _log.error("import line refused", import_id=str(self.import_id), line=chunk.line, error_type=kind)
             _apply(
                 self.parts, self.engine, Memory(), self.import_id, refused_chunk(chunk.before, chunk.after, chunk.line)
             )

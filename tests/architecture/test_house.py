@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from registry.telemetry import ALLOWED_FIELDS
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("matching", "registry", "consent_broker", "portal", "sandbox", "conformance", "deploy")
 
@@ -70,6 +72,19 @@ def test_module_says_what_it_is_and_imports_at_the_top(path: Path) -> None:
 def test_module_can_be_read_in_one_sitting(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
     assert path.stem not in {"utils", "helpers", "manager", "misc", "common"}
+
+
+def test_what_is_logged_reaches_the_line() -> None:
+    """A field that is not on the list is dropped without a word: the line then names nothing."""
+    logged = [
+        (identify(path), word.arg)
+        for path in modules()
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("_log.")
+        for word in call.keywords
+    ]
+    assert logged
+    assert [one for one in logged if one[1] not in {*ALLOWED_FIELDS, "exc_info"}] == []
 
 
 @pytest.mark.parametrize("path", list(modules()), ids=identify)

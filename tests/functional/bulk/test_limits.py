@@ -1,19 +1,24 @@
 """What a file of patients may cost: its turns, its report, its parts, who waits, and what no answer could hold."""
 
 import json
+import logging
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing import current_process
 from pathlib import Path
 from queue import Queue
 from typing import Any
 from uuid import UUID
 
 import pytest
+from celery.app.log import Logging
 from celery.contrib.testing.worker import start_worker
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from deploy import service_checks
 from deploy.account import caller
 from deploy.layout import Layout
 from deploy.product import programs
@@ -22,6 +27,7 @@ from registry.bulk import processing, service, tasks
 from registry.bulk.models import Import, ImportRefusal
 from registry.bulk.processing import process, take_due
 from registry.outbox import OutboxMessage, publish, relay, subscriber
+from registry.telemetry import configure_logging, logger
 from tests.functional.bulk.importing import PATH, announce, call, ndjson, patient, run, send, upload
 from tests.functional.oauth.world import World
 
@@ -175,3 +181,49 @@ def test_what_a_file_brings_by_the_line_goes_last(session: Session, number: str)
     publish(session, "test:consent:revoked", number, {"test": "revoked"})
     assert relay(session, 2) == 2
     assert received == ["revoked"]
+
+
+def test_what_nobody_takes_is_counted(world: World, renhice: Renhice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a worker for files everything else went on, and no status, probe or metric said a word."""
+    monkeypatch.setenv("RENHICE_BROKER_URL", renhice.settings.broker_url)
+    monkeypatch.setattr(service_checks, "MOST_WAITING", 2)
+
+    def told() -> tuple[float, str]:
+        lines = world.app.test_client().get("/metrics").text.splitlines()
+        counted = next(one for one in lines if one.startswith('renhice_tasks_waiting{queue="bulk"}'))
+        found = next(one for one in service_checks.check_queues(Layout()) if one.subject == "Queue bulk")
+        return float(counted.split()[-1]), found.verdict
+
+    with renhice.celery.connection_for_write() as connection:
+        connection.default_channel.queue_purge("bulk")
+        assert told() == (0, "ok")
+        for _ in range(3):
+            send_task(renhice, "advance-imports")
+        assert told() == (3, "broken")
+        connection.default_channel.queue_purge("bulk")
+
+
+def test_a_process_that_may_start_none_reads_a_large_file_alone(
+    world: World, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a process of Celery's pool is: every large file failed eight times there."""
+    path = upload(world.asking, ndjson(*(patient(number, at) for at in range(3))))
+    monkeypatch.setattr(processing, "HELPER_FROM_BYTES", 1)
+    monkeypatch.setitem(current_process()._config, "daemon", True)
+    assert run(world, path)
+    assert call(world.asking, "GET", path).json["import"]["status"] == "completed"
+
+
+def test_a_worker_says_what_it_logs(
+    renhice: Renhice, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Celery sent standard error round to the log, which writes there: of a failed turn not a word was to be seen."""
+    monkeypatch.setattr(Logging, "_setup", False)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, getattr(sys, stream))
+    configure_logging("INFO")
+    renhice.celery.log.setup("INFO", redirect_stdouts=renhice.celery.conf.worker_redirect_stdouts)
+    logging.captureWarnings(capture=False)
+    logger("t").warning("import line refused", line=7)
+    assert json.loads(capsys.readouterr().err)["line"] == 7
