@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     Headers = list[tuple[str, str]]
 
 
+_PARTIAL = ("HTTP_RANGE", "HTTP_IF_")
+_OF_THE_WHOLE = frozenset({"content-length", "etag", "last-modified"})
+"""Headers of an answer that are true of it before anything is taken out."""
+
+
 def respond(
     application: "WSGIApplication",
     environ: "WSGIEnvironment",
@@ -22,20 +27,28 @@ def respond(
 ) -> "Iterable[bytes] | Refusal":
     """The application's answer without what is forbidden, nor what names that; as it is where nothing is.
 
-    An answer that can't be read as FHIR JSON is not released: a Refusal to send instead.
+    It is always asked for all of it, since a part, or that it has not changed, tells of what is withheld. An answer
+    that can't be read as FHIR JSON is not released: a Refusal to send instead.
     """
     if not grant.residual:
         return application(environ, start_response)
+    only_head, environ = environ["REQUEST_METHOD"] == "HEAD", _unconditional(environ)
     status, headers, body = _collect(application, environ)
-    if status.startswith("200") and environ["REQUEST_METHOD"] != "HEAD":
+    if status.startswith("2"):
         look = looking(lambda asked: _collect(application, asked)[::2], environ, prefix)
         released = _release(body, grant, look)
         if isinstance(released, Refusal):
             return released
         body = released
-    kept = [(name, value) for name, value in headers if name.lower() not in {"content-length", "etag"}]
+    kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_WHOLE]
     start_response(status, [*kept, ("Content-Length", str(len(body)))])
-    return [body]
+    return [] if only_head else [body]
+
+
+def _unconditional(environ: "WSGIEnvironment") -> "WSGIEnvironment":
+    """The request for the whole of what it asks for, a HEAD as the GET it stands for."""
+    kept = {name: value for name, value in environ.items() if not name.startswith(_PARTIAL)}
+    return kept | ({"REQUEST_METHOD": "GET"} if environ["REQUEST_METHOD"] == "HEAD" else {})
 
 
 def _collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> "tuple[str, Headers, bytes]":
