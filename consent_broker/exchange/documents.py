@@ -173,15 +173,14 @@ def flows(document: Document, decision: Decision, names: Iterable[str], content:
     period = (document.description["resource"].get("context") or {}).get("period")
     first, last = days_of({"resourceType": "Encounter", "period": period}) if period else ALWAYS
     hidden = frozenset[str]().union(*(one.items or () for one in decision.directives))
+    named = frozenset[str]().union(*map(names_in, parts)) if hidden else hidden
     whole = Item(
         category="",
         labels=labels_on(document).union(*inside),
         source=document.establishment_id,
         first=first,
         last=last,
-        mentions=frozenset(
-            name for name in hidden if any(not spelled(name).isdisjoint(names_in(one)) for one in parts)
-        ),
+        mentions=frozenset(name for name in hidden if not spelled(name).isdisjoint(named)),
     )
     atoms = product(speaks_of(document), names)
     return all(decision.allows(replace(whole, category=category, reference=name)) for category, name in atoms)

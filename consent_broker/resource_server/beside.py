@@ -5,6 +5,7 @@ An encounter tells of the diagnosis it names, and only this server knows how sen
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,16 @@ Answering = Callable[["WSGIEnvironment"], "tuple[str, bytes]"]
 MOST = 200
 """How many items one answer may name that are asked for; of the others nothing is known."""
 
+_ASKABLE = re.compile(rf"(?:{'|'.join(sorted(RECORD_TYPES))})/(?!\.{{1,2}}\Z)[A-Za-z0-9\-.]{{1,64}}")
+"""What the guard would let anybody read by id: `Condition/..` is another place, which nothing withholds."""
+
 _NOT_THERE = ("404", "410")
 
 
 def release_beside(said: Sequence[Entry], grant: Grant, look: Look) -> list[Entry]:
     """The entries that may leave together, given what they name of this server's other items too."""
     here = {reference_of(one["resource"]) for one in said}
-    named = sorted({name for one in said for name in names_in(one) if _is_record(name)} - here)
+    named = sorted({name for one in said for name in names_in(one) if _ASKABLE.fullmatch(name)} - here)
     found = [look(name) if place < MOST else unknown(name) for place, name in enumerate(named)]
     beside = [one for one in found if one is not None]
     left = release([*said, *beside], [*grant.residual, _closing(beside, grant)])
@@ -75,7 +79,3 @@ def _is_closed(resource: dict[str, Any], rules: Sequence[Any], grant: Grant) -> 
 
 def _of_any_type(rule: Any) -> Any:
     return {name: value for name, value in rule.items() if name != "class"} if isinstance(rule, dict) else rule
-
-
-def _is_record(name: str) -> bool:
-    return name.partition("/")[0] in RECORD_TYPES

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from html import unescape
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
-_LITERAL = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Za-z]+)(?:/|/?\?(?:[^?#\s]*&)?_id=)([A-Za-z0-9\-.]+)")
-"""A FHIR type and an id of it, as any literal reference has them."""
+_LITERAL = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Za-z]+)(?=(?:/|/?\?(?:[^?#\s]*&)?_id=)([A-Za-z0-9\-.]+))")
+"""A FHIR type and an id of it, as any literal reference has them; of `/FHIR/Condition/7` both pairs."""
 
+_NUMBERED = re.compile(r"&#0*+([0-9]*)")
+_MOST_DIGITS = 7
 _LOGICAL = re.compile(r"[?&]identifier=([^&#\s\"'<>]+)")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _URN = re.compile(rf"urn:uuid:{_UUID.pattern}", re.IGNORECASE)
@@ -33,6 +35,7 @@ def own_names(resource: Mapping[str, Any]) -> frozenset[str]:
     """What its holder may call a resource: its id, its identifiers, and the item of its type that it was copied from.
 
     `meta.source` names an item where it is the address of one; else it names the system, or the message, it came from.
+    An identifier of the person names no item: everything else of theirs has it too.
     """
     found = set[str]()
     if isinstance(resource.get("id"), str):
@@ -45,7 +48,12 @@ def own_names(resource: Mapping[str, Any]) -> frozenset[str]:
     source = meta.get("source") if isinstance(meta, dict) else None
     if isinstance(source, str) and any(kind == resource.get("resourceType") for kind, _ in _LITERAL.findall(source)):
         found.update(_addressed(source))
-    return frozenset(found)
+    return frozenset(found - _identifiers_of_the_person(resource))
+
+
+def _identifiers_of_the_person(resource: Mapping[str, Any]) -> set[str]:
+    whose = (resource.get(element) for element in ("subject", "patient"))
+    return {name for one in whose if isinstance(one, dict) for name in _identified(one.get("identifier"))}
 
 
 def names_in(resource: Mapping[str, Any]) -> frozenset[str]:
@@ -97,18 +105,36 @@ def _walk(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _said(text: str) -> Iterator[str]:
-    """The names in a text."""
-    if "&" in text or "%" in text:
-        text = unquote(unescape(text))
-    if "/" in text or "?" in text:
-        for kind, item_id in _LITERAL.findall(text):
-            yield f"{kind}/{item_id}"
-            yield f"{kind}/{item_id.rstrip('.')}"
-        for token in _LOGICAL.findall(text):
-            system, _, value = token.rpartition("|")
-            yield from _identified({"system": system, "value": value})
-    if ":" in text:
-        yield from map(str.lower, _URN.findall(text))
+    """The names in a text, as it is and decoded; each is looked up once."""
+    literals, tokens, urns = set[tuple[str, str]](), set[str](), set[str]()
+    for plain in _decoded(text):
+        if "/" in plain or "?" in plain:
+            literals.update(_LITERAL.findall(plain))
+            tokens.update(_LOGICAL.findall(plain))
+        if ":" in plain:
+            urns.update(map(str.lower, _URN.findall(plain)))
+    for kind, item_id in literals:
+        yield from (f"{kind}/{item_id}", f"{kind}/{item_id.rstrip('.') or item_id}")
+    for said in {*map(unquote, tokens), *map(unquote_plus, tokens)}:
+        system, _, value = said.rpartition("|")
+        yield from _identified({"system": system, "value": value})
+    yield from urns
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """A text, and what it is once decoded; twice over, since an address may be a parameter of another."""
+    yield text
+    for decode in (_unescape, unquote, _unescape, unquote):
+        before, text = text, decode(text)
+        if text != before:
+            yield text
+
+
+def _unescape(text: str) -> str:
+    """XHTML's character references resolved; one of thousands of digits is no character, nor a number to `unescape`."""
+    if "&" not in text:
+        return text
+    return unescape(_NUMBERED.sub(lambda one: f"&#{one[1] if len(one[1]) <= _MOST_DIGITS else 'xFFFD'}", text))
 
 
 def _identified(identifier: Any) -> Iterator[str]:
@@ -124,7 +150,7 @@ def _identified(identifier: Any) -> Iterator[str]:
 def _addressed(address: str) -> Iterator[str]:
     """Where an item was copied from, whatever version of it and whatever message brought it."""
     bare = re.split(r"[?#]|/_history/", address, maxsplit=1)[0]
-    if bare.startswith(("http://", "https://")) and _LITERAL.search(bare):
+    if ":" in bare:
         yield _digest("source", bare)
 
 

@@ -6,8 +6,9 @@ date is of every date, and a sensitivity nobody here has heard of is `R`.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
+from functools import cache, partial
 from typing import Any
 
 from consent_broker.resource_server.naming import is_name, names_in, own_names, reference_of, spelled
@@ -35,12 +36,17 @@ Days = tuple[date, date]
 Entry = Mapping[str, Any]
 """An entry of a Bundle: `resource`, a FHIR resource, and `fullUrl` where it has one."""
 
+Names = Callable[[], frozenset[str]]
+"""What a resource names, looked up when first asked for and once, however many rules ask."""
+
 ALWAYS: Days = (date.min, date.max)
+_OF_MANY = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organization", "Location"})
+"""Whom and where everything names: what names one that is withheld tells nothing of it."""
 
 
 def flows(resource: Mapping[str, Any], residual: Iterable[Any]) -> bool:
     """Whether a FHIR resource may be released: no rule forbids it."""
-    return not any(_matches(rule, resource) for rule in residual)
+    return _flows(resource, residual, cache(partial(names_in, resource)))
 
 
 def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
@@ -48,9 +54,10 @@ def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
 
     What names a withheld item, or is a copy of it, would tell what it says.
     """
-    kept = [flows(one["resource"], residual) for one in entries]
-    waiting = [place for place, flowing in enumerate(kept) if not flowing]
-    naming = _naming(entries) if waiting else {}
+    names = [cache(partial(names_in, one)) for one in entries]
+    kept = [_flows(one["resource"], residual, named) for one, named in zip(entries, names, strict=True)]
+    waiting = [place for place, flowing in enumerate(kept) if not flowing and _tells(entries[place])]
+    naming = _naming(names) if waiting else {}
     while waiting:
         for name in _names_of(entries[waiting.pop()]):
             also = [place for place in naming.pop(name, ()) if kept[place]]
@@ -60,11 +67,19 @@ def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
     return [one for one, flowing in zip(entries, kept, strict=True) if flowing]
 
 
-def _naming(entries: Sequence[Entry]) -> dict[str, list[int]]:
+def _flows(resource: Mapping[str, Any], residual: Iterable[Any], names: Names) -> bool:
+    return not any(_matches(rule, resource, names) for rule in residual)
+
+
+def _tells(entry: Entry) -> bool:
+    return str(entry["resource"].get("resourceType")) not in _OF_MANY
+
+
+def _naming(names: Iterable[Names]) -> dict[str, list[int]]:
     """Each name, and the places of the entries it is in."""
     found = defaultdict[str, list[int]](list)
-    for place, one in enumerate(entries):
-        for name in names_in(one):
+    for place, named in enumerate(names):
+        for name in named():
             found[name].append(place)
     return found
 
@@ -103,6 +118,8 @@ def _labels(coding: Any) -> frozenset[str]:
     if not isinstance(coding, dict):
         return frozenset({RESTRICTED})
     system, code = coding.get("system"), coding.get("code")
+    if not isinstance(code, str | None):
+        return frozenset({RESTRICTED})
     if system == CONFIDENTIALITY:
         return frozenset() if code in _ORDINARY else frozenset({RESTRICTED})
     if system == SENSITIVITY:
@@ -134,14 +151,14 @@ def _span(year: int, month: Any, day: Any) -> Days:
     return date(year, 1, 1), date(year, 12, 31)
 
 
-def _matches(rule: Any, resource: Mapping[str, Any]) -> bool:
+def _matches(rule: Any, resource: Mapping[str, Any], names: Names) -> bool:
     if not isinstance(rule, dict) or rule.get("type") != "forbid":
         return True
     return (
         _of_class(rule.get("class"), resource)
         and _labelled(rule.get("securityLabel"), resource)
         and _within(rule.get("dataPeriod"), resource)
-        and _named(rule.get("data"), resource)
+        and _named(rule.get("data"), resource, names)
     )
 
 
@@ -165,7 +182,7 @@ def _within(period: Any, resource: Mapping[str, Any]) -> bool:
     return first <= end[1] and start[0] <= last
 
 
-def _named(data: Any, resource: Mapping[str, Any]) -> bool:
+def _named(data: Any, resource: Mapping[str, Any], names: Names) -> bool:
     """Whether the rule's data name the item; a relation other than these two may mean any."""
     if not isinstance(data, list):
         return True
@@ -173,7 +190,7 @@ def _named(data: Any, resource: Mapping[str, Any]) -> bool:
     if None in meant or ("instance", reference_of(resource)) in meant:
         return True
     dependents = frozenset[str]().union(*(spelled(one[1]) for one in meant if one and one[0] == "dependents"))
-    return bool(dependents) and not dependents.isdisjoint(names_in(resource))
+    return bool(dependents) and not dependents.isdisjoint(names())
 
 
 def _meant(one: Any) -> tuple[str, str] | None:

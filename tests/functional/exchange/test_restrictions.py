@@ -33,7 +33,8 @@ HELD = [
     item("old", "2019-01-01"),
     item("year", "2019"),
     item("mind", "2026-03-05", PSY),
-    item("unheard", "2026-03-05", UNHEARD),
+    item("unheard", "2026-03-05", UNHEARD, {"system": UNHEARD["system"], "code": ["PSY"]}),
+    item("huge", "2026-03-05", PSY) | {"text": {"status": "generated", "div": f"<div>&#{'9' * 5000};</div>"}},
     {"resourceType": "AllergyIntolerance", "id": "undated"},
 ]
 

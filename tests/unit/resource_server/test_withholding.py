@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from consent_broker.resource_server import GuardMiddleware
 from consent_broker.resource_server.beside import MOST, release_beside
 from consent_broker.resource_server.naming import own_names
-from consent_broker.resource_server.residual import days_of, flows, labels_of
+from consent_broker.resource_server.residual import days_of, flows, labels_of, release
 from tests.unit.resource_server.test_wsgi import GRANT, Recorder
 
 ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -27,16 +27,24 @@ def encounter(name: str, /, *labels: str, **more: Any) -> dict[str, Any]:
     return {"resourceType": "Encounter", "id": name, "meta": {"security": security}} | more
 
 
-def served(body: Any, residual: Any = (NO_PSY,), method: str = "GET", **answer: Any) -> TestResponse:
+def served(
+    body: Any, residual: Any = (NO_PSY,), method: str = "GET", asking: Any = None, **answer: Any
+) -> TestResponse:
     claims = {"extensions": {"ihe_pcf": {"residual": list(residual)}}}
     text = body if isinstance(body, str | bytes) else json.dumps(body)
     said, nothing = Response(text, mimetype="application/fhir+json", **answer), Response(status=404)
+    said.add_etag()
+    said.accept_ranges = "bytes"
 
     def application(environ: Any, start_response: Any) -> Iterable[bytes]:
-        return (said if environ["PATH_INFO"] == "/fhir/Encounter" else nothing)(environ, start_response)
+        if environ["PATH_INFO"] != "/fhir/Encounter":
+            return nothing(environ, start_response)
+        return said.make_conditional(environ, accept_ranges=True, complete_length=len(said.data))(
+            environ, start_response
+        )
 
     guarded = GuardMiddleware(application, Recorder(replace(GRANT, claims=claims)), prefix="/fhir")
-    return Client(guarded).open("/fhir/Encounter?patient=p", method=method)
+    return Client(guarded).open("/fhir/Encounter?patient=p", method=method, headers=asking)
 
 
 def test_forbidden_entries_leave_the_bundle_and_so_does_their_count() -> None:
@@ -57,6 +65,16 @@ def test_a_single_resource_is_there_or_is_not() -> None:
     assert (refused.status_code, refused.json["resourceType"]) == (404, "OperationOutcome")
 
 
+@pytest.mark.parametrize("asking", [{"Range": "bytes=0-9"}, {"If-None-Match": "*"}])
+def test_nothing_is_learned_of_a_withheld_resource_by_asking_for_less_of_it(asking: dict[str, str]) -> None:
+    """A part can't be checked, and that it has not changed says that it is there."""
+    assert served(encounter("a", "PSY"), asking=asking).status_code == 404
+    assert served(encounter("a"), asking=asking).json["id"] == "a"
+    assert served(encounter("a", "PSY"), method="HEAD").status_code == 404
+    head = served(encounter("a"), method="HEAD", headers={"Last-Modified": "Thu, 05 Mar 2026 00:00:00 GMT"})
+    assert (head.status_code, head.data, "Last-Modified" in head.headers) == (200, b"", False)
+
+
 @pytest.mark.parametrize("body", [b"", b"<Bundle/>", b"[]", b"null", b"[" * 5000, b"\xff"])
 def test_what_can_not_be_checked_is_not_released(body: bytes) -> None:
     assert served(body).status_code == 500
@@ -65,7 +83,6 @@ def test_what_can_not_be_checked_is_not_released(body: bytes) -> None:
 
 def test_other_answers_pass_as_they_are() -> None:
     assert served({"resourceType": "OperationOutcome"}, status=404).status_code == 404
-    assert served(b"", method="HEAD").status_code == 200
 
 
 def test_an_application_that_writes_by_itself_is_checked_too_and_closed() -> None:
@@ -101,6 +118,7 @@ def test_an_application_that_writes_by_itself_is_checked_too_and_closed() -> Non
         ([{"system": ACT, "code": "PSY"}, {"system": ACT, "code": "HIV"}], {"PSY", "HIV"}),
         ([{"system": ACT, "code": "TABOO"}], {"R"}),
         ([{"system": "http://example.org/workflow", "code": "x"}], {"N"}),
+        ([{"system": ACT, "code": ["PSY"]}, {"system": CONFIDENTIALITY, "code": {}}], {"R"}),
         ("R", {"R"}),
         ([5], {"R"}),
     ],
@@ -150,9 +168,10 @@ def test_a_rule_that_says_something_else_forbids(rule: Any) -> None:
 
 
 PROBLEM = {"system": "urn:hc", "value": "P-7"}
+EPISODE = {"system": "urn:episodes", "value": "HC 7&1"}
 ORIGIN = "https://origin.example/fhir/Condition/70"
 UUID_OF_8 = "0f0e0d0c-0b0a-0908-0706-050403020100"
-HIDDEN = {"resourceType": "Condition", "id": "7", "identifier": [PROBLEM], "meta": {"source": ORIGIN}}
+HIDDEN = {"resourceType": "Condition", "id": "7", "identifier": [PROBLEM, EPISODE], "meta": {"source": ORIGIN}}
 NAMES = {*own_names(HIDDEN), f"Condition/{UUID_OF_8}"}
 
 
@@ -179,6 +198,10 @@ HIDING = hiding(NAMES)
         {"text": {"div": "<div>Véase Condition/7.</div>"}},
         {"diagnosis": [{"condition": {"type": "Condition", "identifier": PROBLEM}}]},
         {"reasonReference": [{"reference": "Condition?identifier=urn%3Ahc|P-7"}]},
+        {"text": {"div": "<a href='Condition?code=x&amp;identifier=urn:episodes|HC%207%261'>-</a>"}},
+        {"reasonReference": [{"reference": "https://h.example/FHIR/Condition/7"}]},
+        {"extension": [{"url": "urn:x", "valueUri": "https://h.example/?to=%2F%3Fto%3DCondition%252F7"}]},
+        {"text": {"div": f"<p>&#{'9' * 5000};&#{'0' * 5000}67;ondition/7</p>"}},
         {"contained": [{"resourceType": "Condition", "id": "c1", "identifier": [PROBLEM]}]},
         {"identifier": [PROBLEM]},
         {"meta": {"source": f"{ORIGIN}/_history/3#42"}},
@@ -199,6 +222,10 @@ HIDING = hiding(NAMES)
         "end-of-sentence",
         "logical",
         "conditional",
+        "conditional-encoded",
+        "base-like-a-type",
+        "encoded-twice",
+        "numbers-without-end",
         "contained-copy",
         "copy",
         "copy-of-the-same",
@@ -215,10 +242,10 @@ def test_what_speaks_of_a_hidden_item_is_withheld_with_it(speaking: dict[str, An
 
 def test_a_hidden_item_is_named_by_nothing_it_says() -> None:
     assert sorted(name.rpartition(":")[0] for name in NAMES) == [
-        "", "", "urn:renhice:identifier", "urn:renhice:source",
+        "", "", "urn:renhice:identifier", "urn:renhice:identifier", "urn:renhice:source",
     ]  # fmt: skip
     whose = {"subject": {"identifier": PROBLEM}, "meta": {"source": "https://lab.example/fhir#9"}}
-    assert own_names({"resourceType": "Condition", "id": "7"} | whose) == {"Condition/7"}
+    assert own_names({"resourceType": "Condition", "id": "7", "identifier": [PROBLEM]} | whose) == {"Condition/7"}
 
 
 @pytest.mark.parametrize(
@@ -289,6 +316,38 @@ def test_of_more_than_it_asks_for_nothing_is_known() -> None:
     assert len(release_beside(entries, grant, lambda _: None)) == MOST
 
 
+@pytest.mark.parametrize("url", ["urn:oid:1.2.3", "https://h.example/registros/77"])
+def test_what_names_a_withheld_entry_by_whatever_address_it_has_here_is_withheld(url: str) -> None:
+    entries = [
+        {"resource": encounter("a", partOf={"reference": url})},
+        {"resource": encounter("b", "PSY"), "fullUrl": url},
+        {"resource": encounter("c")},
+    ]
+    left = served({"resourceType": "Bundle", "entry": entries}).json["entry"]
+    assert [one["resource"]["id"] for one in left] == ["c"]
+
+
+@pytest.mark.parametrize("kind", ["Patient", "Practitioner", "Organization"])
+def test_what_everything_names_takes_nothing_with_it(kind: str) -> None:
+    """A server that sends the patient along, of no date, does not thereby withhold every allergy."""
+    since_2020 = {"type": "forbid", "dataPeriod": {"end": "2019-12-31"}}
+    allergy = {"resourceType": "AllergyIntolerance", "id": "1", "recordedDate": "2026-03-05"}
+    entries = [
+        {"resource": {"resourceType": kind, "id": "1"}},
+        {"resource": allergy | {"patient": {"reference": f"{kind}/1"}}},
+    ]
+    left = served({"resourceType": "Bundle", "entry": entries}, [since_2020]).json["entry"]
+    assert [one["resource"]["resourceType"] for one in left] == ["AllergyIntolerance"]
+
+
+@pytest.mark.parametrize("name", ["Condition/.", "Condition/..", f"Condition/{'9' * 65}"])
+def test_its_server_is_asked_for_nothing_the_guard_would_refuse(name: str) -> None:
+    grant, asked = replace(GRANT, claims={"extensions": {"ihe_pcf": {"residual": [NO_PSY]}}}), list[str]()
+    entries = [{"resource": encounter("a", text={"div": f"<div>Véase {name}</div>"})}]
+    assert release_beside(entries, grant, asked.append) == entries
+    assert asked == []
+
+
 def test_a_chain_of_any_length_is_followed() -> None:
     chain = [encounter(str(number), partOf={"reference": f"Encounter/{number + 1}"}) for number in range(3_000)]
     entries = [{"resource": one} for one in [*chain, encounter("3000", "PSY"), encounter("alone")]]
@@ -319,7 +378,9 @@ def test_a_resource_is_looked_through_once_however_many_items_are_hidden() -> No
             return super().items()
 
     data = [{"meaning": "dependents", "reference": {"reference": f"Condition/{number}"}} for number in range(100, 130)]
-    assert flows(encounter("a", note=[Counted()]), [{"type": "forbid", "data": data}])
+    rules = [{"type": "forbid", "data": data[:15]}, {"type": "forbid", "data": data[15:]}, NO_PSY]
+    entries = [{"resource": encounter("a", note=[Counted()])}, {"resource": encounter("b", "PSY")}]
+    assert release(entries, rules) == entries[:1]
     assert Counted.looks == 1
 
 
