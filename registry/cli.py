@@ -2,6 +2,7 @@
 
 import click
 
+from registry.audit.cli import audit
 from registry.bulk.cli import transfers
 from registry.directory.cli import directory
 from registry.identity.cli import identity
@@ -15,6 +16,7 @@ def cli() -> None:
     """The registry."""
 
 
+cli.add_command(audit)
 cli.add_command(directory)
 cli.add_command(identity)
 cli.add_command(keys)

@@ -1,6 +1,7 @@
 """Liveness, readiness and metrics."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from flask import Blueprint, Response, jsonify
 from prometheus_client import Metric
@@ -11,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from matching.key_scheme import key_scheme
 from registry.app import parts
+from registry.audit.chaining import end_of_chain, oldest_waiting
 from registry.bulk.export.models import Export
 from registry.bulk.models import Import
 from registry.bulk.transfers import count_troubled
@@ -49,19 +51,29 @@ def metrics() -> Response:
 
 
 def _backlog() -> list[Metric]:
-    """What the outbox has still to deliver, and transfers in trouble; nothing while the database does not answer."""
+    """How far the outbox and the audit are behind, and transfers in trouble; nothing while the database is silent."""
     count = GaugeMetricFamily("renhice_outbox_undelivered", "Outbox messages not delivered", labels=["state"])
     age = GaugeMetricFamily("renhice_outbox_oldest_seconds", "Age of the oldest of them", labels=["state"])
     try:
         with parts().database.unit_of_work() as session:
             found = backlog(session)
+            last = end_of_chain(session)
+            chain = _chain(last.head.number, oldest_waiting(session, last))
             troubled = {"import": count_troubled(session, Import), "export": count_troubled(session, Export)}
     except SQLAlchemyError:
         return []
     for state, waiting in found.items():
         count.add_metric([state], waiting.count)
         age.add_metric([state], (now() - waiting.oldest).total_seconds() if waiting.oldest else 0)
-    return [count, age, _transfers(troubled)]
+    return [count, age, _transfers(troubled), *chain]
+
+
+def _chain(number: int, waiting: datetime | None) -> list[Metric]:
+    seconds = max((now() - waiting).total_seconds(), 0) if waiting else 0
+    return [
+        GaugeMetricFamily("renhice_audit_segments", "Number of the audit's last segment", value=number),
+        GaugeMetricFamily("renhice_audit_waiting_seconds", "Age of the oldest event newer than it", value=seconds),
+    ]
 
 
 def _queues() -> Metric:

@@ -3,6 +3,7 @@
 from registry.access import Authenticator, bearer, public
 from registry.api import documentation
 from registry.app import Renhice, Room
+from registry.audit.chaining import CHAIN_EVERY, chain_events
 from registry.bulk.export.routes import blueprint as exports
 from registry.bulk.export.tasks import schedule_exports
 from registry.bulk.routes import blueprint as imports
@@ -62,6 +63,11 @@ def schedule_registry_tasks(parts: Renhice, count_with_consent: ConsentCount) ->
     schedule_imports(parts)
     schedule_exports(parts)
     schedule(parts.celery, "purge-messages", purge_messages, FORGET_EVERY)
+
+    def chain_audit() -> None:
+        chain_events(session(), parts.sealer)
+
+    schedule(parts.celery, "chain-audit", chain_audit, CHAIN_EVERY, in_bulk=True)
 
     def reresolve() -> None:
         advance(parts, count_with_consent)

@@ -27,7 +27,7 @@ ALLOWED_FIELDS = frozenset({
     "event", "level", "timestamp", "logger", "exception", "request_id", "method", "route", "status", "duration_ms",
     "client_id", "code", "debug", "error_type", "topic", "task", "task_id", "outbox_id", "attempts", "count", "seconds",
     "component", "version", "establishment", "holder", "holder_id", "import_id", "line", "withheld", "unasked",
-    "reason", "staff",
+    "reason", "staff", "segment", "head",
 })  # fmt: skip
 _DIGITS = re.compile(r"\d{7,}")
 _NUMBER = re.compile(r"(?<![0-9A-Fa-f])\d{7,12}(?![0-9A-Fa-f])")

@@ -1,10 +1,10 @@
-"""The audit table; the database refuses to change or delete a row."""
+"""The audit's tables; the database refuses to change or delete a row."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import ARRAY, BigInteger, Index, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -35,3 +35,22 @@ class AuditEvent(Base):
     consent_id: Mapped[UUID | None]
     token_id: Mapped[str | None]
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+
+
+class AuditSegment(Base):
+    """Events chained together: which, in their order, and a keyed hash of them and of the segment before.
+
+    `marks` are the first bytes of each event's own hash: they tell which event was changed, the hash that one was.
+    """
+
+    __tablename__ = "audit_segments"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    events: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    marks: Mapped[bytes]
+    reached_at: Mapped[datetime] = mapped_column(index=True)
+    reached_id: Mapped[UUID]
+    """The newest event of this segment and those before it: what is newer is in none of them."""
+
+    chained_at: Mapped[datetime]
+    hash: Mapped[bytes]

@@ -47,7 +47,7 @@ def test_commands_of_the_integrators_guide_are_understood(tmp_path: Path, monkey
     assert documented - known == {"--bench"}
 
 
-SPANS = {"second": 1, "seconds": 1, "minutes": 60, "hour": 3600, "hours": 3600}
+SPANS = {"second": 1, "seconds": 1, "minute": 60, "minutes": 60, "hour": 3600, "hours": 3600}
 
 
 @pytest.fixture(scope="module")
