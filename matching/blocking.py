@@ -43,6 +43,9 @@ def _code_shares(ranks: Mapping[str, int], code: Callable[[str], str]) -> dict[s
     return dict(shares)
 
 
+JANUARY = "dsg:"
+"""What the key begins with that a year of birth makes: whose day of birth is known shares it only by chance."""
+
 ENOUGH = 2
 COMMON = "x"
 """What the kind of a key ends with that more than ALONE people in the country are expected to share."""
@@ -134,7 +137,7 @@ def _birth_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
         return
     born = _either_order(record.birth_date)
     if record.partial_birth:
-        yield from (f"dsg:{born}:{surname}:{name}" for surname, name in product(spelt.surnames, spelt.given))
+        yield from (f"{JANUARY}{born}:{surname}:{name}" for surname, name in product(spelt.surnames, spelt.given))
         return
     for surname in spelt.surnames:
         yield f"{_kind('ds', _bearers((surname,), ()) / DAYS_OF_BIRTH)}:{born}:{surname}"

@@ -20,6 +20,7 @@ from registry.fhir.searching import Criterion, Search
 from registry.fhir.values import read_date, read_token
 
 MOST_READINGS = 20
+WHOLE_DAY = len("1984-07-19")
 NEEDS = "needs a second fact, such as a name with a birth date"
 TEXT = frozenset({"exact", "contains"})
 BEGINS = "begins"
@@ -77,6 +78,16 @@ class Facts:
     def of_contact(self) -> bool:
         """Whether it asks for what only the record's own establishment may see."""
         return any(one.name in CONTACT for one in self.criteria)
+
+    @property
+    def of_whole_day(self) -> bool:
+        """Whether no year or month of birth stands for a day in the readings."""
+        return all(
+            len(value.removeprefix("eq")) >= WHOLE_DAY
+            for one in self.criteria
+            if one.name == "birthdate"
+            for value in one.values
+        )
 
     def met_by(self, facts: Demographics, born: str | None) -> bool:
         """Whether demographics are what every criterion asks for; `born` is their birth date as it was said."""
@@ -201,7 +212,7 @@ def _add_birth(reading: Demographics, value: str) -> Demographics:
     """A day; of a year or month the first of January, which the engine takes for the year alone. A span is no fact."""
     plain = value.removeprefix("eq")
     try:
-        born = date.fromisoformat(plain) if len(plain) == 10 else date(int(plain[:4]), 1, 1)
+        born = date.fromisoformat(plain) if len(plain) == WHOLE_DAY else date(int(plain[:4]), 1, 1)
     except ValueError:
         return reading
     return replace(reading, birth_date=born)

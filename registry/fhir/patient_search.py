@@ -175,7 +175,8 @@ def _described(caller: Caller, named: Named, facts: Facts) -> list[Hit]:
     spend_search(session(), parts().settings, searcher, refusal)
     documents = named.documents[0] if named.documents else frozenset()
     watch(session(), parts().settings, searcher, frozenset().union(*named.documents), refusal)
-    return list(find_candidates(session(), parts().sealer, facts.readings(sorted(documents, key=str))))
+    readings = facts.readings(sorted(documents, key=str))
+    return list(find_candidates(session(), parts().sealer, readings, whole_day=facts.of_whole_day))
 
 
 def _meets(caller: Caller, hit: Hit, search: Search, named: Named, facts: Facts) -> bool:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from matching.blocking import blocking_keys
+from matching.blocking import JANUARY, blocking_keys
 from matching.cluster import Member, decide, rank
 from matching.compare import compare_birth
 from matching.compare_names import compare_surnames
@@ -82,17 +82,20 @@ def match(
     return graded[: min(count, MOST_RESULTS)]
 
 
-def find_candidates(session: Session, sealer: Sealer, readings: Iterable[Demographics]) -> list[LoadedPerson]:
+def find_candidates(
+    session: Session, sealer: Sealer, readings: Iterable[Demographics], *, whole_day: bool = True
+) -> list[LoadedPerson]:
     """Persons with a record that shares a blocking key with any of the readings, by id; raises SearchTooWide.
 
     A reading with a document finds only whom a surname or the birth date agrees with too (`match`, corroborated).
+    Without a `whole_day` of birth the year alone is no key: those whose day is known would seem not to exist.
     """
     wanted = [normalise(one) for one in readings]
-    keyed = [(one, blind_keys(sealer, blocking_keys(one))) for one in wanted]
-    if not any(tokens for _, tokens in keyed):
+    keyed = [(one, blocking_keys(one)) for one in wanted]
+    if not any(whole_day or not key.startswith(JANUARY) for _, keys in keyed for key in keys):
         raise SearchTooWide
-    answerable = [tokens for one, tokens in keyed if not one.documents or _can_be_corroborated(one)]
-    tokens = sorted({token for tokens in answerable for token in tokens})
+    answerable = [keys for one, keys in keyed if not one.documents or _can_be_corroborated(one)]
+    tokens = sorted({token for keys in answerable for token in blind_keys(sealer, keys)})
     if not tokens:
         return []
     persons = find_persons(session, sealer, tokens, ANY_KEY)

@@ -253,6 +253,8 @@ def test_pages_follow_each_other_and_tell_nothing(call: Call, kept: dict[str, Js
      {"mothersMaidenName": "Quispe"}, {"name": "Quispe"}, {"family": "Quispe", "gender": "female"},
      {"telecom": "984112233"}, {"address": "Lima"}, {}, {"identifier": f"{PERSONA}|"},
      {"family": "Huamán", "given": "Rosa"}, {"family": "Huamán", "birthdate": "1984"},
+     {"family": "Huamán", "given": "Rosa", "birthdate": "1984"},
+     {"family": "Huamán", "given": "Rosa", "birthdate": "eq1984-07"},
      {"birthdate": "1984-07-19", "gender": "female"}, {"telecom": "984112233", "birthdate": "1984-07-19"}],
     ids=str,
 )  # fmt: skip
