@@ -6,6 +6,7 @@ An encounter tells of the diagnosis it names, and only this server knows how sen
 import io
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ Answering = Callable[["WSGIEnvironment"], "tuple[str, bytes]"]
 MOST = 200
 """How many items one answer may name that are asked for; of the others nothing is known."""
 
+SECONDS = 5
+"""How long they are asked for: then the gateway waits no more."""
+
 _ASKABLE = re.compile(rf"(?:{'|'.join(sorted(RECORD_TYPES))})/(?!\.{{1,2}}\Z)[A-Za-z0-9\-.]{{1,64}}")
 """What the guard would let anybody read by id: `Condition/..` is another place, which nothing withholds."""
 
@@ -31,7 +35,10 @@ def release_beside(said: Sequence[Entry], grant: Grant, look: Look) -> list[Entr
     """The entries that may leave together, given what they name of this server's other items too."""
     here = {reference_of(one["resource"]) for one in said}
     named = sorted({name for one in said for name in names_in(one) if _ASKABLE.fullmatch(name)} - here)
-    found = [look(name) if place < MOST else unknown(name) for place, name in enumerate(named)]
+    last = time.monotonic() + SECONDS
+    found = [
+        look(name) if place < MOST and time.monotonic() < last else unknown(name) for place, name in enumerate(named)
+    ]
     beside = [one for one in found if one is not None]
     left = release([*said, *beside], [*grant.residual, _closing(beside, grant)])
     kept = {id(one) for one in left}

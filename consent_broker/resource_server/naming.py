@@ -5,8 +5,9 @@ an identifier, or of the address something was copied from, the name is a digest
 something, and names are kept and travel in tokens.
 """
 
+import json
 import re
-from base64 import urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from html import unescape
@@ -60,7 +61,8 @@ def names_in(resource: Mapping[str, Any]) -> frozenset[str]:
     """What a resource is, contains or names anywhere.
 
     Literal references count in any form (relative, absolute, of a version, a search by `_id`) and in any string, also
-    encoded for a URL or for XHTML; identifiers wherever there is one, so that a logical reference counts.
+    encoded for a URL or for XHTML, or attached in base64; identifiers wherever there is one, so that a logical
+    reference counts.
     """
     found = set[str]()
     for key, one in _walk(resource):
@@ -92,7 +94,7 @@ def is_name(text: str) -> bool:
 
 
 def _walk(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each object and text at any depth, with the name of the element it is in."""
+    """Each object and text at any depth, also in an attachment, with the name of the element it is in."""
     waiting: list[tuple[str, Any]] = [("", resource)]
     while waiting:
         key, one = waiting.pop()
@@ -101,7 +103,21 @@ def _walk(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         elif isinstance(one, list):
             waiting.extend((key, each) for each in one)
             continue
+        elif key == "data" and isinstance(one, str):
+            waiting.append(("", _attached(one)))
         yield key, one
+
+
+def _attached(data: str) -> Any:
+    """What base64 says where that is text, as JSON where it is; None of a picture or a PDF."""
+    try:
+        text = b64decode(data).decode()
+    except ValueError:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _said(text: str) -> Iterator[str]:

@@ -92,14 +92,10 @@ def _names_of(entry: Entry) -> frozenset[str]:
 
 
 def labels_of(resource: Mapping[str, Any]) -> frozenset[str]:
-    """The sensitivity of an item by `meta.security`: its labels; `R` or `N` where it has none."""
-    meta = resource.get("meta")
-    security = meta.get("security") if isinstance(meta, dict) else None
-    if security is None:
-        return frozenset({NORMAL})
-    if not isinstance(security, list):
-        return frozenset({RESTRICTED})
-    found = frozenset().union(*map(_labels, security))
+    """The sensitivity of an item by `meta.security`, and of what it contains: its labels; `R` or `N` without any."""
+    contained = resource.get("contained")
+    inside = [one for one in contained if isinstance(one, dict)] if isinstance(contained, list) else []
+    found = frozenset[str]().union(*map(_security, (resource, *inside)))
     return (found - {RESTRICTED}) or found or frozenset({NORMAL})
 
 
@@ -112,6 +108,14 @@ def days_of(resource: Mapping[str, Any]) -> Days:
         end = _days(value.get("end")) if value.get("end") is not None else start
         return (start[0], end[1]) if start and end and start[0] <= end[1] else ALWAYS
     return _days(value) or ALWAYS
+
+
+def _security(resource: Mapping[str, Any]) -> frozenset[str]:
+    meta = resource.get("meta")
+    security = meta.get("security") if isinstance(meta, dict) else None
+    if security is None:
+        return frozenset()
+    return frozenset[str]().union(*map(_labels, security)) if isinstance(security, list) else frozenset({RESTRICTED})
 
 
 def _labels(coding: Any) -> frozenset[str]:

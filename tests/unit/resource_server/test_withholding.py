@@ -1,6 +1,7 @@
 """What leaves a holder's server: nothing the residual forbids, and nothing that can't be checked against it."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
@@ -167,6 +168,11 @@ def test_a_rule_that_says_something_else_forbids(rule: Any) -> None:
     assert not flows(encounter("a"), [rule])
 
 
+def attached(what: Any) -> list[dict[str, Any]]:
+    data = b64encode((what if isinstance(what, str) else json.dumps(what)).encode()).decode()
+    return [{"resourceType": "DocumentReference", "content": [{"attachment": {"data": f" {data}\n"}}]}]
+
+
 PROBLEM = {"system": "urn:hc", "value": "P-7"}
 EPISODE = {"system": "urn:episodes", "value": "HC 7&1"}
 ORIGIN = "https://origin.example/fhir/Condition/70"
@@ -200,6 +206,8 @@ HIDING = hiding(NAMES)
         {"reasonReference": [{"reference": "Condition?identifier=urn%3Ahc|P-7"}]},
         {"text": {"div": "<a href='Condition?code=x&amp;identifier=urn:episodes|HC%207%261'>-</a>"}},
         {"reasonReference": [{"reference": "https://h.example/FHIR/Condition/7"}]},
+        {"contained": attached({"resourceType": "Condition", "id": "7"})},
+        {"contained": attached("<Condition><id value='1'/><a href='Condition/7'/></Condition>")},
         {"extension": [{"url": "urn:x", "valueUri": "https://h.example/?to=%2F%3Fto%3DCondition%252F7"}]},
         {"text": {"div": f"<p>&#{'9' * 5000};&#{'0' * 5000}67;ondition/7</p>"}},
         {"contained": [{"resourceType": "Condition", "id": "c1", "identifier": [PROBLEM]}]},
@@ -224,6 +232,8 @@ HIDING = hiding(NAMES)
         "conditional",
         "conditional-encoded",
         "base-like-a-type",
+        "attached",
+        "attached-text",
         "encoded-twice",
         "numbers-without-end",
         "contained-copy",
@@ -346,6 +356,21 @@ def test_its_server_is_asked_for_nothing_the_guard_would_refuse(name: str) -> No
     entries = [{"resource": encounter("a", text={"div": f"<div>Véase {name}</div>"})}]
     assert release_beside(entries, grant, asked.append) == entries
     assert asked == []
+
+
+def test_a_slow_server_is_asked_as_long_as_anybody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else 200 slow answers would keep a thread for many minutes, for one search."""
+    moments = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: moments[-1])
+    entries = [{"resource": encounter(str(n), partOf={"reference": f"Condition/{n}"})} for n in range(9)]
+    grant = replace(GRANT, claims={"extensions": {"ihe_pcf": {"residual": [NO_PSY]}}})
+    assert len(release_beside(entries, grant, lambda _: moments.append(moments[-1] + 2))) == 3
+
+
+def test_an_item_is_as_sensitive_as_what_it_contains() -> None:
+    inside = {"resourceType": "Condition", "id": "c", "meta": {"security": [PSY]}}
+    assert labels_of(encounter("a", contained=[inside, 5])) == {"PSY"}
+    assert not flows(encounter("a", contained=[inside]), [NO_PSY])
 
 
 def test_a_chain_of_any_length_is_followed() -> None:
