@@ -17,7 +17,8 @@ MOST_ELEMENTS = 50
 
 def shape(body: Json) -> Json:
     """The part of an answer that the caller asked for, marked as such; raises InvalidInput."""
-    summary, elements = _control("_summary") or "false", _control("_elements")
+    nothing = "count" if _control("_count") == "0" else "false"  # §3.1.1.5.7: none of them is asked for
+    summary, elements = _control("_summary") or nothing, _control("_elements")
     if summary not in get_args(Summary):
         raise InvalidInput(f"_summary must be one of {', '.join(get_args(Summary))}.")
     if elements is not None and (summary != "false" or len(elements.split(",")) > MOST_ELEMENTS):

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from typing import NamedTuple
 
 from registry.calendar import LIMA
@@ -100,10 +100,13 @@ def read_date(text: str) -> DateTest:
 
 
 def _span(found: re.Match[str]) -> tuple[datetime, datetime] | None:
+    """None for what is no date, and for one so near the end of the calendar that `ap` could not reach around it."""
     try:
-        return _moment(found) if found["time"] else _days(found)
+        low, high = _moment(found) if found["time"] else _days(found)
+        around = low - (high - low), high + (high - low)
     except (ValueError, OverflowError):
         return None
+    return (low, high) if all(MINYEAR < one.year < MAXYEAR for one in around) else None
 
 
 def _moment(found: re.Match[str]) -> tuple[datetime, datetime]:

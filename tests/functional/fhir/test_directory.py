@@ -69,7 +69,7 @@ def test_establishments_by_what_is_public_of_them(call: Call) -> None:
         assert len(find(call, "Organization", **query)) == 2
     for query in ({"type": "II-1"}, {"_lastUpdated": "lt2026-01-01"}, {"name__exact": "hospital a"}):
         assert find(call, "Organization", **query) == []
-    for refused in ({"_lastUpdated": "ne2026"}, {"_lastUpdated": "ge2026,le2027"}):
+    for refused in ({"_lastUpdated": "ne2026"}, {"_lastUpdated": "ge2026,le2027"}, {"_lastUpdated": "ap0001"}):
         assert call("GET", "/fhir/Location", query_string=refused, token="a-all").status_code == 400
     for query in ({"address": "15"}, {"active": "false"}, {"identifier": "urn:x|00000000"}, {"name": "%"}):
         assert find(call, "Organization", **query) == []

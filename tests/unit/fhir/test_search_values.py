@@ -45,7 +45,8 @@ def test_a_moment_without_time_zone_is_limas_and_a_plus_sign_may_come_as_a_space
 
 
 @pytest.mark.parametrize("text", ["", "x", "84", "1984-13", "1984-02-30", "1984-7-1", "xx1984", "1984-07-19Tnoon",
-                                  "9999", "0000", "1984-07-19T25:00:00", "1984\n", "١٩٨٤"])  # fmt: skip
+                                  "9999", "9998", "0000", "0001", "ap0001", "9999-12-30", "0001-01-01T00:00:00+14:00",
+                                  "1984-07-19T25:00:00", "1984\n", "١٩٨٤"])  # fmt: skip
 def test_what_is_no_date_is_a_clear_error(text: str) -> None:
     with pytest.raises(InvalidInput):
         read_date(text)
