@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from matching.collecting import collect_young
 from registry.app import Renhice
 from registry.bulk.lines import Line, Refusal, Source, read_line, read_rows, split
+from registry.bulk.orphans import end_with_parent
 from registry.bulk.stored import Stored
 from registry.identity.arrivals import Registration
 from registry.identity.batch.preparing import Prepared, prepare
@@ -97,6 +98,7 @@ _helping: dict[str, tuple[Engine, Source]] = {}
 
 
 def _begin(engine: Engine, source: Source) -> None:
+    end_with_parent()
     gc.disable()  # until the helper ends; what a chunk leaves is collected after it
     _helping["file"] = engine, source
 

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -227,3 +230,24 @@ def test_a_worker_says_what_it_logs(
     logging.captureWarnings(capture=False)
     logger("t").warning("import line refused", line=7)
     assert json.loads(capsys.readouterr().err)["line"] == 7
+
+
+KILLED = """
+import os, signal
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from registry.bulk.orphans import end_with_parent
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=end_with_parent)
+    pool.submit(os.getpid).result()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_helper_ends_with_its_worker(tmp_path: Path) -> None:
+    """Killed by the system for its memory, each worker left another process of more than a hundred megabytes behind."""
+    script, paths = tmp_path / "killed.py", {"PYTHONPATH": str(Layout().root)}
+    script.write_text(KILLED)
+    run_to_end = [sys.executable, script]  # whoever is left keeps its output open
+    done = subprocess.run(run_to_end, capture_output=True, check=False, env=os.environ | paths, timeout=20)
+    assert done.returncode == -signal.SIGKILL, done.stderr
