@@ -50,6 +50,11 @@ UPDATE imports SET position = :after, line = :line, leased_until = :until, chang
                  LATERAL (SELECT jsonb_object_keys(counts || said) AS name) AS names)
 WHERE id = :id AND position = :before AND status = 'processing' RETURNING (counts ->> 'refused')::bigint
 """)
+SOON = text("SET LOCAL synchronous_commit = off")
+"""A chunk is durable a moment after its commit: what a fallen server loses of it, cursor and all, is registered again.
+
+Whoever commits after it makes it durable too: so what is delivered, disclosed or reported as completed stays.
+"""
 
 
 class Superseded(Exception):
@@ -132,6 +137,7 @@ def _finish(parts: Renhice, import_id: UUID, status: str, error: str | None) -> 
 
 def _apply(parts: Renhice, engine: Engine, memory: Memory, import_id: UUID, chunk: Chunk) -> None:
     with parts.database.unit_of_work() as session:
+        session.execute(SOON)
         outcomes = register_prepared(session, engine, memory, chunk.prepared)
         refusals = [*chunk.refusals]
         for number, outcome in zip(chunk.numbers, outcomes, strict=True):

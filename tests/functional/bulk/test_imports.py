@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
 from registry.bulk import processing
 from registry.bulk.models import Import, ImportPart
@@ -40,6 +41,22 @@ def test_a_file_is_registered_and_nothing_of_it_kept(world: World, number: str) 
     key = UUID(path.rpartition("/")[2])
     parts = select(func.count()).select_from(ImportPart).where(ImportPart.import_id == key)
     assert world.transact(lambda session: (session.scalar(parts), session.get(DataKey, key))) == (0, None)
+
+
+def test_only_the_end_of_a_file_waits_for_the_disk(world: World, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = list[str]()
+
+    def noting(real: Any) -> Any:
+        def act(session: Session, *rest: Any) -> Any:
+            waits.append(session.scalar(text("SHOW synchronous_commit")))
+            return real(session, *rest)
+
+        return act
+
+    for name in ("register_prepared", "end"):
+        monkeypatch.setattr(processing, name, noting(getattr(processing, name)))
+    assert run(world, upload(world.asking, ndjson(patient(number), patient(number, 1))), chunk=1)
+    assert waits == ["off", "off", "on"]
 
 
 def test_the_same_file_again_changes_nothing(world: World, number: str) -> None:
