@@ -39,6 +39,9 @@ Entry = Mapping[str, Any]
 Names = Callable[[], frozenset[str]]
 """What a resource names, looked up when first asked for and once, however many rules ask."""
 
+Meant = tuple[frozenset[str], frozenset[str]] | None
+"""What a rule's data name: the items alone, and those with whatever names them; None for any item."""
+
 ALWAYS: Days = (date.min, date.max)
 _OF_MANY = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organization", "Location"})
 """Whom and where everything names: what names one that is withheld tells nothing of it."""
@@ -46,7 +49,7 @@ _OF_MANY = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organizati
 
 def flows(resource: Mapping[str, Any], residual: Iterable[Any]) -> bool:
     """Whether a FHIR resource may be released: no rule forbids it."""
-    return _flows(resource, residual, cache(partial(names_in, resource)))
+    return _flows(resource, _read(residual), cache(partial(names_in, resource)))
 
 
 def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
@@ -54,8 +57,8 @@ def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
 
     What names a withheld item, or is a copy of it, would tell what it says.
     """
-    names = [cache(partial(names_in, one)) for one in entries]
-    kept = [_flows(one["resource"], residual, named) for one, named in zip(entries, names, strict=True)]
+    rules, names = _read(residual), [cache(partial(names_in, one)) for one in entries]
+    kept = [_flows(one["resource"], rules, named) for one, named in zip(entries, names, strict=True)]
     waiting = [place for place, flowing in enumerate(kept) if not flowing and _tells(entries[place])]
     naming = _naming(names) if waiting else {}
     while waiting:
@@ -67,8 +70,13 @@ def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
     return [one for one, flowing in zip(entries, kept, strict=True) if flowing]
 
 
-def _flows(resource: Mapping[str, Any], residual: Iterable[Any], names: Names) -> bool:
-    return not any(_matches(rule, resource, names) for rule in residual)
+def _read(residual: Iterable[Any]) -> list[tuple[Any, Meant]]:
+    """The rules, each with what its data name: that is read once, however many entries there are."""
+    return [(rule, _all_meant(rule.get("data")) if isinstance(rule, dict) else None) for rule in residual]
+
+
+def _flows(resource: Mapping[str, Any], rules: Iterable[tuple[Any, Meant]], names: Names) -> bool:
+    return not any(_matches(rule, meant, resource, names) for rule, meant in rules)
 
 
 def _tells(entry: Entry) -> bool:
@@ -155,14 +163,14 @@ def _span(year: int, month: Any, day: Any) -> Days:
     return date(year, 1, 1), date(year, 12, 31)
 
 
-def _matches(rule: Any, resource: Mapping[str, Any], names: Names) -> bool:
+def _matches(rule: Any, meant: Meant, resource: Mapping[str, Any], names: Names) -> bool:
     if not isinstance(rule, dict) or rule.get("type") != "forbid":
         return True
     return (
         _of_class(rule.get("class"), resource)
         and _labelled(rule.get("securityLabel"), resource)
         and _within(rule.get("dataPeriod"), resource)
-        and _named(rule.get("data"), resource, names)
+        and _named(meant, resource, names)
     )
 
 
@@ -186,15 +194,21 @@ def _within(period: Any, resource: Mapping[str, Any]) -> bool:
     return first <= end[1] and start[0] <= last
 
 
-def _named(data: Any, resource: Mapping[str, Any], names: Names) -> bool:
-    """Whether the rule's data name the item; a relation other than these two may mean any."""
-    if not isinstance(data, list):
+def _named(meant: Meant, resource: Mapping[str, Any], names: Names) -> bool:
+    """Whether the rule's data name the item."""
+    if meant is None or reference_of(resource) in meant[0]:
         return True
-    meant = [_meant(one) for one in data]
-    if None in meant or ("instance", reference_of(resource)) in meant:
-        return True
-    dependents = frozenset[str]().union(*(spelled(one[1]) for one in meant if one and one[0] == "dependents"))
-    return bool(dependents) and not dependents.isdisjoint(names())
+    return bool(meant[1]) and not meant[1].isdisjoint(names())
+
+
+def _all_meant(data: Any) -> Meant:
+    """A relation other than these two may mean any."""
+    meant = [_meant(one) for one in data] if isinstance(data, list) else [None]
+    if None in meant:
+        return None
+    named = [one for one in meant if one]
+    dependents = (spelled(name) for meaning, name in named if meaning == "dependents")
+    return frozenset(name for meaning, name in named if meaning == "instance"), frozenset[str]().union(*dependents)
 
 
 def _meant(one: Any) -> tuple[str, str] | None:

@@ -402,11 +402,18 @@ def test_a_resource_is_looked_through_once_however_many_items_are_hidden() -> No
             Counted.looks += 1
             return super().items()
 
+    class Read(list[Any]):
+        looks = 0
+
+        def __iter__(self) -> Any:
+            Read.looks += 1
+            return super().__iter__()
+
     data = [{"meaning": "dependents", "reference": {"reference": f"Condition/{number}"}} for number in range(100, 130)]
-    rules = [{"type": "forbid", "data": data[:15]}, {"type": "forbid", "data": data[15:]}, NO_PSY]
+    rules = [{"type": "forbid", "data": Read(data[:15])}, {"type": "forbid", "data": Read(data[15:])}, NO_PSY]
     entries = [{"resource": encounter("a", note=[Counted()])}, {"resource": encounter("b", "PSY")}]
     assert release(entries, rules) == entries[:1]
-    assert Counted.looks == 1
+    assert (Counted.looks, Read.looks) == (1, 2)
 
 
 def test_a_dependent_that_is_no_item_may_be_any() -> None:
