@@ -80,7 +80,7 @@ def configure_logging(level: str) -> None:
     handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, _unsaid],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _safe_exception,
@@ -94,6 +94,16 @@ def configure_logging(level: str) -> None:
     root.setLevel(level)
     for noisy in ("httpx", "httpcore", "werkzeug", "authlib", "urllib3"):
         logging.getLogger(noisy).setLevel("WARNING")
+
+
+def _unsaid(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What a library says of an exception may quote it: its wording is kept without what it puts in; and which task."""
+    if not event.get("exc_info"):
+        return event
+    said: logging.LogRecord = event["_record"]
+    task = getattr(said, "data", None)
+    named = {"task": str(task.get("name")), "task_id": str(task.get("id"))} if isinstance(task, dict) else {}
+    return event | {"event": str(said.msg)} | named
 
 
 def _safe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

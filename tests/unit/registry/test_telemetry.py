@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from celery import Celery
+from celery.app.trace import build_tracer
 
 from registry.telemetry import accept_request_id, configure_logging, logger
 
@@ -37,6 +39,22 @@ def test_an_exception_says_where_and_what_kind_but_not_its_text(lines: Lines) ->
     (line,) = lines()
     assert line["error_type"] == "ValueError"
     assert "test_telemetry.py" in line["exception"]
+    assert "QUISPE" not in json.dumps(line)
+
+
+def test_a_failed_task_is_named_and_its_error_not_quoted(lines: Lines) -> None:
+    """Celery puts the error into the message itself."""
+    celery = Celery("t", set_as_current=False)
+
+    @celery.task(name="read-file")  # type: ignore[untyped-decorator]  # Celery ships no types
+    def fail() -> None:
+        raise ValueError("QUISPE MAMANI")
+
+    build_tracer("read-file", fail, app=celery)("7d0b1f3c", (), {}, {"id": "7d0b1f3c"})
+    (line,) = lines()
+    assert (line["level"], line["task"], line["task_id"], line["error_type"]) == (
+        "error", "read-file", "7d0b1f3c", "ValueError",
+    )  # fmt: skip
     assert "QUISPE" not in json.dumps(line)
 
 
