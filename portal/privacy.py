@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as Answer
 from consent_broker.emergency.cases import get_case
 from consent_broker.emergency.review import (
     Officer,
+    count_of_that_day,
     judge,
     lift_suspension,
     list_queue,
@@ -96,6 +97,7 @@ def _page(emergency_id: UUID, problem: str | None = None, status: int = 200) -> 
         "privacy_case.html",
         status,
         case=cases(session(), parts().sealer, [found])[0],
+        that_day=count_of_that_day(session(), found),
         text=read_text(session(), parts().sealer, found, _me()),
         outcomes=OUTCOMES,
         problem=problem,

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ScalarSelect, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from consent_broker.emergency.cases import event_of
 from consent_broker.emergency.models import EmergencyAccess, EmergencyReview, EmergencySuspension
 from consent_broker.emergency.service import TEXT_CONTEXT, end_emergency
-from consent_broker.emergency.vocabulary import Outcome
+from consent_broker.emergency.vocabulary import PERIOD, Outcome
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import new_id, now
@@ -23,6 +23,8 @@ from registry.sealing import Sealer
 ROLE = "privacy-officer"
 NOTE_CONTEXT = "emergency-review"
 NOTE_LENGTHS = (10, 2000)
+REPEATED = 3
+"""Emergencies of one person in a day from which on they go first: each professional may have kept to their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,24 @@ class Statistics:
 
 
 def list_queue(session: Session) -> Sequence[EmergencyAccess]:
-    """Cases nobody has judged: those the person disputes first, then by when the judgement is due."""
+    """Cases nobody has judged: those the person disputes, then the person's REPEATED of a day, then as they are due."""
     query = select(EmergencyAccess).where(
         EmergencyAccess.declared_at.is_not(None), EmergencyAccess.reviewed_at.is_(None)
     )
-    order = (EmergencyAccess.disputed_at.is_(None), EmergencyAccess.review_due_at, EmergencyAccess.id)
-    return session.scalars(query.order_by(*order)).all()
+    first = (EmergencyAccess.disputed_at.is_(None), _of_that_day() < REPEATED)
+    return session.scalars(query.order_by(*first, EmergencyAccess.review_due_at, EmergencyAccess.id)).all()
+
+
+def count_of_that_day(session: Session, case: EmergencyAccess) -> int:
+    """How many emergencies of the same person, by whomever, were declared in the day up to this one, with it."""
+    return session.scalar(select(_of_that_day()).where(EmergencyAccess.id == case.id)) or 0
+
+
+def _of_that_day() -> ScalarSelect[int]:
+    other = aliased(EmergencyAccess)
+    until = EmergencyAccess.declared_at
+    same = select(func.count()).where(other.person_id == EmergencyAccess.person_id)
+    return same.where(other.declared_at.between(until - PERIOD, until)).correlate(EmergencyAccess).scalar_subquery()
 
 
 def judge(

@@ -171,16 +171,16 @@ def test_misuse_ends_it_and_suspends_until_lifted(world: World, physician: Visit
 def test_the_queue_begins_with_what_is_disowned_and_the_figures_count_what_is_late(
     world: World, physician: Visitor, patient: Visitor, officer: Visitor
 ) -> None:
-    """Of three at one establishment: one due and never judged, one judged in time, one the person disowns."""
+    """Of four of one person: one due and never judged, one judged in time, one the person disowns, one too many."""
     place = world.place(story.ASKING.renipress)
     before = figures(world, place.id)
     cases = []
-    for _ in range(3):
+    for _ in range(4):
         open_emergency(world, physician)
         cases.append(newest(world))
         with world.renhice.database.unit_of_work() as session:
             end_emergency(session, session.get_one(EmergencyAccess, cases[-1].id), "ended-by-professional")
-    late, judged, disowned = (case.id for case in cases)
+    late, judged, disowned, fourth = (case.id for case in cases)
     assert cases[0].review_due_at is not None
     assert cases[0].declared_at is not None
     assert cases[0].review_due_at - cases[0].declared_at == REVIEW_WITHIN
@@ -192,9 +192,10 @@ def test_the_queue_begins_with_what_is_disowned_and_the_figures_count_what_is_la
     queue = officer.press(page, "/privacidad/", resultado="justified", nota="Así consta en la emergencia.")
     listed = [link.rpartition("/")[2] for link in queue.links if link.startswith("/privacidad/")]
     assert str(judged) not in listed
-    assert listed.index(str(disowned)) < listed.index(str(late))
+    assert listed.index(str(disowned)) < listed.index(str(fourth)) < listed.index(str(late))
+    assert "De esta persona, en un día 4" in officer.open(f"/privacidad/{fourth}").text
     after = figures(world, place.id)
-    assert tuple(b - a for a, b in zip(before, after, strict=True)) == (3, 1, 1, 0, 1)
+    assert tuple(b - a for a, b in zip(before, after, strict=True)) == (4, 1, 1, 0, 1)
     assert f"{place.name} {' '.join(map(str, after))}" in queue.text
 
 
