@@ -157,6 +157,12 @@ def take_turns(session: Session, *keys: bytes) -> None:
         session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
+def take_free_turn(session: Session, key: bytes) -> bool:
+    """Hold the key to the end of the transaction unless somebody else does: then what there is to do is being done."""
+    number = int.from_bytes(sha256(key).digest()[:8], signed=True)
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(number))))
+
+
 _current: ContextVar[Session] = ContextVar("renhice_session")
 
 

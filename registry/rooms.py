@@ -3,7 +3,7 @@
 from registry.access import Authenticator, bearer, public
 from registry.api import documentation
 from registry.app import Renhice, Room
-from registry.audit.chaining import CHAIN_EVERY, chain_events
+from registry.audit.chaining import CHAIN_EVERY, CHAIN_LATE_EVERY, chain_events, chain_late_events
 from registry.bulk.export.routes import blueprint as exports
 from registry.bulk.export.tasks import schedule_exports
 from registry.bulk.routes import blueprint as imports
@@ -62,12 +62,8 @@ def schedule_registry_tasks(parts: Renhice, count_with_consent: ConsentCount) ->
     _schedule_texts(parts)
     schedule_imports(parts)
     schedule_exports(parts)
+    _schedule_chain(parts)
     schedule(parts.celery, "purge-messages", purge_messages, FORGET_EVERY)
-
-    def chain_audit() -> None:
-        chain_events(session(), parts.sealer)
-
-    schedule(parts.celery, "chain-audit", chain_audit, CHAIN_EVERY, in_bulk=True)
 
     def reresolve() -> None:
         advance(parts, count_with_consent)
@@ -81,6 +77,17 @@ def schedule_registry_tasks(parts: Renhice, count_with_consent: ConsentCount) ->
         verify_due(session(), parts.sealer, identity_registry)
 
     schedule(parts.celery, "verify-records", verify_records, CHECK_EVERY)
+
+
+def _schedule_chain(parts: Renhice) -> None:
+    def chain_audit() -> None:
+        chain_events(session(), parts.sealer)
+
+    def chain_late_audit() -> None:
+        chain_late_events(session(), parts.sealer)
+
+    schedule(parts.celery, "chain-audit", chain_audit, CHAIN_EVERY, in_bulk=True)
+    schedule(parts.celery, "chain-late-audit", chain_late_audit, CHAIN_LATE_EVERY, in_bulk=True)
 
 
 def _schedule_texts(parts: Renhice) -> None:

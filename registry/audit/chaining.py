@@ -12,11 +12,17 @@ from sqlalchemy.orm import Session
 from registry.audit.chain import NO_HEAD, Head, Link, digest
 from registry.audit.models import AuditEvent, AuditSegment
 from registry.audit.service import Position
-from registry.database import now, table_of, take_turns
+from registry.database import now, table_of, take_free_turn
 from registry.sealing import Sealer
 from registry.telemetry import logger
 
 CHAIN_EVERY = timedelta(minutes=1)
+CHAIN_LATE_EVERY = timedelta(minutes=15)
+"""Seldom, since it reads the ids of an hour: few events are late, and meanwhile they are as events of now are."""
+
+SETTLED = timedelta(minutes=1)
+"""How old an event is when it is chained: nearly every transaction is over by then, so that few are late."""
+
 SEGMENT = 5000
 """Events of one segment at most: a second's work, and some megabytes of memory."""
 
@@ -24,8 +30,8 @@ LATE = timedelta(hours=1)
 """How long after its moment an event may be committed: transactions last minutes at most, and clocks differ less."""
 
 TURN_SECONDS = 20.0
-STATEMENT_MS = 60_000
-"""Looking for late events reads the ids of an hour: a request may not wait as long for an answer as this task may."""
+PATIENCE = text("SET LOCAL statement_timeout = '240s'")
+"""Looking for late events compares the ids of an hour: it may take longer than what a request waits for."""
 
 _EVENTS = table_of(AuditEvent)
 _SEGMENTS = table_of(AuditSegment)
@@ -45,6 +51,9 @@ class Last(NamedTuple):
     chained_at: datetime | None = None
 
 
+Finder = Callable[[Session, Last], list[Row]]
+
+
 def end_of_chain(session: Session) -> Last:
     """The last segment, without its events."""
     columns = (_SEGMENTS.c[name] for name in ("number", "hash", "reached_at", "reached_id", "chained_at"))
@@ -54,15 +63,14 @@ def end_of_chain(session: Session) -> Last:
     return Last(Head(row.number, row.hash), Position(row.reached_at, row.reached_id), row.chained_at)
 
 
-def chain_events(session: Session, sealer: Sealer, seconds: float = TURN_SECONDS) -> int:
-    """Put events that are in no segment into segments, a transaction each, for `seconds`; returns how many events."""
-    deadline, done = time.monotonic() + seconds, 0
-    for find in (_find_late, _find_new):
-        added = SEGMENT
-        while added == SEGMENT and time.monotonic() < deadline:
-            added = _chain(session, sealer, find)
-            done += added
-    return done
+def chain_events(session: Session, sealer: Sealer) -> int:
+    """Put events newer than the chain into segments, the oldest first, for a turn; returns how many."""
+    return _chain_all(session, sealer, _find_new)
+
+
+def chain_late_events(session: Session, sealer: Sealer) -> int:
+    """Put events that were committed after the chain had passed their moment into segments; returns how many."""
+    return _chain_all(session, sealer, _find_late)
 
 
 def oldest_waiting(session: Session, last: Last) -> datetime | None:
@@ -77,10 +85,18 @@ def read_events(session: Session, ids: Sequence[UUID]) -> list[Row]:
     return _rows(session, select(_EVENTS).where(named).order_by(*_ORDER))
 
 
-def _chain(session: Session, sealer: Sealer, find: Callable[[Session, Last], list[Row]]) -> int:
-    """One segment more; whoever else would add one waits, and then continues this one."""
-    session.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_MS}"))
-    take_turns(session, b"audit-chain")
+def _chain_all(session: Session, sealer: Sealer, find: Finder) -> int:
+    deadline, done, added = time.monotonic() + TURN_SECONDS, 0, SEGMENT
+    while added == SEGMENT and time.monotonic() < deadline:
+        added = _chain(session, sealer, find)
+        done += added
+    return done
+
+
+def _chain(session: Session, sealer: Sealer, find: Finder) -> int:
+    """One segment more, unless somebody else is adding one."""
+    if not take_free_turn(session, b"audit-chain"):
+        return 0
     last = end_of_chain(session)
     events = find(session, last)
     head = _append(session, sealer, last, events) if events else None
@@ -110,7 +126,7 @@ def _append(session: Session, sealer: Sealer, last: Last, events: list[Row]) -> 
 
 def _find_new(session: Session, last: Last) -> list[Row]:
     """The oldest events newer than the chain; one whose clock is ahead waits until its moment has come."""
-    query = select(_EVENTS).where(_EVENTS.c.recorded_at <= now()).order_by(*_ORDER).limit(SEGMENT)
+    query = select(_EVENTS).where(_EVENTS.c.recorded_at <= now() - SETTLED).order_by(*_ORDER).limit(SEGMENT)
     return _rows(session, query.where(_newer(last.reached)) if last.reached else query)
 
 
@@ -118,10 +134,12 @@ def _find_late(session: Session, last: Last) -> list[Row]:
     """Events the chain passed before they were committed: since LATE before it last grew, and in no segment."""
     if last.reached is None or last.chained_at is None or last.reached.recorded_at < last.chained_at - LATE:
         return []
-    since = last.chained_at - LATE
-    passed = select(_EVENTS.c.id).where(_EVENTS.c.recorded_at >= since, ~_newer(last.reached))
+    since, until = last.chained_at - LATE, last.reached.recorded_at
+    passed = select(_EVENTS.c.id).where(_EVENTS.c.recorded_at.between(since, until), ~_newer(last.reached))
     chained = select(func.unnest(_SEGMENTS.c.events)).where(_SEGMENTS.c.reached_at >= since)
-    ids = session.scalars(passed.except_(chained).limit(SEGMENT)).all()
+    late = passed.except_(chained).cte("late").prefix_with("MATERIALIZED")  # else the limit tempts it to read all
+    session.execute(PATIENCE)
+    ids = session.scalars(select(late.c.id).limit(SEGMENT)).all()
     return read_events(session, ids) if ids else []
 
 

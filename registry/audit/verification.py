@@ -107,11 +107,12 @@ class Verification:
         """Note events in the segment's span that are not its own: a later one has them, or none."""
         order = tuple_(AuditEvent.recorded_at, AuditEvent.id)
         query = select(AuditEvent.id, AuditEvent.recorded_at).where(
+            AuditEvent.recorded_at <= segment.reached_at,
             order <= tuple_(*map(literal, _reached(segment))),
             AuditEvent.id != all_(literal(segment.events, ARRAY(Uuid))),
         )
         if since:
-            query = query.where(order > tuple_(*map(literal, since)))
+            query = query.where(AuditEvent.recorded_at >= since.recorded_at, order > tuple_(*map(literal, since)))
         found = session.execute(query.limit(STRANGERS))
         self._strange |= {key: moment for key, moment in found if key not in self._changed}
 

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from registry.app import Renhice
 from registry.audit import chaining
 from registry.audit.chain import Head, canonical
-from registry.audit.chaining import chain_events, end_of_chain
+from registry.audit.chaining import chain_events, chain_late_events, end_of_chain
 from registry.audit.models import AuditEvent, AuditSegment
 from registry.cli import cli
 from registry.database import new_id, now
@@ -27,6 +27,7 @@ SEGMENT = 4
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chaining, "SEGMENT", SEGMENT)
+    monkeypatch.setattr(chaining, "SETTLED", timedelta())
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def write(renhice: Renhice, count: int, moment: datetime | None = None) -> list[
 
 def chain(renhice: Renhice) -> int:
     with renhice.database.unit_of_work() as session:
-        return chain_events(session, renhice.sealer)
+        return chain_events(session, renhice.sealer) + chain_late_events(session, renhice.sealer)
 
 
 def last(renhice: Renhice) -> Head:
