@@ -98,12 +98,12 @@ def configure_logging(level: str) -> None:
 
 def _unsaid(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """What a library says of an exception may quote it: its wording is kept without what it puts in; and which task."""
-    if not event.get("exc_info"):
-        return event
-    said: logging.LogRecord = event["_record"]
-    task = getattr(said, "data", None)
-    named = {"task": str(task.get("name")), "task_id": str(task.get("id"))} if isinstance(task, dict) else {}
-    return event | {"event": str(said.msg)} | named
+    if event.get("exc_info"):
+        said: logging.LogRecord = event["_record"]
+        task = getattr(said, "data", None)
+        event["event"] = str(said.msg)
+        event.update({"task": str(task.get("name")), "task_id": str(task.get("id"))} if isinstance(task, dict) else {})
+    return event
 
 
 def _safe_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
