@@ -64,8 +64,13 @@ def end_of_chain(session: Session) -> Last:
 
 
 def chain_events(session: Session, sealer: Sealer) -> int:
-    """Put events newer than the chain into segments, the oldest first, for a turn; returns how many."""
-    return _chain_all(session, sealer, _find_new)
+    """Put events newer than the chain into segments, the oldest first, for a turn; returns how many.
+
+    After a stop it looks for late ones before it goes on: once the chain has grown they may be too old to be found.
+    """
+    stopped_at = end_of_chain(session).chained_at
+    late = chain_late_events(session, sealer) if stopped_at and stopped_at < now() - CHAIN_LATE_EVERY else 0
+    return late + _chain_all(session, sealer, _find_new)
 
 
 def chain_late_events(session: Session, sealer: Sealer) -> int:

@@ -196,6 +196,22 @@ def test_what_is_committed_late_is_chained_by_the_next_run(renhice: Renhice, cha
     assert run(renhice, "verify").exit_code == 0
 
 
+def test_after_a_stop_what_is_late_is_chained_before_it_goes_on(
+    renhice: Renhice, chained: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(renhice, 1)
+    chain(renhice)
+    (late,) = write(renhice, 1, now() - timedelta(minutes=50))
+    write(renhice, 1)
+    with renhice.database.unit_of_work() as session:
+        assert chain_events(session, renhice.sealer) == 1
+    assert late not in segments(renhice)[-1].events
+    monkeypatch.setattr(chaining, "CHAIN_LATE_EVERY", timedelta())
+    with renhice.database.unit_of_work() as session:
+        assert chain_events(session, renhice.sealer) == 1
+    assert segments(renhice)[-1].events == [late]
+
+
 def test_two_at_once_share_the_work(renhice: Renhice, chained: list[UUID]) -> None:
     before = last(renhice).number
     write(renhice, 4 * SEGMENT)
