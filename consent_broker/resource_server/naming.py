@@ -23,6 +23,7 @@ _LOGICAL = re.compile(r"[?&]identifier=([^&#\s\"'<>]+)")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _URN = re.compile(rf"urn:uuid:{_UUID.pattern}", re.IGNORECASE)
 _DIGEST = re.compile(r"urn:renhice:(?:identifier|source):[A-Za-z0-9_-]{16}")
+_BASE64 = frozenset({"data", "valueBase64Binary"})
 _ADDRESSES = frozenset({"source", "reference", "fullUrl"})
 """The elements that hold a resource's address."""
 
@@ -103,7 +104,7 @@ def _walk(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         elif isinstance(one, list):
             waiting.extend((key, each) for each in one)
             continue
-        elif key == "data" and isinstance(one, str):
+        elif key in _BASE64 and isinstance(one, str):
             waiting.append(("", _attached(one)))
         yield key, one
 
@@ -111,7 +112,7 @@ def _walk(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _attached(data: str) -> Any:
     """What base64 says where that is text, as JSON where it is; None of a picture or a PDF."""
     try:
-        text = b64decode(data).decode()
+        text = b64decode(data).decode("utf-8-sig")
     except ValueError:
         return None
     try:
@@ -167,7 +168,7 @@ def _addressed(address: str) -> Iterator[str]:
     """Where an item was copied from, whatever version of it and whatever message brought it."""
     bare = re.split(r"[?#]|/_history/", address, maxsplit=1)[0]
     if ":" in bare:
-        yield _digest("source", bare)
+        yield _digest("source", bare.rstrip("/"))
 
 
 def _digest(what: str, text: str) -> str:

@@ -169,7 +169,7 @@ def test_a_rule_that_says_something_else_forbids(rule: Any) -> None:
 
 
 def attached(what: Any) -> list[dict[str, Any]]:
-    data = b64encode((what if isinstance(what, str) else json.dumps(what)).encode()).decode()
+    data = b64encode((what if isinstance(what, str) else "\ufeff" + json.dumps(what)).encode()).decode()
     return [{"resourceType": "DocumentReference", "content": [{"attachment": {"data": f" {data}\n"}}]}]
 
 
@@ -207,12 +207,14 @@ HIDING = hiding(NAMES)
         {"text": {"div": "<a href='Condition?code=x&amp;identifier=urn:episodes|HC%207%261'>-</a>"}},
         {"reasonReference": [{"reference": "https://h.example/FHIR/Condition/7"}]},
         {"contained": attached({"resourceType": "Condition", "id": "7"})},
+        {"extension": [{"url": "urn:x", "valueBase64Binary": b64encode(b"<Condition/7>").decode()}]},
         {"contained": attached("<Condition><id value='1'/><a href='Condition/7'/></Condition>")},
         {"extension": [{"url": "urn:x", "valueUri": "https://h.example/?to=%2F%3Fto%3DCondition%252F7"}]},
         {"text": {"div": f"<p>&#{'9' * 5000};&#{'0' * 5000}67;ondition/7</p>"}},
         {"contained": [{"resourceType": "Condition", "id": "c1", "identifier": [PROBLEM]}]},
         {"identifier": [PROBLEM]},
         {"meta": {"source": f"{ORIGIN}/_history/3#42"}},
+        {"meta": {"source": f"{ORIGIN}/?x=1"}},
         {"reasonReference": [{"reference": ORIGIN}]},
         {"reasonReference": [{"reference": f"urn:uuid:{UUID_OF_8.upper()}"}]},
     ],
@@ -233,12 +235,14 @@ HIDING = hiding(NAMES)
         "conditional-encoded",
         "base-like-a-type",
         "attached",
+        "in-an-extension",
         "attached-text",
         "encoded-twice",
         "numbers-without-end",
         "contained-copy",
         "copy",
         "copy-of-the-same",
+        "copy-with-a-slash",
         "original",
         "urn",
     ],
