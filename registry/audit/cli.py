@@ -60,7 +60,7 @@ def verify(first: int, noted: Head | None) -> None:
     for fault in seen.faults[:SHOWN]:
         click.echo(fault)
     if seen.faults:
-        raise click.ClickException(f"The audit does not hold: {len(seen.faults):,} faults.")
+        raise click.ClickException(f"The audit does not hold. Faults: {len(seen.faults):,}.")
     click.echo(f"The audit holds: {seen.events:,} events in {seen.segments:,} segments.\nHead: {seen.head}")
 
 
