@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from consent_broker.resource_server.answers import Grant, Refusal
 from consent_broker.resource_server.beside import Look, looking, release_beside
+from consent_broker.resource_server.naming import names_in
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -100,4 +101,5 @@ def _is_readable(entry: Any) -> bool:
 
 
 def _is_outcome(entry: dict[str, Any]) -> bool:
-    return bool(entry["resource"].get("resourceType") == "OperationOutcome")
+    """Whether it says how the search went, and so has neither label nor day; one that names an item is as any entry."""
+    return entry["resource"].get("resourceType") == "OperationOutcome" and not names_in(entry["resource"])

@@ -60,6 +60,16 @@ def test_forbidden_entries_leave_the_bundle_and_so_does_their_count() -> None:
     assert answer.content_length == len(answer.data)
 
 
+def test_an_outcome_tells_nothing_of_what_is_withheld() -> None:
+    told = [
+        {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "diagnostics": words}]}
+        for words in ("Condition/7 left out", "Unknown parameter")
+    ]
+    answer = served({"resourceType": "Bundle", "entry": [{"resource": one} for one in told]}, [HIDING])
+    assert [entry["resource"] for entry in answer.json["entry"]] == told[1:]
+    assert [served(one, [HIDING]).status_code for one in told] == [404, 200]
+
+
 def test_a_single_resource_is_there_or_is_not() -> None:
     assert served(encounter("a")).json["id"] == "a"
     refused = served(encounter("a", "PSY"))
