@@ -18,6 +18,7 @@ from matching.collecting import collect_young
 from registry.app import Renhice
 from registry.bulk.lines import Line, Refusal, Source, read_line, read_rows, split
 from registry.bulk.orphans import end_with_parent
+from registry.bulk.pace import Pace
 from registry.bulk.stored import Stored
 from registry.identity.arrivals import Registration
 from registry.identity.batch.preparing import Prepared, prepare
@@ -56,9 +57,9 @@ def refused_chunk(before: int, after: int, line: int) -> Chunk:
 class Reader:
     """Chunks of a file in order, prepared by a helper process while the caller registers the ones before."""
 
-    def __init__(self, parts: Renhice, import_id: UUID, source: Source, engine: Engine, size: int,
+    def __init__(self, parts: Renhice, import_id: UUID, source: Source, engine: Engine, pace: Pace,
                  *, careful: bool) -> None:  # fmt: skip
-        self._parts, self._import_id, self._source, self._engine, self._size = parts, import_id, source, engine, size
+        self._parts, self._import_id, self._source, self._engine, self._pace = parts, import_id, source, engine, pace
         self._make = _make_carefully if careful else make_chunk
 
     def chunks(self, form: str, start: int, line: int, *, helped: bool) -> Iterator[Chunk]:
@@ -89,7 +90,7 @@ class Reader:
                 file.seek(start)
             lines = split(file, start, line) if form == "ndjson" else read_rows(file, self._source, start, line)
             before = start
-            while batch := list(islice(lines, self._size)):
+            while batch := list(islice(lines, self._pace.size)):
                 yield before, batch
                 before = batch[-1].after
 

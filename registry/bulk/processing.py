@@ -19,6 +19,7 @@ from registry.app import Renhice
 from registry.bulk.chunks import ELSEWHERE, Chunk, Reader, refused_chunk
 from registry.bulk.lines import Refusal, Source
 from registry.bulk.models import COMPLETED, FAILED, PROCESSING, Import, ImportRefusal
+from registry.bulk.pace import Pace
 from registry.bulk.service import MOST_REFUSALS, end, give_back, give_up
 from registry.bulk.stored import Stored, hash_of
 from registry.bulk.transfers import LEASE, lend
@@ -88,12 +89,15 @@ def process(parts: Renhice, import_id: UUID, seconds: float = float("inf"), chun
     if begun is None:
         return True
     engine, careful = engine_of(parts), begun.careful
-    work = Reader(parts, import_id, begun.source, engine, 1 if careful else chunk, careful=careful)
+    pace = Pace(1 if careful else chunk)
+    work = Reader(parts, import_id, begun.source, engine, pace, careful=careful)
     apply = Careful(parts, engine, import_id) if careful else partial(_apply, parts, engine, Memory(), import_id)
     try:
         with uncollected():  # records remembered are many, and last: looking for circles was a fifth of the work
             for one in work.chunks(begun.format, begun.position, begun.line, helped=begun.large and not careful):
+                started = time.monotonic()
                 apply(one)
+                pace.learn(len(one.prepared) + len(one.refusals), time.monotonic() - started)
                 collect_young()
                 if time.monotonic() > deadline:
                     with parts.database.unit_of_work() as session:

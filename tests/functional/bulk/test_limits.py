@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from multiprocessing import current_process
 from pathlib import Path
 from queue import Queue
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from deploy.product import programs
 from registry.app import Renhice
 from registry.bulk import processing, service, tasks
 from registry.bulk.models import Import, ImportRefusal
+from registry.bulk.pace import LEAST
 from registry.bulk.processing import process, take_due
 from registry.outbox import OutboxMessage, publish, relay, subscriber
 from registry.telemetry import configure_logging, logger
@@ -251,3 +253,20 @@ def test_a_helper_ends_with_its_worker(tmp_path: Path) -> None:
     run_to_end = [sys.executable, script]  # whoever is left keeps its output open
     done = subprocess.run(run_to_end, capture_output=True, check=False, env=os.environ | paths, timeout=20)
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_a_chunk_has_as_many_lines_as_take_a_moment(world: World, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else registers meanwhile: of five hundred crowded lines others waited for longer than they may."""
+    path, real, sizes = upload(world.asking, ndjson(*[b"x"] * 400)), processing._apply, list[int]()
+    clock = iter(range(1_000_000))
+
+    def count(*arguments: Any) -> None:
+        sizes.append(len(arguments[-1].refusals))
+        for _ in range(sizes[-1] // 10):
+            next(clock)
+        real(*arguments)
+
+    monkeypatch.setattr(processing, "_apply", count)
+    monkeypatch.setattr(processing, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    assert run(world, path, chunk=100)
+    assert (sizes[0], set(sizes[1:-1]), sum(sizes)) == (50, {LEAST}, 400)
