@@ -21,7 +21,7 @@ from registry.bulk.orphans import end_with_parent
 from registry.bulk.pace import Pace
 from registry.bulk.stored import Stored
 from registry.identity.arrivals import Registration
-from registry.identity.batch.preparing import Prepared, prepare
+from registry.identity.batch.preparing import Batch, gather_tokens, prepare_batch
 from registry.identity.engine import Engine
 from registry.telemetry import logger
 
@@ -32,6 +32,8 @@ FAULT = "registry-fault"
 ELSEWHERE = (OperationalError, InterfaceError, OSError, MemoryError)
 """Faults that say nothing of a line: the database or the disk."""
 
+NOTHING = Batch([], gather_tokens([]))
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -41,9 +43,9 @@ class Chunk:
     after: int
     line: int
     numbers: list[int]
-    """The line of each of `prepared`."""
+    """The line of each registration of `batch`."""
 
-    prepared: list[Prepared]
+    batch: Batch
     refusals: list[Refusal]
     faulty: bool = False
     """Refused for a fault of ours, which is no progress."""
@@ -51,7 +53,7 @@ class Chunk:
 
 def refused_chunk(before: int, after: int, line: int) -> Chunk:
     """A line refused for a fault of ours, as a chunk."""
-    return Chunk(before, after, line, [], [], [Refusal(line, FAULT)], faulty=True)
+    return Chunk(before, after, line, [], NOTHING, [Refusal(line, FAULT)], faulty=True)
 
 
 class Reader:
@@ -121,7 +123,7 @@ def make_chunk(engine: Engine, source: Source, before: int, lines: list[Line]) -
         after=lines[-1].after,
         line=lines[-1].last,
         numbers=[line.number for line, one in zip(lines, read, strict=True) if isinstance(one, Registration)],
-        prepared=prepare(engine, [one for one in read if isinstance(one, Registration)]),
+        batch=prepare_batch(engine, [one for one in read if isinstance(one, Registration)]),
         refusals=[one for one in read if isinstance(one, Refusal)],
     )
 

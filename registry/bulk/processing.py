@@ -142,7 +142,7 @@ def _finish(parts: Renhice, import_id: UUID, status: str, error: str | None) -> 
 def _apply(parts: Renhice, engine: Engine, memory: Memory, import_id: UUID, chunk: Chunk) -> None:
     with parts.database.unit_of_work() as session:
         session.execute(SOON)
-        outcomes = register_prepared(session, engine, memory, chunk.prepared)
+        outcomes = register_prepared(session, engine, memory, chunk.batch)
         refusals = [*chunk.refusals]
         for number, outcome in zip(chunk.numbers, outcomes, strict=True):
             if isinstance(outcome, DomainError):

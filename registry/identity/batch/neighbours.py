@@ -4,7 +4,7 @@ The limits are those of `candidates.find_persons`: a block is cut at its oldest 
 come first.
 """
 
-from collections import Counter, OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -16,7 +16,7 @@ from matching.blocking import ENOUGH
 from matching.cluster import Member
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
-from registry.identity.batch.preparing import Prepared
+from registry.identity.batch.preparing import Prepared, Tokens
 from registry.identity.candidates import (
     BLOCK_LIMIT,
     CANDIDATE_LIMIT,
@@ -119,20 +119,20 @@ class Neighbours:
         self.persons[person_id].append(member)
 
 
-def find_neighbours(session: Session, sealer: Sealer, memory: Memory, chunk: Sequence[Prepared]) -> Neighbours:
+def find_neighbours(
+    session: Session, sealer: Sealer, memory: Memory, chunk: Sequence[Prepared], tokens: Tokens
+) -> Neighbours:
     """Search for all of a chunk at once and open whom it finds; raises Unavailable where the index has other rules."""
     if scheme_in_force(session) != key_scheme():
         raise OtherScheme
-    tokens = Counter(token for one in chunk for token in one.tokens)
     wanted = {
-        "tokens": b"".join(sorted(tokens)),
+        "tokens": tokens.distinct,
         "width": TOKEN_BYTES,
-        "count": len(tokens),
+        "count": len(tokens.distinct) // TOKEN_BYTES,
         "block_limit": BLOCK_LIMIT,
     }
     blocks = {bytes(token): _parted(bytes(records)) for token, records in session.execute(BLOCKS, wanted)}
-    repeated = frozenset(token for token, times in tokens.items() if times > 1)
-    found = Neighbours(blocks, repeated)
+    found = Neighbours(blocks, tokens.repeated)
     records = {record for one in chunk for record in found.near(one.tokens)}
     if records:
         _load(session, sealer, memory, found, records)

@@ -2,6 +2,7 @@
 rows written that do not depend on whose record it turns out to be.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -18,6 +19,10 @@ from registry.identity.arrivals import Registration
 from registry.identity.batch import copying as as_
 from registry.identity.contents import from_bytes, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys
+from registry.sealing import TOKEN_BYTES
+
+ROWS_AT_ONCE = 1000
+"""Rows of tokens that go to the database at once: no more than a socket holds, so that nobody waits for it to read."""
 
 OWN: Mapping[str, Sequence[str]] = {
     "source_records": (
@@ -93,6 +98,45 @@ class Prepared(NamedTuple):
     def member(self) -> Member:
         """The record as the engine judges it."""
         return Member(self.normalised, establishment=_name(self.establishment_id))
+
+
+class Tokens(NamedTuple):
+    """The tokens of a run of records, in the order of their index: it is gone through once, not at random."""
+
+    distinct: bytes
+    """Each once, one behind the other."""
+
+    repeated: frozenset[bytes]
+    """Those that several records of the run have."""
+
+    rows: list[bytes]
+    """The rows of all, in binary COPY format, some thousands at a time."""
+
+
+class Batch(NamedTuple):
+    """Registrations prepared together, and their tokens for whoever finds that all of them are new."""
+
+    prepared: list[Prepared]
+    tokens: Tokens
+
+
+def prepare_batch(engine: Engine, registrations: Iterable[Registration]) -> Batch:
+    """Prepare registrations as one batch."""
+    prepared = prepare(engine, registrations)
+    return Batch(prepared, gather_tokens(prepared))
+
+
+def gather_tokens(run: Sequence[Prepared]) -> Tokens:
+    """The tokens of a run."""
+    times = Counter([token for one in run for token in one.tokens])
+    begin, scheme = as_.row(3, as_.octets(bytes(TOKEN_BYTES))[:-TOKEN_BYTES]), as_.integer(key_scheme())
+    rests = [(one.tokens, as_.octets(one.record) + scheme) for one in run]
+    rows = sorted([begin + token + rest for tokens, rest in rests for token in tokens])
+    return Tokens(
+        distinct=b"".join(sorted(times)),
+        repeated=frozenset([token for token, count in times.items() if count > 1]),
+        rows=[b"".join(rows[start : start + ROWS_AT_ONCE]) for start in range(0, len(rows), ROWS_AT_ONCE)],
+    )
 
 
 def prepare(engine: Engine, registrations: Iterable[Registration]) -> list[Prepared]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from registry.database import new_id, now
 from registry.errors import DomainError, Unavailable
 from registry.identity.batch.neighbours import Memory, find_neighbours
-from registry.identity.batch.preparing import Prepared
+from registry.identity.batch.preparing import Batch, Prepared, Tokens, gather_tokens
 from registry.identity.batch.writing import Placed, Rows
 from registry.identity.candidates import SWITCHING, lock_persons
 from registry.identity.engine import Engine
@@ -42,9 +42,7 @@ class Kept:
     outcome: Outcome
 
 
-def register_prepared(
-    session: Session, engine: Engine, memory: Memory, chunk: Sequence[Prepared]
-) -> list[Outcome | DomainError]:
+def register_prepared(session: Session, engine: Engine, memory: Memory, batch: Batch) -> list[Outcome | DomainError]:
     """Register a chunk in the caller's transaction; the outcomes, in its order, are those of one after another.
 
     Nobody else registers meanwhile: everybody who does holds the lock shared that this holds alone, since an advisory
@@ -53,7 +51,8 @@ def register_prepared(
     kept changes nothing (`stale`). Raises Unavailable.
     """
     session.execute(ALONE, {"key": SWITCHING})
-    work = _Registering(session, engine, memory, _find_kept(session, chunk), Rows(engine, now()))
+    chunk = batch.prepared
+    work = _Registering(session, engine, memory, batch, _find_kept(session, chunk), Rows(engine, now()))
     for at, one in enumerate(chunk):
         work.take(at, one)
     work.finish()
@@ -67,6 +66,7 @@ class _Registering:
     session: Session
     engine: Engine
     memory: Memory
+    batch: Batch
     kept: dict[Key, Kept]
     accounts: Rows
     outcomes: dict[int, Outcome | DomainError] = field(default_factory=dict)
@@ -99,7 +99,9 @@ class _Registering:
         self.accounts.write(self.session)
 
     def _place(self) -> None:
-        placed = _register_new(self.session, self.engine, self.memory, list(self.run.values()))
+        run = list(self.run.values())
+        tokens = self.batch.tokens if len(run) == len(self.batch.prepared) else gather_tokens(run)
+        placed = _register_new(self.session, self.engine, self.memory, run, tokens)
         self.outcomes.update(zip(self.run, placed, strict=True))
         self.run.clear()
 
@@ -165,18 +167,20 @@ def _register_known(session: Session, engine: Engine, one: Prepared) -> Outcome 
         return error
 
 
-def _register_new(session: Session, engine: Engine, memory: Memory, run: Sequence[Prepared]) -> list[Outcome]:
+def _register_new(
+    session: Session, engine: Engine, memory: Memory, run: Sequence[Prepared], tokens: Tokens
+) -> list[Outcome]:
     """Place records nobody knows yet, each against what is kept and against those before it."""
     if not run:
         return []
     session.flush()
-    near = find_neighbours(session, engine.sealer, memory, run)
+    near = find_neighbours(session, engine.sealer, memory, run, tokens)
     held = lock_persons(session, near.revisions) if near.revisions else {}
     if held != near.revisions:
-        near = find_neighbours(session, engine.sealer, memory, run)
+        near = find_neighbours(session, engine.sealer, memory, run, tokens)
     moment = now()
     rows, outcomes = Rows(engine, moment), []
-    for one in rows.write_own(session, run):
+    for one in rows.write_own(session, run, tokens):
         member, record_id = one.member(), one.record_id
         placement = place(engine.model, member, near.around(one.tokens))
         person_id = placement.person_id or new_id()

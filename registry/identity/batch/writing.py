@@ -10,16 +10,14 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from matching.key_scheme import key_scheme
 from registry.identity.batch import copying as as_
-from registry.identity.batch.preparing import OWN, Prepared
+from registry.identity.batch.preparing import OWN, Prepared, Tokens
 from registry.identity.engine import Engine
 from registry.identity.events import EventKind
 from registry.identity.membership import ENGINE, contributions_of
 from registry.identity.models import OPEN
 from registry.identity.placement import Placement
 from registry.identity.registration import LINKED, RECEIVED
-from registry.sealing import TOKEN_BYTES
 from registry.telemetry import current_request_id
 
 PLACED: Mapping[str, Sequence[str]] = {
@@ -45,8 +43,8 @@ REVISE = text("""
 UPDATE persons SET revision = revision + joined.times
 FROM unnest(CAST(:persons AS uuid[]), CAST(:times AS int[])) AS joined (id, times) WHERE persons.id = joined.id
 """)
-TOKENS_WITH = 16
-"""Records that are placed while the database takes their share of the tokens."""
+AT_ONCE = 16
+"""Records that are placed while the database takes what was sent before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +69,22 @@ class Rows:
         self._done = {act: at + request + as_.text(act) + as_.text("success") for act in (RECEIVED, LINKED)}
         self._model = as_.text(engine.model.hash)
 
-    def write_own(self, session: Session, run: Sequence[Prepared]) -> Iterator[Prepared]:
-        """COPY what the records say, handing each on as its tokens are on their way: the database is busy meanwhile."""
-        cursor, at = as_.cursor_of(session), self._moment
-        records = [one.written.record + (at if one.due else as_.NULL) + at + at for one in run]
-        _copy(cursor, "source_records", records)
-        _copy(cursor, "data_keys", [one.written.key for one in run])
-        _copy(cursor, "source_record_versions", [one.written.version + at for one in run])
-        tokens = _token_rows(run)
-        share = -(-len(tokens) * TOKENS_WITH // len(run))
-        with as_.copying(cursor, "blocking_tokens", OWN["blocking_tokens"]) as write:
-            for part, start in enumerate(range(0, len(run), TOKENS_WITH)):
-                write(b"".join(tokens[part * share : (part + 1) * share]))
-                yield from run[start : start + TOKENS_WITH]
+    def write_own(self, session: Session, run: Sequence[Prepared], tokens: Tokens) -> Iterator[Prepared]:
+        """COPY what the records say, handing some on whenever rows are on their way: the database is busy meanwhile."""
+        sending = self._send_own(as_.cursor_of(session), run, tokens)
+        for start in range(0, len(run), AT_ONCE):
+            next(sending, None)
+            yield from run[start : start + AT_ONCE]
+        for _ in sending:
+            pass
+
+    def _send_own(self, cursor: as_.Cursor, run: Sequence[Prepared], tokens: Tokens) -> Iterator[None]:
+        at = self._moment
+        records = b"".join([one.written.record + (at if one.due else as_.NULL) + at + at for one in run])
+        yield from _send(cursor, "source_records", [records])
+        yield from _send(cursor, "data_keys", [b"".join([one.written.key for one in run])])
+        yield from _send(cursor, "source_record_versions", [b"".join([one.written.version + at for one in run])])
+        yield from _send(cursor, "blocking_tokens", tokens.rows)
 
     def add(self, placed: Placed) -> None:
         """All rows of where one new record belongs."""
@@ -126,23 +127,20 @@ class Rows:
         """COPY all that was added, in the session's transaction."""
         cursor = as_.cursor_of(session)
         for table in PLACED:
-            _copy(cursor, table, self.tables[table])
+            if rows := self.tables[table]:
+                for _ in _send(cursor, table, [b"".join(rows)]):
+                    pass
         joined = {person: times for person, times in self.joined.items() if times}
         if joined:
             session.execute(REVISE, {"persons": list(joined), "times": list(joined.values())})
 
 
-def _copy(cursor: as_.Cursor, table: str, rows: Sequence[bytes]) -> None:
-    if rows:
-        with as_.copying(cursor, table, TABLES[table]) as write:
-            write(b"".join(rows))
-
-
-def _token_rows(run: Sequence[Prepared]) -> list[bytes]:
-    """The rows of all tokens in their order: the index is gone through once and not at random, at half the cost."""
-    begin, scheme = as_.row(3, as_.octets(bytes(TOKEN_BYTES))[:-TOKEN_BYTES]), as_.integer(key_scheme())
-    rests = [(one.tokens, as_.octets(one.record) + scheme) for one in run]
-    return sorted([begin + token + rest for tokens, rest in rests for token in tokens])
+def _send(cursor: as_.Cursor, table: str, shares: Iterable[bytes]) -> Iterator[None]:
+    """COPY rows share by share; whoever goes on behind the last one waits until the database has them."""
+    with as_.copying(cursor, table, TABLES[table]) as write:
+        for share in shares:
+            write(share)
+            yield
 
 
 @lru_cache(maxsize=1024)

@@ -38,10 +38,10 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, marks: tuple[str, ...], error: Exce
     """Let registering fail where a record's local number ends so."""
     real = processing.register_prepared
 
-    def fail(session: Any, engine: Any, memory: Any, prepared: Any) -> Any:
-        if any(one.registration.content.local_number.endswith(marks) for one in prepared):
+    def fail(session: Any, engine: Any, memory: Any, batch: Any) -> Any:
+        if any(one.registration.content.local_number.endswith(marks) for one in batch.prepared):
             raise error
-        return real(session, engine, memory, prepared)
+        return real(session, engine, memory, batch)
 
     monkeypatch.setattr(processing, "register_prepared", fail)
 

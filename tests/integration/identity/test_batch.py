@@ -15,7 +15,7 @@ from benchmarks.online.load import SYSTEM, establishment, read
 from registry.audit.models import AuditEvent
 from registry.database import new_id, now
 from registry.identity.batch.neighbours import Memory
-from registry.identity.batch.preparing import prepare
+from registry.identity.batch.preparing import prepare_batch
 from registry.identity.batch.service import register_prepared
 from registry.identity.models import BlockingToken, Membership, MembershipEvent, Person, PossibleMatch, SourceRecord
 from registry.identity.records import find_own_record
@@ -35,7 +35,7 @@ def batch(size: int) -> Register:
     def act(session: Session, engine: Engine, file: Sequence[Registration]) -> list[Outcome]:
         memory, outcomes = Memory(most=50), list[Outcome]()
         for start in range(0, len(file), size):
-            found = register_prepared(session, engine, memory, prepare(engine, file[start : start + size]))
+            found = register_prepared(session, engine, memory, prepare_batch(engine, file[start : start + size]))
             outcomes += [one for one in found if isinstance(one, Outcome)]
         return outcomes
 
