@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from uuid import UUID, uuid5
 
-from sqlalchemy import func, make_url, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from benchmarks.bulk.floor import measure_floor
@@ -93,6 +93,14 @@ def upload(parts: Renhice, path: Path, size: int) -> UUID:
     return made.id
 
 
+def environment_of(settings: Settings) -> dict[str, str]:
+    """What a worker of its own finds the same database and keys by."""
+    return dict(os.environ) | {
+        "RENHICE_ENVIRONMENT": "test", "RENHICE_DATABASE_URL": settings.database_url,
+        "RENHICE_BROKER_URL": "memory://", "RENHICE_KEYS_DIR": str(settings.keys_dir),
+    }  # fmt: skip
+
+
 def work(environment: dict[str, str], import_id: UUID, output: Path) -> "subprocess.Popen[bytes]":
     """A worker of its own, in a session of its own so that its helper ends with it."""
     command = [sys.executable, "-m", "benchmarks.bulk.worker", str(import_id)]
@@ -134,18 +142,14 @@ def main() -> None:
         size = write_file(home / "file.ndjson", options.seed, count)
         import_id = upload(parts, home / "file.ndjson", size)
         print(f"{count:,} records, {size / 1e6:.0f} MB uploaded", flush=True)
-        environment = dict(os.environ) | {
-            "RENHICE_ENVIRONMENT": "test", "RENHICE_DATABASE_URL": make_url(url).render_as_string(hide_password=False),
-            "RENHICE_BROKER_URL": "memory://", "RENHICE_KEYS_DIR": str(home / "keys"),
-        }  # fmt: skip
         started = time.perf_counter()
-        worker = work(environment, import_id, home / "first")
+        worker = work(environment_of(settings), import_id, home / "first")
         while done(parts, import_id)[0] < 0.5 and worker.poll() is None:
             time.sleep(0.2)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
         half = done(parts, import_id)[0]
-        second = work(environment, import_id, home / "second")
+        second = work(environment_of(settings), import_id, home / "second")
         second.wait()
         wall = time.perf_counter() - started
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
