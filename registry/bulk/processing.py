@@ -97,7 +97,7 @@ def process(parts: Renhice, import_id: UUID, seconds: float = float("inf"), chun
             for one in work.chunks(begun.format, begun.position, begun.line, helped=begun.large and not careful):
                 started = time.monotonic()
                 apply(one)
-                pace.learn(len(one.prepared) + len(one.refusals), time.monotonic() - started)
+                pace.learn(len(one.numbers) + len(one.refusals), time.monotonic() - started)
                 collect_young()
                 if time.monotonic() > deadline:
                     with parts.database.unit_of_work() as session:
