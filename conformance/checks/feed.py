@@ -52,7 +52,7 @@ def registers(bench: Bench) -> Finding:
 
 
 def _owing(bench: Bench) -> bool:
-    """Whether a patient's last call failed: on a busy machine it comes again later than the quiet that is waited for."""
+    """Whether a patient's last call failed: on a busy machine it comes again after the quiet that is waited for."""
     last = {one.identifier: one.status for one in bench.state.submissions}
     return any(status not in CONFIRMED for status in last.values())
 
