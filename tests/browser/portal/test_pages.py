@@ -238,7 +238,7 @@ def test_a_slow_establishment_keeps_no_other_waiting(
 def test_page_of_the_analyst(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:
     with at(chromium, signed_in["analyst"]) as page:
         inspect(page, f"{world.base_url}/estadisticas")
-        assert page.evaluate("document.images[0].complete && document.images[0].naturalWidth > 0")
+        page.wait_for_function("document.images[0].complete && document.images[0].naturalWidth > 0")  # each theme's own
 
 
 def test_pages_of_an_establishments_administrator(chromium: Browser, world: World, signed_in: dict[str, JSON]) -> None:
