@@ -41,7 +41,7 @@ def enter(response: Answer, identity: Identity, passkey_id: UUID | None = None) 
     )
     agent = request.headers.get("User-Agent", "")
     life = life_of(parts().settings, staff=identity.staff)
-    secret = open_session(session(), parts().sealer, identity, agent, passkey_id, life)
+    secret = open_session(session(), parts().sealer, identity, agent, life, passkey_id)
     set_cookie(response, cookie_name(), secret, int(life.longest.total_seconds()))
 
 

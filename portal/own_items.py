@@ -10,7 +10,7 @@ from consent_broker.consents.vocabulary import CATEGORIES, LABEL_SYSTEMS
 from consent_broker.exchange.own import read_own
 from consent_broker.exchange.service import Missing, Record
 from consent_broker.resource_server.naming import names_in, own_names, reference_of, spelled
-from consent_broker.resource_server.residual import labels_of, release
+from consent_broker.resource_server.residual import dependents, labels_of, release
 from portal import clinical
 from portal.acting import withheld_from
 from portal.guard import signed_in
@@ -65,8 +65,7 @@ def _items(records: Sequence[Record], hidden: frozenset[str], confidential: froz
     read = clinical.newest_first(one.resource for one in records)
     if confidential:
         labels = [{"system": LABEL_SYSTEMS[one], "code": one} for one in sorted(confidential)]
-        named = [{"meaning": "dependents", "reference": {"reference": one}} for one in sorted(hidden)]
-        rules = [{"type": "forbid", "securityLabel": labels}, {"type": "forbid", "data": named}]
+        rules = [{"type": "forbid", "securityLabel": labels}, {"type": "forbid", "data": dependents(hidden)}]
         read = [one["resource"] for one in release([{"resource": one} for one in read], rules)]
     return [_item(one, hidden) for one in read]
 

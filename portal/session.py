@@ -73,11 +73,8 @@ class Session:
 class Life:
     """How long a session may last, and how long it may be idle."""
 
-    longest: timedelta = timedelta(hours=8)
-    idle: timedelta = timedelta(minutes=30)
-
-
-USUAL = Life()
+    longest: timedelta
+    idle: timedelta
 
 
 def life_of(settings: Settings, *, staff: bool) -> Life:
@@ -130,8 +127,8 @@ def open_session(
     sealer: Sealer,
     identity: Identity,
     user_agent: str,
+    life: Life,
     passkey_id: UUID | None = None,
-    life: Life = USUAL,
 ) -> str:
     """Open a session and return the cookie's secret, which is stored only as a hash."""
     secret, session_id = new_secret(), new_id()

@@ -14,6 +14,7 @@ from uuid import UUID
 from consent_broker.consents.decision import Decision, cuts, is_about, prevailing, told_apart
 from consent_broker.consents.directives import Directive
 from consent_broker.consents.vocabulary import ALL_LABELS, FHIR_TYPES, LABEL_SYSTEMS
+from consent_broker.resource_server.residual import dependents
 
 Period = tuple[date, date]
 ALWAYS: Period = (date.min, date.max)
@@ -108,5 +109,5 @@ def _claim(rule: Restriction, categories: frozenset[str]) -> dict[str, Any]:
     if rule.period != ALWAYS:
         claim["dataPeriod"] = {name: day.isoformat() for name, day in period.items() if day}
     if rule.items:
-        claim["data"] = [{"meaning": "dependents", "reference": {"reference": item}} for item in sorted(rule.items)]
+        claim["data"] = dependents(rule.items)
     return claim

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from consent_broker.resource_server.answers import Grant
 from consent_broker.resource_server.naming import names_in, own_names, reference_of
-from consent_broker.resource_server.residual import RECORD_TYPES, Entry, flows, release
+from consent_broker.resource_server.residual import RECORD_TYPES, Entry, dependents, flows, release
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -76,8 +76,7 @@ def _closing(beside: Iterable[Entry], grant: Grant) -> dict[str, Any]:
     rules = [_of_any_type(rule) for rule in grant.residual]
     closed = [one["resource"] for one in beside if "unknown" in one or _is_closed(one["resource"], rules, grant)]
     names = frozenset[str]().union(*map(own_names, closed))
-    data = [{"meaning": "dependents", "reference": {"reference": name}} for name in sorted(names)]
-    return {"type": "forbid", "data": data}
+    return {"type": "forbid", "data": dependents(names)}
 
 
 def _is_closed(resource: dict[str, Any], rules: Sequence[Any], grant: Grant) -> bool:

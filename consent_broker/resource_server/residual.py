@@ -99,6 +99,11 @@ def _names_of(entry: Entry) -> frozenset[str]:
     return within.union(*map(spelled, own_names(entry["resource"])))
 
 
+def dependents(names: Iterable[str]) -> list[dict[str, Any]]:
+    """A rule's data: the items of these names, and whatever names them."""
+    return [{"meaning": "dependents", "reference": {"reference": name}} for name in sorted(names)]
+
+
 def labels_of(resource: Mapping[str, Any]) -> frozenset[str]:
     """The sensitivity of an item by `meta.security`, and of what it contains: its labels; `R` or `N` without any."""
     contained = resource.get("contained")
@@ -207,8 +212,8 @@ def _all_meant(data: Any) -> Meant:
     if None in meant:
         return None
     named = [one for one in meant if one]
-    dependents = (spelled(name) for meaning, name in named if meaning == "dependents")
-    return frozenset(name for meaning, name in named if meaning == "instance"), frozenset[str]().union(*dependents)
+    with_dependents = (spelled(name) for meaning, name in named if meaning == "dependents")
+    return frozenset(name for meaning, name in named if meaning == "instance"), frozenset[str]().union(*with_dependents)
 
 
 def _meant(one: Any) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from matching.records import Demographics, Document, DocumentType
 from portal.guard import cookie_name
-from portal.session import Identity, derive, open_session
+from portal.session import Identity, derive, life_of, open_session
 from registry.access import Caller, Presented
 from registry.app import Renhice
 from registry.database import new_id, now
@@ -169,7 +169,7 @@ def human(app: Flask, renhice: Renhice) -> Hand:
     names = Names(paternal_surname=ROSA["paternal"], maternal_surname=ROSA["maternal"], given_names=ROSA["names"])
     identity = Identity(document=ROSA["document"], name=ROSA["names"], acr=3, auth_time=now(), state_names=names)
     with renhice.database.unit_of_work() as session:
-        secret = open_session(session, renhice.sealer, identity, "Firefox/1")
+        secret = open_session(session, renhice.sealer, identity, "Firefox/1", life_of(renhice.settings, staff=False))
     client = app.test_client()
     with app.app_context():
         client.set_cookie(cookie_name(), secret, domain="127.0.0.1")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from portal.session import Identity, open_session
+from portal.session import Identity, life_of, open_session
 from registry.database import now
 from sandbox import story
 from tests.browser.portal.test_keyboard import walk_to
@@ -43,7 +43,8 @@ def physician(chromium: Browser, world: World) -> Iterator[Page]:
         document=story.PHYSICIAN.person.document.number, name="JULIO VALDIVIA", acr=3, auth_time=now(), staff=True
     )
     with world.renhice.database.unit_of_work() as session:
-        secret = open_session(session, world.renhice.sealer, identity, "Chrome/1")
+        life = life_of(world.renhice.settings, staff=True)
+        secret = open_session(session, world.renhice.sealer, identity, "Chrome/1", life)
     context.add_cookies([{"name": "renhice_session", "value": secret, "domain": HOST, "path": "/"}])
     page.goto(f"{world.base_url}/profesional")
     yield page

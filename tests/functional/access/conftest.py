@@ -23,7 +23,7 @@ from consent_broker.emergency import service as emergency
 from consent_broker.oauth.models import OAuthGrant
 from consent_broker.oauth.scopes import RECORD_SCOPES, STAFF_SCOPES, SYSTEM_SCOPES
 from matching.records import Demographics, Document, DocumentType
-from portal.session import Identity, derive, open_session
+from portal.session import Identity, derive, life_of, open_session
 from registry.access import Caller, Presented
 from registry.app import Renhice
 from registry.bulk.export.models import ExportFault
@@ -342,7 +342,7 @@ def _sign_in(renhice: Renhice, actor: str) -> str:
         document=DOCUMENTS[actor], name=actor, acr=3, auth_time=now(), state_names=names, staff=names is None
     )
     with renhice.database.unit_of_work() as session:
-        return open_session(session, renhice.sealer, who, "Firefox/1")
+        return open_session(session, renhice.sealer, who, "Firefox/1", life_of(renhice.settings, staff=who.staff))
 
 
 def _callers(world: World, stranger: Party, side: Side) -> dict[str, Caller]:

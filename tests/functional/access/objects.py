@@ -29,7 +29,7 @@ from consent_broker.signals.models import Subscription, SubscriptionVersion
 from matching.records import Demographics
 from matching.records import Document as Identified
 from portal.models import Passkey, PortalSession
-from portal.session import Identity, open_session, subject_of
+from portal.session import Identity, life_of, open_session, subject_of
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from registry.database import new_id, now
@@ -173,7 +173,7 @@ def suspended(session: Session, professional_id: UUID, emergency_id: UUID) -> No
 def account(renhice: Renhice, who: Identity) -> Ids:
     """Another session of somebody, and a passkey of theirs."""
     with renhice.database.unit_of_work() as session:
-        open_session(session, renhice.sealer, who, "Firefox/1")
+        open_session(session, renhice.sealer, who, "Firefox/1", life_of(renhice.settings, staff=who.staff))
         subject = subject_of(renhice.sealer, who)
         newest = select(PortalSession.id).where(PortalSession.subject == subject).order_by(PortalSession.id.desc())
         key = Passkey(

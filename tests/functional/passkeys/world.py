@@ -13,7 +13,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from portal.models import Passkey
-from portal.session import Identity, open_session
+from portal.session import Identity, life_of, open_session
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from registry.database import now
@@ -37,7 +37,8 @@ class Person:
     def signed_in(self, identity: Identity, age: timedelta = timedelta(0), **session: Any) -> "Person":
         identity = replace(identity, auth_time=now() - age)
         with self.renhice.database.unit_of_work() as work:
-            secret = open_session(work, self.renhice.sealer, identity, "Firefox/1", **session)
+            life = life_of(self.renhice.settings, staff=identity.staff)
+            secret = open_session(work, self.renhice.sealer, identity, "Firefox/1", life, **session)
         self.http.set_cookie("renhice_session", secret, domain=HOST)
         self.cookie = secret
         return self

@@ -8,19 +8,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.models import PortalSession
-from portal.session import KEPT_AFTER_END, USUAL, Identity, Life, find_session, life_of, open_session, purge_sessions
+from portal.session import KEPT_AFTER_END, Identity, Life, find_session, life_of, open_session, purge_sessions
 from portal.tasks import purge_ended_sessions
 from registry.app import Renhice
 from registry.database import now
 from registry.sealing import DataKey
 
 Change = Callable[[PortalSession], None]
+USUAL = Life(timedelta(hours=8), timedelta(minutes=30))
 OVER = KEPT_AFTER_END + timedelta(seconds=1)
 
 
 def signed_in(session: Session, renhice: Renhice, life: Life = USUAL) -> tuple[PortalSession, str]:
     identity = Identity(document="40718293", name="ROSA", acr=2, auth_time=now())
-    secret = open_session(session, renhice.sealer, identity, "Firefox/1", life=life)
+    secret = open_session(session, renhice.sealer, identity, "Firefox/1", life)
     session.flush()
     row = session.scalars(select(PortalSession).order_by(PortalSession.id.desc()).limit(1)).one()
     return row, secret
