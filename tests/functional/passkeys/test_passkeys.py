@@ -28,7 +28,9 @@ def test_a_passkey_opens_what_its_sign_in_opened(somebody: Callable[[], Person],
     answer = person.prove(key)
     assert (answer.status_code, answer.location) == (303, PAGE)
     assert person.inside
-    assert "Con llave de acceso" in person.open("/cuenta/sesiones").text
+    sessions = person.open("/cuenta/sesiones").text
+    assert "Con llave de acceso" in sessions
+    assert "a los 30 minutos; nunca dura más de 8 horas." in sessions
     assert person.prove(key).status_code == 303, "and again, to step up"
 
 
