@@ -38,7 +38,6 @@ TABLES: dict[str, tuple[str, ...]] = {
     "memberships": ("source_record_id", "person_id", "since"),
     "blocking_tokens": ("token", "source_record_id", "scheme"),
 }
-SECONDARY = "ix_blocking_tokens_source_record_id"
 
 
 def establishment(code: str) -> UUID:
@@ -66,14 +65,12 @@ def load(url: str, sealer: Sealer, seed: int, persons: int) -> int:
             connection.execute("SET session_replication_role = replica")
         connection.execute("SET maintenance_work_mem = '512MB'")
         connection.execute("ALTER TABLE blocking_tokens DROP CONSTRAINT pk_blocking_tokens")
-        connection.execute(f"DROP INDEX {SECONDARY}")
         for batch in _batches(records(seed, persons)):
             _copy(connection, _tables(sealer, batch, known))
             count += len(batch)
         connection.execute(
             "ALTER TABLE blocking_tokens ADD CONSTRAINT pk_blocking_tokens PRIMARY KEY (token, source_record_id)"
         )
-        connection.execute(f"CREATE INDEX {SECONDARY} ON blocking_tokens (source_record_id)")
         connection.execute("VACUUM ANALYZE")
     return count
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys, lock_keys
@@ -13,11 +13,12 @@ from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
 from matching.records import DocumentType
 from registry.database import new_id, now, table_of
+from registry.identity import tokens
 from registry.identity.candidates import serialise
-from registry.identity.contents import Content, local_domain, seal_context, to_bytes
-from registry.identity.engine import Engine, blind_keys
-from registry.identity.models import blocking_tokens, memberships, source_record_versions, source_records
-from registry.sealing import DataKey, Sealer
+from registry.identity.contents import Content, from_bytes, local_domain, seal_context, to_bytes
+from registry.identity.engine import Engine, blind_keys, number_of
+from registry.identity.models import memberships, source_record_versions, source_records
+from registry.sealing import DataKey, Sealer, SealError
 
 FIND = (
     select(
@@ -42,8 +43,10 @@ CONFIRM = (
 )
 ADD_VERSION = insert(source_record_versions)
 ADD_KEY = insert(table_of(DataKey))
-ADD_TOKENS = insert(blocking_tokens)
-FORGET_TOKENS = delete(blocking_tokens).where(blocking_tokens.c.source_record_id == bindparam("record_id"))
+SEALED = select(source_record_versions.c.sealed).where(
+    source_record_versions.c.source_record_id == bindparam("record_id"),
+    source_record_versions.c.version == bindparam("version"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,7 @@ class Arrival:
     local_token: bytes
     content_token: bytes
     normalised: Normalised
-    tokens: list[bytes]
+    tokens: list[int]
     known: Known | None
 
     @property
@@ -115,7 +118,7 @@ def receive(session: Session, engine: Engine, registration: Registration) -> Arr
     content = registration.content
     normalised = normalise(content.demographics)
     local_token = engine.sealer.blind(local_domain(registration.establishment_id), content.local_number)
-    serialise(session, [local_token, *blind_keys(engine.sealer, lock_keys(normalised))])
+    serialise(session, [number_of(local_token), *blind_keys(engine.sealer, lock_keys(normalised))])
     known = _find(session, registration.establishment_id, local_token)
     record_id = known.id if known else new_id()
     said = f"{registration.active}:{to_bytes(content).decode()}"
@@ -147,6 +150,8 @@ def confirm(session: Session, arrival: Arrival) -> None:
 def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) -> None:
     """Write the new version, point the record at it, and replace its blocking tokens."""
     _point(session, arrival, moment)
+    if arrival.known is not None:
+        tokens.take_out(session, arrival.record_id, _former_tokens(session, engine.sealer, arrival.known))
     version = {
         "source_record_id": arrival.record_id,
         "version": arrival.version,
@@ -157,10 +162,20 @@ def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) 
         "received_at": moment,
     }
     session.execute(ADD_VERSION, version)
-    if arrival.tokens:
-        mark = {"source_record_id": arrival.record_id, "scheme": key_scheme()}
-        rows = [{"token": token, **mark} for token in arrival.tokens]
-        session.execute(ADD_TOKENS, rows)
+    tokens.write(session, arrival.record_id, arrival.tokens)
+
+
+def _former_tokens(session: Session, sealer: Sealer, known: Known) -> list[int]:
+    """What the version before is found by; nothing where it can't be opened any more.
+
+    Then the record stays found by what it said, and is judged by what it says now, until the index is rekeyed.
+    """
+    sealed = session.scalars(SEALED, {"record_id": known.id, "version": known.version}).one()
+    try:
+        content = from_bytes(sealer.open(session, known.id, sealed, seal_context(known.version)))
+    except SealError:
+        return []
+    return blind_keys(sealer, blocking_keys(normalise(content.demographics)))
 
 
 def _seal(session: Session, sealer: Sealer, arrival: Arrival) -> bytes:
@@ -188,7 +203,6 @@ def _point(session: Session, arrival: Arrival, moment: datetime) -> None:
     }
     if arrival.known is not None:
         session.execute(REVISE, {"record_id": arrival.record_id, **newest})
-        session.execute(FORGET_TOKENS, {"record_id": arrival.record_id})
         return
     key = {
         "id": arrival.record_id,

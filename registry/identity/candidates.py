@@ -21,7 +21,7 @@ from registry.identity.contents import Content, from_bytes, seal_context
 from registry.identity.engine import Engine
 from registry.identity.models import BlockingScheme, Membership, Person, SourceRecord, SourceRecordVersion
 from registry.questions import Question
-from registry.sealing import TOKEN_BYTES, DataKey, Sealer, SealError, WrappedKey
+from registry.sealing import DataKey, Sealer, SealError, WrappedKey
 from registry.telemetry import logger
 
 BLOCK_LIMIT = 200
@@ -32,8 +32,8 @@ HITS = Question(
     text("""
 WITH hits AS (
   SELECT wanted.position, block.source_record_id,
-    CASE WHEN get_byte(wanted.token, :last) % 2 = 1 THEN CAST(:enough AS integer) ELSE 1 END AS worth
-  FROM unnest(CAST(:tokens AS bytea[])) WITH ORDINALITY AS wanted (token, position)
+    CASE WHEN wanted.token & 1 = 1 THEN CAST(:enough AS integer) ELSE 1 END AS worth
+  FROM unnest(CAST(:tokens AS bigint[])) WITH ORDINALITY AS wanted (token, position)
   CROSS JOIN LATERAL (
     SELECT source_record_id FROM blocking_tokens
     WHERE token = wanted.token ORDER BY source_record_id LIMIT :block_limit
@@ -163,17 +163,16 @@ class LoadedPerson:
     records: frozenset[UUID] = frozenset()
 
 
-def serialise(session: Session, tokens: Iterable[bytes]) -> None:
+def serialise(session: Session, tokens: Iterable[int]) -> None:
     """Hold every token until the transaction ends: two records that could be linked wait for each other.
 
     Locks are taken in one order by everybody, so waiting never becomes a deadlock. Meanwhile the scheme in force stays.
     """
-    keys = sorted({int.from_bytes(token[:8], "big", signed=True) for token in tokens})
-    session.execute(LOCKS, {"keys": keys, "switching": SWITCHING})
+    session.execute(LOCKS, {"keys": sorted(set(tokens)), "switching": SWITCHING})
 
 
 def find_persons(
-    session: Session, sealer: Sealer, tokens: Sequence[bytes], least: int = ENOUGH
+    session: Session, sealer: Sealer, tokens: Sequence[int], least: int = ENOUGH
 ) -> dict[UUID, LoadedPerson]:
     """Persons with a record whose shared blocking tokens are worth at least so much, most first cut; deterministic.
 
@@ -185,7 +184,7 @@ def find_persons(
 
 
 def find_likely(
-    session: Session, engine: Engine, wanted: Normalised, tokens: Sequence[bytes], known: UUID | None = None
+    session: Session, engine: Engine, wanted: Normalised, tokens: Sequence[int], known: UUID | None = None
 ) -> dict[UUID, LoadedPerson]:
     """Of `find_persons` those whom a record found makes worth looking at, and the person of the `known` record.
 
@@ -197,11 +196,11 @@ def find_likely(
     return _load_around(session, engine.sealer, likely | ({known} if known else set()), opened)
 
 
-def _open_hits(session: Session, sealer: Sealer, tokens: Sequence[bytes], least: int) -> Versions:
+def _open_hits(session: Session, sealer: Sealer, tokens: Sequence[int], least: int) -> Versions:
     if not tokens:
         return {}
     limits = {"block_limit": BLOCK_LIMIT, "candidate_limit": CANDIDATE_LIMIT, "least": least}
-    rows = HITS.ask(session, tokens=list(tokens), last=TOKEN_BYTES - 1, enough=ENOUGH, **limits)
+    rows = HITS.ask(session, tokens=list(tokens), enough=ENOUGH, **limits)
     if [row[0] for row in rows[:1]] != [key_scheme()]:
         raise OtherScheme
     OVERSIZED_BLOCKS.inc(rows[0][1])

@@ -35,7 +35,7 @@ def rekey(*, drop: bool, without_unreadable: bool) -> None:
             "This version's keys are in force now." if switched else "This version's keys were in force already."
         )
         if drop:
-            click.echo(f"{sum(drop_former(parts.database)):,} records have no other keys.")
+            click.echo(f"{sum(drop_former(parts.database)):,} keys of other versions removed.")
 
 
 @identity.command()

@@ -104,13 +104,12 @@ class BlockingToken(Base):
     """A blind blocking key of the newest version of a source record, made under the rules of `scheme`.
 
     No foreign key: a record has a score of them, is written with them and never deleted, and looking it up for each
-    was a quarter of what the database did for an import.
+    was a quarter of what the database did for an import. Found by token only (`registry.identity.tokens`).
     """
 
     __tablename__ = "blocking_tokens"
-    __table_args__ = (Index("ix_blocking_tokens_source_record_id", "source_record_id"),)
 
-    token: Mapped[bytes] = mapped_column(primary_key=True)
+    token: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     source_record_id: Mapped[UUID] = mapped_column(primary_key=True)
     scheme: Mapped[int]
 
@@ -291,7 +290,6 @@ class Contest(Base):
 # Registration is the hot path: it writes through the tables, without the mapper's bookkeeping.
 source_records = cast("Table", SourceRecord.__table__)
 source_record_versions = cast("Table", SourceRecordVersion.__table__)
-blocking_tokens = cast("Table", BlockingToken.__table__)
 persons = cast("Table", Person.__table__)
 memberships = cast("Table", Membership.__table__)
 membership_events = cast("Table", MembershipEvent.__table__)

@@ -175,7 +175,7 @@ def bears_document(session: Session, sealer: Sealer, record_id: UUID, documents:
     return session.scalar(said.where(BlockingToken.token.in_(tokens)).limit(1)) is not None
 
 
-def _verified_with(session: Session, tokens: Sequence[bytes]) -> Sequence[UUID]:
+def _verified_with(session: Session, tokens: Sequence[int]) -> Sequence[UUID]:
     """Persons with a verified record under those tokens; however many others carry the number, none hides them."""
     query = (
         select(Membership.person_id)

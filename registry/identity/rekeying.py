@@ -5,13 +5,14 @@ puts the new rules in force, and from then on only the new version registers and
 when nobody wants to go back.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Row, func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys
@@ -21,13 +22,25 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import Database, now
 from registry.errors import Conflict
+from registry.identity import tokens
 from registry.identity.candidates import SWITCHING, scheme_in_force
 from registry.identity.contents import from_bytes, seal_context
 from registry.identity.engine import blind_keys
-from registry.identity.models import BlockingScheme, BlockingToken, SourceRecord, SourceRecordVersion
+from registry.identity.models import BlockingScheme, SourceRecord, SourceRecordVersion
+from registry.identity.records import list_versions
 from registry.sealing import DataKey, Sealer, SealError
 
 BATCH = 500
+PAGES = 1000
+SIZE = text("SELECT pg_relation_size('blocking_tokens') / current_setting('block_size')::int")
+DROP = text("""
+WITH removed AS (
+  DELETE FROM blocking_tokens
+  WHERE ctid >= CAST(:begin AS tid) AND ctid < CAST(:end AS tid) AND scheme <> :scheme RETURNING 1
+) SELECT count(*) FROM removed
+""")
+"""Gone through as the table lies on the disk: it is found by token only."""
+
 PENDING = or_(SourceRecord.scheme < key_scheme(), SourceRecord.scheme > key_scheme())
 """Two ranges of an index: most records have this version's scheme."""
 
@@ -85,23 +98,20 @@ def put_in_force(session: Session, sealer: Sealer, event: Event, *, without_unre
     return True
 
 
-def drop_former(database: Database, batch: int = BATCH) -> Iterator[int]:
-    """Remove the tokens of other rules than those in force, a batch a transaction; yields how many records were seen.
+def drop_former(database: Database, pages: int = PAGES) -> Iterator[int]:
+    """Remove the tokens of other rules than those in force, some pages a transaction; yields how many were removed.
 
     Raises Conflict while this version's rules are not in force.
     """
-    after: UUID | None = None
-    while True:
+    for page in count(0, pages):
         with database.unit_of_work() as session:
             if scheme_in_force(session) != key_scheme():
                 raise Conflict("The rules of this version are not in force.", code="index-of-another-version")
-            seen = _next_records(session, after, batch)
-            if not seen:
+            if page >= session.scalars(SIZE).one():
                 return
-            former = BlockingToken.scheme != key_scheme()
-            session.execute(delete(BlockingToken).where(BlockingToken.source_record_id.in_(seen), former))
-        after = seen[-1]
-        yield len(seen)
+            span = {"begin": f"({page},0)", "end": f"({page + pages},0)", "scheme": key_scheme()}
+            removed = session.scalars(DROP, span).one()
+        yield removed
 
 
 def _rekey_some(session: Session, sealer: Sealer, skipped: set[UUID], batch: int) -> Rekeyed:
@@ -117,36 +127,23 @@ def _rekey_some(session: Session, sealer: Sealer, skipped: set[UUID], batch: int
         .limit(batch)
         .with_for_update(of=SourceRecord, skip_locked=True)
     ).all()
-    tokens: list[dict[str, object]] = []
     unreadable: dict[UUID, str] = {}
     for row in rows:
         try:
-            tokens += [
-                {"token": token, "source_record_id": row.id, "scheme": key_scheme()} for token in _tokens(sealer, row)
-            ]
+            if row.DataKey is not None:
+                _rekey(session, sealer, row)
         except SealError as error:
             unreadable[row.id] = str(error)
-    _write(session, tokens, [row.id for row in rows if row.id not in unreadable])
-    return Rekeyed(len(rows) - len(unreadable), unreadable)
+    done = [row.id for row in rows if row.id not in unreadable]
+    session.execute(update(SourceRecord).where(SourceRecord.id.in_(done)).values(scheme=key_scheme()))
+    return Rekeyed(len(done), unreadable)
 
 
-def _tokens(sealer: Sealer, row: Row[*tuple[Any, ...]]) -> list[bytes]:
-    if row.DataKey is None:
-        return []
+def _rekey(session: Session, sealer: Sealer, row: Row[*tuple[Any, ...]]) -> None:
+    """Write a record's tokens; those of a version that the former rules replaced after it was rekeyed are taken out."""
     content = from_bytes(sealer.unseal(row.DataKey, row.sealed, seal_context(row.version)))
-    return blind_keys(sealer, blocking_keys(normalise(content.demographics)))
-
-
-def _write(session: Session, tokens: Sequence[Mapping[str, object]], records: Sequence[UUID]) -> None:
-    if tokens:
-        statement = upsert(BlockingToken)
-        key = [BlockingToken.token, BlockingToken.source_record_id]
-        session.execute(
-            statement.on_conflict_do_update(index_elements=key, set_={"scheme": statement.excluded.scheme}), tokens
-        )
-    session.execute(update(SourceRecord).where(SourceRecord.id.in_(records)).values(scheme=key_scheme()))
-
-
-def _next_records(session: Session, after: UUID | None, batch: int) -> Sequence[UUID]:
-    query = select(SourceRecord.id).order_by(SourceRecord.id).limit(batch)
-    return session.scalars(query if after is None else query.where(SourceRecord.id > after)).all()
+    if row.version > 1:
+        with suppress(SealError):
+            for said in list_versions(session, sealer, row.id)[:-1]:
+                tokens.take_out(session, row.id, blind_keys(sealer, blocking_keys(said)))
+    tokens.write(session, row.id, blind_keys(sealer, blocking_keys(normalise(content.demographics))))

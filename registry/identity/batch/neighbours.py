@@ -27,17 +27,14 @@ from registry.identity.candidates import (
 from registry.identity.contents import from_bytes, seal_context
 from registry.identity.engine import worth
 from registry.identity.models import Membership, Person, SourceRecord, SourceRecordVersion
-from registry.sealing import TOKEN_BYTES, DataKey, Sealer, SealError
+from registry.sealing import DataKey, Sealer, SealError
 from registry.telemetry import logger
 
 MOST_REMEMBERED = 60_000
 UUID_BYTES = 16
 BLOCKS = text("""
 SELECT wanted.token, block.records
-FROM (
-  SELECT substring(CAST(:tokens AS bytea) FROM 1 + :width * at FOR :width) AS token
-  FROM generate_series(0, :count - 1) AS at
-) AS wanted
+FROM unnest(CAST(:tokens AS bigint[])) AS wanted (token)
 CROSS JOIN LATERAL (
   SELECT string_agg(uuid_send(source_record_id), CAST('' AS bytea) ORDER BY source_record_id) AS records FROM (
     SELECT source_record_id FROM blocking_tokens
@@ -84,13 +81,13 @@ class Neighbours:
     `repeated` are the tokens that several records of the chunk have: what the others find is in `blocks` already.
     """
 
-    blocks: dict[bytes, list[bytes]]
-    repeated: frozenset[bytes]
+    blocks: dict[int, list[bytes]]
+    repeated: frozenset[int]
     persons: dict[UUID, list[Member]] = field(default_factory=lambda: defaultdict(list))
     person_of: dict[bytes, UUID] = field(default_factory=dict)
     revisions: dict[UUID, int] = field(default_factory=dict)
 
-    def near(self, tokens: Iterable[bytes]) -> list[bytes]:
+    def near(self, tokens: Iterable[int]) -> list[bytes]:
         """The records that share enough of these tokens, by the same cuts as the online search."""
         shared: dict[bytes, int] = {}
         for token in tokens:
@@ -103,7 +100,7 @@ class Neighbours:
             found = sorted(found, key=lambda one: (-shared[one], one))[:CANDIDATE_LIMIT]
         return found
 
-    def around(self, tokens: Collection[bytes]) -> dict[UUID, Sequence[Member]]:
+    def around(self, tokens: Collection[int]) -> dict[UUID, Sequence[Member]]:
         """The persons that one record's tokens find."""
         known = [token for token in tokens if token in self.blocks]
         if cut := sum([len(self.blocks[token]) >= BLOCK_LIMIT for token in known]):
@@ -125,13 +122,8 @@ def find_neighbours(
     """Search for all of a chunk at once and open whom it finds; raises Unavailable where the index has other rules."""
     if scheme_in_force(session) != key_scheme():
         raise OtherScheme
-    wanted = {
-        "tokens": tokens.distinct,
-        "width": TOKEN_BYTES,
-        "count": len(tokens.distinct) // TOKEN_BYTES,
-        "block_limit": BLOCK_LIMIT,
-    }
-    blocks = {bytes(token): _parted(bytes(records)) for token, records in session.execute(BLOCKS, wanted)}
+    wanted = {"tokens": tokens.distinct, "block_limit": BLOCK_LIMIT}
+    blocks = {token: _parted(bytes(records)) for token, records in session.execute(BLOCKS, wanted)}
     found = Neighbours(blocks, tokens.repeated)
     records = {record for one in chunk for record in found.near(one.tokens)}
     if records:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,7 +20,6 @@ from registry.identity.arrivals import Registration
 from registry.identity.batch import copying as as_
 from registry.identity.contents import from_bytes, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys
-from registry.sealing import TOKEN_BYTES
 
 ROWS_AT_ONCE = 1000
 """Rows of tokens that go to the database at once: no more than a socket holds, so that nobody waits for it to read."""
@@ -68,7 +68,7 @@ class Prepared(NamedTuple):
 
     local_token: bytes
     normalised: Normalised
-    tokens: tuple[bytes, ...]
+    tokens: tuple[int, ...]
     due: bool
     sender: bytes
     written: Written
@@ -103,10 +103,10 @@ class Prepared(NamedTuple):
 class Tokens(NamedTuple):
     """The tokens of a run of records, in the order of their index: it is gone through once, not at random."""
 
-    distinct: bytes
-    """Each once, one behind the other."""
+    distinct: list[int]
+    """Each once."""
 
-    repeated: frozenset[bytes]
+    repeated: frozenset[int]
     """Those that several records of the run have."""
 
     rows: list[bytes]
@@ -129,11 +129,13 @@ def prepare_batch(engine: Engine, registrations: Iterable[Registration]) -> Batc
 def gather_tokens(run: Sequence[Prepared]) -> Tokens:
     """The tokens of a run."""
     times = Counter([token for one in run for token in one.tokens])
-    begin, scheme = as_.row(3, as_.octets(bytes(TOKEN_BYTES))[:-TOKEN_BYTES]), as_.integer(key_scheme())
-    rests = [(one.tokens, as_.octets(one.record) + scheme) for one in run]
-    rows = sorted([begin + token + rest for tokens, rest in rests for token in tokens])
+    write, scheme, in_order = _TOKEN.pack, key_scheme(), sorted(times)
+    rows = [
+        write(3, 8, token, 16, record, 4, scheme)
+        for token, record in sorted([(token, one.record) for one in run for token in one.tokens])
+    ]
     return Tokens(
-        distinct=b"".join(sorted(times)),
+        distinct=in_order,
         repeated=frozenset([token for token, count in times.items() if count > 1]),
         rows=[b"".join(rows[start : start + ROWS_AT_ONCE]) for start in range(0, len(rows), ROWS_AT_ONCE)],
     )
@@ -190,5 +192,7 @@ def _sender(establishment_id: UUID, client_id: str, token_id: str | None) -> byt
     return as_.uuid(establishment_id) + as_.text(client_id) + as_.text(token_id)
 
 
+_TOKEN = Struct(">hiqi16sii")
+"""A row of `blocking_tokens`: how many fields, then each one's length and its bytes."""
 _FALSE = as_.truth(False)
 _name = lru_cache(maxsize=1024)(str)

@@ -7,15 +7,16 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from matching.blocking import lock_keys
 from matching.cluster import Resolution
 from registry.audit.event import Event
 from registry.audit.service import record as audit
 from registry.database import Database, now
 from registry.identity.candidates import LoadedMember, LoadedPerson, load_persons, lock_persons, serialise
 from registry.identity.cases import Question, ask, close_answered, keep_case
-from registry.identity.engine import Engine
+from registry.identity.engine import Engine, blind_keys
 from registry.identity.membership import ENGINE, Move, apply_move
-from registry.identity.models import SUPERSEDED, BlockingToken, Membership, Person
+from registry.identity.models import SUPERSEDED, Person
 from registry.identity.notices import MERGED, SPLIT, UNLINKED, tell
 from registry.identity.persons import find_person
 from registry.identity.placement import Home, Placement
@@ -29,6 +30,7 @@ from registry.identity.reresolution.models import (
     ReresolutionRun,
 )
 from registry.identity.reresolution.neighbourhood import propose
+from registry.sealing import Sealer
 
 TOPICS = {"merge": MERGED, "link": UNLINKED, "unlink": SPLIT}
 """What establishments are told of each kind of change that moves records."""
@@ -73,7 +75,7 @@ def _settle(session: Session, engine: Engine, change: ReresolutionChange) -> boo
     """
     target = find_person(session, change.target_id) if change.target_id else None
     people = [change.person_id, *([target.id] if target else [])]
-    _wait_for_registrations(session, people)
+    _wait_for_registrations(session, engine.sealer, people)
     lock_persons(session, people)
     found = propose(session, engine, change.person_id)
     proposal = next((one for one in found if _is_approved(one, change, target)), None)
@@ -83,14 +85,10 @@ def _settle(session: Session, engine: Engine, change: ReresolutionChange) -> boo
     return True
 
 
-def _wait_for_registrations(session: Session, people: Sequence[UUID]) -> None:
+def _wait_for_registrations(session: Session, sealer: Sealer, people: Sequence[UUID]) -> None:
     """Let nobody find these records, by any of their keys, until this is over."""
-    query = (
-        select(BlockingToken.token)
-        .join(Membership, Membership.source_record_id == BlockingToken.source_record_id)
-        .where(Membership.person_id.in_(people))
-    )
-    serialise(session, set(session.scalars(query)))
+    members = [one for person in load_persons(session, sealer, people).values() for one in person.members]
+    serialise(session, {token for one in members for token in blind_keys(sealer, lock_keys(one.normalised))})
 
 
 def _is_approved(proposal: Proposal, change: ReresolutionChange, target: Person | None) -> bool:

@@ -34,7 +34,7 @@ def test_the_switch_waits_for_who_is_registering_and_indexes_what_they_leave(ren
 
     def former_version_revises() -> None:
         with renhice.database.unit_of_work() as session:
-            serialise(session, [b"some-local-token"])
+            serialise(session, [11])
             session.execute(update(SourceRecord).where(SourceRecord.id == record_id).values(scheme=FORMER))
             registering.set()
             assert seen_waiting.wait(10)

@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 from datetime import date
+from uuid import UUID
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import delete, event, func, select
 from sqlalchemy.orm import Session
 
+from matching.blocking import blocking_keys
+from matching.normalise import normalise
 from matching.records import Demographics, Document, DocumentType
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
 from registry.database import new_id
+from registry.identity.engine import Engine, blind_keys
 from registry.identity.events import replay
 from registry.identity.models import (
     BlockingToken,
@@ -22,6 +26,7 @@ from registry.identity.models import (
 )
 from registry.identity.service import VersionMismatch
 from registry.outbox import OutboxMessage
+from registry.sealing import DataKey
 from tests.integration.identity.conftest import PEDRO, ROSA, Register, misspelt
 
 
@@ -68,8 +73,31 @@ def test_new_content_is_a_new_version_in_the_same_person(session: Session, regis
     second = register(replace(ROSA, phone="999888777"), at=place)
     assert (second.decision, second.version, second.person_id) == ("keep", 2, first.person_id)
     assert session.scalar(select(func.count()).select_from(MembershipEvent)) == 1
-    tokens = session.scalars(select(BlockingToken.source_record_id)).all()
-    assert set(tokens) == {first.source_record_id}
+
+
+def test_a_corrected_record_is_found_by_what_it_says_now_only(
+    session: Session, engine: Engine, register: Register
+) -> None:
+    place, other = new_id(), register(PEDRO).source_record_id
+    record = register(ROSA, at=place).source_record_id
+    corrected = replace(ROSA, given_names="Flor", phone="999888777")
+    register(corrected, at=place)
+    assert _tokens(session, record) == blind_keys(engine.sealer, blocking_keys(normalise(corrected)))
+    assert _tokens(session, other) == blind_keys(engine.sealer, blocking_keys(normalise(PEDRO)))
+
+
+def test_a_record_whose_key_was_destroyed_may_speak_again(session: Session, engine: Engine, register: Register) -> None:
+    place = new_id()
+    record = register(ROSA, at=place).source_record_id
+    session.execute(delete(DataKey).where(DataKey.owner_id == record))
+    session.expire_all()
+    register(replace(ROSA, phone="999888777"), at=place)
+    now = blind_keys(engine.sealer, blocking_keys(normalise(replace(ROSA, phone="999888777"))))
+    assert set(now) <= set(_tokens(session, record))
+
+
+def _tokens(session: Session, record: UUID) -> list[int]:
+    return sorted(session.scalars(select(BlockingToken.token).where(BlockingToken.source_record_id == record)))
 
 
 def test_corrected_record_moves_to_its_person_and_the_empty_one_points_there(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -12,10 +13,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from deploy.services import ephemeral_database
+from matching.blocking import ENOUGH, worth
 from migrations.targets import ROOMS, metadata
+from registry.database import new_id
+from registry.identity.engine import BLOCKING_DOMAIN, blind_keys
+from registry.sealing import FileMasterKeys, Sealer
 from tests.conftest import ROOT, migrate
 
 MIGRATE = """
@@ -78,6 +83,26 @@ def test_two_migrators_wait_for_each_other(empty_url: str) -> None:
         list(pool.map(_migrate_in_process, [empty_url, empty_url]))
     engine = create_engine(empty_url)
     assert "audit_events" in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_tokens_of_the_former_length_find_who_they_found(empty_url: str) -> None:
+    """Carried over, they are what this version makes of the same keys."""
+    keys, record = ["doc:41238567", "dsx:19840719:KSP", *map(str.format, ["nn:{}"] * 30, range(30))], new_id()
+    sealer = Sealer(FileMasterKeys(Path(), {}, ""), b"k" * 32)
+    migrate(empty_url, "0055_audit_segments")
+    engine = create_engine(empty_url)
+    with engine.begin() as connection:
+        blind = sealer.blinder(BLOCKING_DOMAIN)
+        for token, key in [(blind(key), key) for key in keys]:
+            marked = token[:-1] + bytes([token[-1] & ~1 | (worth(key) == ENOUGH)])
+            values = {"token": marked, "record": record}
+            connection.execute(text("INSERT INTO blocking_tokens VALUES (:token, :record, 7)"), values)
+    migrate(empty_url)
+    with engine.connect() as connection:
+        assert sorted(connection.scalars(text("SELECT token FROM blocking_tokens"))) == blind_keys(
+            sealer, frozenset(keys)
+        )
     engine.dispose()
 
 
