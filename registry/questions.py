@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
-from sqlalchemy import BindParameter, ClauseElement, Dialect, make_url
+from sqlalchemy import BindParameter, ClauseElement, Dialect, func, make_url, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -69,6 +69,18 @@ class Question:
 
     def _as_known(self, error: psycopg.Error) -> Exception:
         return DBAPIError.instance(self._sql, None, error, psycopg.Error, dialect=_DIALECT)
+
+
+# SET LOCAL, as a statement with a row.
+_AWAIT_NO_DISK = Question(select(func.set_config("synchronous_commit", "off", True)))
+
+
+def await_no_disk(session: Session) -> None:
+    """Let the transaction's commit not wait for the disk: others see it at once, and a fallen server may forget it.
+
+    Commits become durable in their order: whatever is committed after it and waits makes it durable too.
+    """
+    _AWAIT_NO_DISK.ask(session)
 
 
 def _cursor(session: Session) -> psycopg.Cursor[tuple[Any, ...]]:

@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-from consent_broker.oauth.grants import Grant, read_grant
 from consent_broker.oauth.holder_tokens import Access
+from consent_broker.oauth.rfc6750_tokens import presented_grant
 from registry.access import caller
 from registry.audit.event import Event
-from registry.database import session
 from registry.errors import Forbidden
 
 
@@ -15,7 +14,7 @@ def granted_access(patient: UUID) -> Access:
 
     Raises Forbidden, audited.
     """
-    grant = _grant()
+    grant = presented_grant()
     if grant is None or grant.person_id != patient:
         raise Forbidden("The access token is not for this patient.", code="another-patient", audit=_refusal(patient))
     return Access(
@@ -31,16 +30,11 @@ def granted_access(patient: UUID) -> Access:
 
 
 def granted_patient() -> UUID:
-    """The patient of the caller's grant; raises Forbidden for a grant that has ended."""
-    grant = _grant()
+    """The patient of the caller's grant; raises Forbidden for a token of none."""
+    grant = presented_grant()
     if grant is None:
         raise Forbidden("The access token is for no patient.", code="another-patient", audit=_refusal(None))
     return grant.person_id
-
-
-def _grant() -> Grant | None:
-    grant_id = caller().grant_id
-    return read_grant(session(), grant_id) if grant_id else None
 
 
 def _refusal(patient: UUID | None) -> Event:

@@ -22,6 +22,7 @@ from consent_broker.resource_server.residual import release
 from registry.audit.event import Event
 from registry.audit.service import record_now
 from registry.errors import Forbidden, InvalidInput
+from registry.questions import await_no_disk
 
 READ = "exchange:records:read"
 
@@ -63,10 +64,11 @@ class Reading:
 
 
 def open_reading(session: Session, broker: Broker, access: Access, types: Sequence[str]) -> Reading:
-    """Decide and mint, and commit: decision and tokens are in the log for good before any token leaves this process.
+    """Decide and mint, and commit: decision and tokens are in the log before any token leaves this process.
 
-    So a holder that introspects at once finds its token. Raises Forbidden (audited, with the reason) when nothing is
-    permitted, InvalidInput for a type nobody may ask for.
+    So a holder that introspects at once finds its token. They are there for good with the commit that must come before
+    anything is released: of a holder's answer, which waits for the disk. Raises Forbidden (audited, with the reason)
+    when nothing is permitted, InvalidInput for a type nobody may ask for.
     """
     unknown = set(types) - set(CATEGORIES)
     if unknown or not types:
@@ -78,6 +80,8 @@ def open_reading(session: Session, broker: Broker, access: Access, types: Sequen
     faults = {holder: fault_of(holder) for holder in holders}
     connected = [holder for holder in holders if faults[holder] is None]
     tickets = issue_tickets(session, broker, access, permitted, connected)
+    if tickets:
+        await_no_disk(session)
     session.commit()
     restricted = [Missing(one, None, "suppressed") for one in sorted(types) if is_restricted(decision, CATEGORIES[one])]
     return Reading(access, decision, tickets, [*restricted, *_unasked(decision, faults)])

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from consent_broker.consents.decision import AccessQuery, Decision
@@ -16,9 +16,8 @@ from consent_broker.oauth.models import OAuthGrant
 from registry import outbox
 from registry.audit.event import Event
 from registry.audit.service import record, record_now
-from registry.database import new_id, now, table_of
+from registry.database import new_id, now
 from registry.directory.service import unable_to_act
-from registry.questions import Question
 
 
 class Grant(NamedTuple):
@@ -38,8 +37,6 @@ class Grant(NamedTuple):
 
 
 AnyGrant = OAuthGrant | Grant
-_COLUMNS = [table_of(OAuthGrant).c[name] for name in Grant._fields]
-_GRANT = Question(select(*_COLUMNS).where(OAuthGrant.id == bindparam("grant_id")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +55,6 @@ def find_grant(session: Session, grant_id: UUID) -> OAuthGrant | None:
     """A grant that has neither ended nor been revoked, read anew."""
     grant = session.get(OAuthGrant, grant_id, populate_existing=True)
     return grant if grant is not None and is_alive(session, grant) else None
-
-
-def read_grant(session: Session, grant_id: UUID) -> Grant | None:
-    """`find_grant` as a row, for who changes nothing of it."""
-    row = _GRANT.ask_one(session, grant_id=grant_id)
-    return grant if row is not None and is_alive(session, grant := Grant._make(row)) else None
 
 
 def is_alive(session: Session, grant: AnyGrant) -> bool:

@@ -7,7 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from flask import g
+
 from consent_broker.broker import Broker
+from consent_broker.oauth.grants import Grant
 from consent_broker.oauth.issued import Issued, Token, find_claimed
 from consent_broker.oauth.rfc9068_tokens import MAX_TOKEN, InvalidToken, bound_key, read_token, token_type
 from consent_broker.oauth.rfc9449_dpop import CHALLENGE, check_proof, use_proof_for_good
@@ -28,7 +31,7 @@ class AccessTokens:
         self._broker = broker
 
     def __call__(self, presented: Presented, audience: str) -> Caller:
-        """The caller of a token for that surface (`/fhir`).
+        """The caller of a token for that surface (`/fhir`); `presented_grant` is then the grant it came from.
 
         Raises Unauthenticated for anything but a live token of ours for it, shown by who holds its key, and Forbidden
         when the client has lost its accreditation since.
@@ -42,6 +45,7 @@ class AccessTokens:
         if scheme == "dpop":
             self._require_proof(presented, token, claims, row)
         _require_accreditation(row, issued.unusable)
+        g.grant = issued.grant
         return Caller(
             client_id=row.client_id,
             establishment_id=row.establishment_id,
@@ -77,6 +81,12 @@ class AccessTokens:
             raise Unauthenticated("Use the nonce of the DPoP-Nonce header.", challenges=[challenge]) from None
         except InvalidProof as error:
             raise _not_proved(row, "invalid_dpop_proof", f"The proof of possession does not hold: {error}.") from None
+
+
+def presented_grant() -> Grant | None:
+    """The live grant of the token this request was made with; None for a token of no grant."""
+    grant: Grant | None = g.get("grant")
+    return grant
 
 
 def _require_accreditation(row: Token, reason: str | None) -> None:

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 from flask import Flask, Response, g
-from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -12,7 +11,7 @@ from consent_broker.oauth.models import UsedProof
 from consent_broker.resource_server.nonces import NonceNeeded, Nonces
 from consent_broker.resource_server.proofs import ALGORITHMS, InvalidProof, Proof, read_proof
 from registry.database import table_of
-from registry.questions import Question
+from registry.questions import Question, await_no_disk
 from registry.sealing import Sealer
 
 HEADER = "DPoP"
@@ -67,7 +66,7 @@ def use_proof_for_good(session: Session, proof: Proof) -> None:
     A request that fails is rolled back, and its proof must not be good again. The commit does not wait for the disk:
     what a crash could lose ends within a minute.
     """
-    session.execute(text("SET LOCAL synchronous_commit = off"))
+    await_no_disk(session)
     use_proof(session, proof)
     session.commit()
 

@@ -30,6 +30,7 @@ from registry.identity.batch.neighbours import Memory
 from registry.identity.batch.service import register_prepared
 from registry.identity.engine import Engine, engine_of
 from registry.identity.registration import Outcome
+from registry.questions import await_no_disk
 from registry.sealing import Sealer
 from registry.telemetry import logger
 
@@ -51,11 +52,6 @@ UPDATE imports SET position = :after, line = :line, leased_until = :until, chang
                  LATERAL (SELECT jsonb_object_keys(counts || said) AS name) AS names)
 WHERE id = :id AND position = :before AND status = 'processing' RETURNING (counts ->> 'refused')::bigint
 """)
-SOON = text("SET LOCAL synchronous_commit = off")
-"""A chunk is durable a moment after its commit: what a fallen server loses of it, cursor and all, is registered again.
-
-Whoever commits after it makes it durable too: so what is delivered, disclosed or reported as completed stays.
-"""
 
 
 class Superseded(Exception):
@@ -141,7 +137,9 @@ def _finish(parts: Renhice, import_id: UUID, status: str, error: str | None) -> 
 
 def _apply(parts: Renhice, engine: Engine, memory: Memory, import_id: UUID, chunk: Chunk) -> None:
     with parts.database.unit_of_work() as session:
-        session.execute(SOON)
+        # What a fallen server loses of a chunk, cursor and all, is registered again. Whoever commits after it makes it
+        # durable too: so what is delivered, disclosed or reported as completed stays.
+        await_no_disk(session)
         outcomes = register_prepared(session, engine, memory, chunk.batch)
         refusals = [*chunk.refusals]
         for number, outcome in zip(chunk.numbers, outcomes, strict=True):

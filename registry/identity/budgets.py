@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from registry.audit.event import Event
 from registry.database import Base
 from registry.errors import TooManyRequests
+from registry.questions import await_no_disk
 from registry.settings import Settings
 from registry.telemetry import SEARCHES
 
@@ -79,5 +80,5 @@ def spend_search(session: Session, settings: Settings, searcher: Searcher, refus
     SEARCHES.labels(searcher.kind, "permitted" if spent else "refused").inc()
     if spent is None:
         raise SearchBudgetSpent(max(1, math.ceil(session.scalar(_WAIT, values) or 0)), refusal)
-    session.execute(text("SET LOCAL synchronous_commit = off"))
+    await_no_disk(session)
     session.commit()
