@@ -12,7 +12,7 @@ from matching.schema import DEFAULT_SCHEMA, FileSchema, check_telling
 from registry.calendar import read_instant
 from registry.errors import DomainError
 from registry.fhir.patient_feed import MAX_NUMBER
-from registry.fhir.patient_reading import local_numbers, to_born_in, to_deceased, to_demographics
+from registry.fhir.patient_reading import local_numbers, to_content
 from registry.fhir.plain_patient import read_plain
 from registry.fhir.validation import validate
 from registry.fhir.wire import MAX_RESOURCE_BYTES, Json, fail, is_text, parse
@@ -89,8 +89,7 @@ def _registration(source: Source, patient: Json, *, plain: bool) -> Registration
         fail("Patient.identifier", "must hold one local number of your establishment")
     if any(one.get("type") == "replaced-by" for one in patient.get("link") or []):
         fail("Patient.link", "a duplicate is resolved by the feed, one at a time")
-    demographics = to_demographics(patient, local_system=source.system, plain=plain)
-    content = Content(source.system, numbers[0], demographics, to_deceased(patient), to_born_in(patient))
+    content = to_content(patient, source.system, numbers[0], plain=plain)
     return _make(source, content, active=patient.get("active", True), said_at=_said_at(patient, source))
 
 

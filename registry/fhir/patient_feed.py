@@ -12,7 +12,7 @@ from registry.directory.service import get_establishment
 from registry.errors import Conflict, InvalidInput
 from registry.fhir.patient_answers import get_own, unknown
 from registry.fhir.patient_links import replacement_of
-from registry.fhir.patient_reading import local_numbers, to_born_in, to_deceased, to_demographics
+from registry.fhir.patient_reading import local_numbers, to_content
 from registry.fhir.preconditions import ANY_VERSION, Preconditions
 from registry.fhir.systems import is_document_system
 from registry.fhir.validation import validate
@@ -176,9 +176,7 @@ def _take(
     survivor = replacement_of(caller, patient, system)
     if survivor is not None:
         return _resolve(engine, caller, number, survivor, preconditions)
-    demographics = to_demographics(patient, local_system=system)
-    content = Content(system, number, demographics, to_deceased(patient), to_born_in(patient))
-    registration = _registration(caller, content, preconditions)
+    registration = _registration(caller, to_content(patient, system, number), preconditions)
     taken = replace(registration, active=patient.get("active", True), said_at=said_at)
     return register_source_record(session(), engine, taken)
 

@@ -18,6 +18,7 @@ from matching.text import fold, fold_name
 from registry.fhir.resources import SearchParameter
 from registry.fhir.searching import Criterion, Search
 from registry.fhir.values import read_date, read_token
+from registry.identity.contents import Content
 
 MOST_READINGS = 20
 WHOLE_DAY = len("1984-07-19")
@@ -60,8 +61,16 @@ PARAMETERS = (
     _text("address-postalcode", _PLACE),
     _text("address-country", _PLACE),
     _text("mothersMaidenName", f"the second surname; {NEEDS}"),
+    SearchParameter(
+        name="mothersIdentifier",
+        type="token",
+        means="the mother's number, of one's own: finds one's own records that give it",
+    ),
+    _text("mothersGivenName", "with mothersMaidenName: one's own records that give the number of a mother so called"),
 )
-_FACTS = frozenset(one.name for one in PARAMETERS) - {"_id", "active", "identifier"}
+_FACTS = frozenset(one.name for one in PARAMETERS) - {
+    "_id", "active", "identifier", "mothersIdentifier", "mothersGivenName",
+}  # fmt: skip
 CONTACT = frozenset(one.name for one in PARAMETERS if one.name.startswith("address")) | {"telecom", "phone"}
 
 
@@ -110,6 +119,16 @@ def facts_of(search: Search) -> Facts:
         for value in criterion.values:
             read_date(value)
     return Facts(tuple(one for one in search.criteria if one.name in _FACTS))
+
+
+def split_mother(search: Search, facts: Facts) -> tuple[Facts, Facts]:
+    """What a search asks of a patient's mother, where it gives her given names, and what of the patient."""
+    given = search.of("mothersGivenName")
+    if not given:
+        return Facts(()), facts
+    surnames = [one for one in facts.criteria if one.name == "mothersMaidenName"]
+    asked = [*(replace(one, name="family") for one in surnames), *(replace(one, name="given") for one in given)]
+    return Facts(tuple(asked)), Facts(tuple(one for one in facts.criteria if one.name != "mothersMaidenName"))
 
 
 def _meets(facts: Demographics, born: str | None, criterion: Criterion, value: str) -> bool:
@@ -171,9 +190,17 @@ def _phone(facts: Demographics, value: str, _modifier: str | None) -> bool:
     return bool(wanted) and wanted == kept
 
 
+def placed(content: Content) -> Demographics:
+    """What a record says, its address with all parts, a line each."""
+    facts, aside = content.demographics, content.aside
+    parts = (facts.address, aside.district, aside.city, aside.state, aside.postal_code)
+    return replace(facts, address="\n".join(filter(None, parts)))
+
+
 def _place(facts: Demographics, value: str, modifier: str | None) -> bool:
-    if modifier == "exact":
-        return value == facts.address
+    lines = (facts.address or "").split("\n")
+    if modifier == "exact" or value in lines:
+        return value in lines
     if value.isascii() and value.isdigit():
         return normalise(facts).ubigeo.startswith(value)
     kept, wanted = fold(facts.address or ""), fold(value)

@@ -7,6 +7,7 @@ from typing import Any
 from matching.records import Demographics, Document, DocumentType, Sex
 from registry.fhir import systems
 from registry.fhir.wire import Json, fail
+from registry.identity.contents import NOTHING_ASIDE, Aside, Content
 
 MAX_VALUE = 200
 MAX_REPEATS = 20
@@ -39,8 +40,33 @@ def to_demographics(
         ubigeo=_ubigeo(patient),
         address=_address(patient),
         phone=_phone(patient),
-        mother_document=_mother_document(patient),
+        mother_document=_mother_document(patient, local_system),
         multiple_birth_order=_birth_order(patient, root),
+    )
+
+
+def to_content(patient: Json, system: str, number: str, *, plain: bool = False) -> Content:
+    """All that is kept of a valid Patient of a local number; raises as `to_demographics` does."""
+    return Content(
+        system,
+        number,
+        to_demographics(patient, local_system=system, plain=plain),
+        to_deceased(patient),
+        to_born_in(patient),
+        mother_number_of(patient, system),
+        _aside(patient),
+    )
+
+
+def mother_number_of(patient: Json, system: str) -> str | None:
+    """The mother's local number of `system`, the first that is stated."""
+    return next(
+        (
+            text
+            for one in identifiers_of_mother(patient)
+            if one.get("system") == system and (text := _text(one.get("value")))
+        ),
+        None,
     )
 
 
@@ -68,7 +94,7 @@ def local_numbers(patient: Json, system: str) -> list[str]:
 
 
 def _check_lengths(patient: Json, root: str) -> None:
-    for element in ("identifier", "name", "telecom", "address"):
+    for element in ("identifier", "name", "telecom", "address", "contact", "extension"):
         if len(patient.get(element) or []) > MAX_REPEATS:
             fail(f"{root}.{element}", f"has more than {MAX_REPEATS} entries")
         for path, text in _texts(patient.get(element), f"{root}.{element}"):
@@ -194,9 +220,40 @@ def _country(identifier: Json) -> str | None:
     return code.upper() if code else None
 
 
-def _mother_document(patient: Json) -> Document | None:
-    stated = extension_value(patient, systems.MOTHERS_DOCUMENT)
-    return to_document(stated) if isinstance(stated, dict) else None
+def _mother_document(patient: Json, local_system: str | None) -> Document | None:
+    stated = (one for one in identifiers_of_mother(patient) if not local_system or one.get("system") != local_system)
+    return next(filter(None, map(to_document, stated)), None)
+
+
+def identifiers_of_mother(patient: Json) -> Iterator[Json]:
+    """The identifiers of the mother."""
+    for one in _dicts(patient, "extension"):
+        stated = one.get("valueIdentifier") if one.get("url") == systems.MOTHERS_DOCUMENT else None
+        if isinstance(stated, dict):
+            yield stated
+
+
+def _aside(patient: Json) -> Aside:
+    if patient.keys().isdisjoint(("address", "telecom", "contact")):
+        return NOTHING_ASIDE
+    place = _main_address(patient)
+    phone = _phone(patient)
+    work = (_text(one.get("value")) for one in _phones(patient) if one.get("use") == "work")
+    return Aside(
+        district=_text(place.get("district")),
+        city=_text(place.get("city")),
+        state=_text(place.get("state")),
+        postal_code=_text(place.get("postalCode")),
+        work_phone=next((one for one in work if one and one != phone), None),
+        mother_given_names=next(filter(None, map(_given, _names_of_mother(patient))), None),
+    )
+
+
+def _names_of_mother(patient: Json) -> Iterator[Json]:
+    for one in _dicts(patient, "contact"):
+        roles = [code for concept in _dicts(one, "relationship") for code in _dicts(concept, "coding")]
+        if any(role.get("system") == systems.ROLES and role.get("code") == systems.MOTHER for role in roles):
+            yield one.get("name") or {}
 
 
 def _birth_date(value: Any, root: str) -> date | None:
@@ -237,11 +294,17 @@ def _ubigeo(patient: Json) -> str | None:
 
 
 def _address(patient: Json) -> str | None:
-    for address in _home_first(patient, "address", "home"):
-        line = _joined(address.get("line") or []) or _text(address.get("text"))
-        if line:
-            return line
-    return None
+    return _line(_main_address(patient))
+
+
+def _main_address(patient: Json) -> Json:
+    """The first address that has a line, the one at home before others; else the first."""
+    found = _home_first(patient, "address", "home")
+    return next(filter(_line, found), found[0] if found else {})
+
+
+def _line(address: Json) -> str | None:
+    return _joined(address.get("line") or []) or _text(address.get("text"))
 
 
 def _joined(lines: Iterable[Any]) -> str | None:
@@ -249,5 +312,8 @@ def _joined(lines: Iterable[Any]) -> str | None:
 
 
 def _phone(patient: Json) -> str | None:
-    phones = [one for one in _home_first(patient, "telecom", "mobile") if one.get("system") in {"phone", "sms"}]
-    return next((text for one in phones if (text := _text(one.get("value")))), None)
+    return next((text for one in _phones(patient) if (text := _text(one.get("value")))), None)
+
+
+def _phones(patient: Json) -> list[Json]:
+    return [one for one in _home_first(patient, "telecom", "mobile") if one.get("system") in {"phone", "sms"}]

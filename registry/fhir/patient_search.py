@@ -19,7 +19,7 @@ from registry.fhir import systems
 from registry.fhir.patient_answers import READ_RECORD, account, refused
 from registry.fhir.patient_identifiers import is_known_domain, own_members, tellable_identifiers
 from registry.fhir.patient_operations import MATCHED, document_alone
-from registry.fhir.patient_parameters import Facts, facts_of
+from registry.fhir.patient_parameters import Facts, facts_of, placed, split_mother
 from registry.fhir.patient_reading import to_document
 from registry.fhir.patient_writing import own_record, recognisable
 from registry.fhir.searching import Criterion, Search, searchset
@@ -27,6 +27,7 @@ from registry.fhir.values import Token, read_token
 from registry.fhir.wire import Json
 from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
 from registry.identity.canaries import watch
+from registry.identity.mothers import find_children
 from registry.identity.records import find_own_id
 from registry.identity.service import (
     LoadedPerson,
@@ -70,10 +71,14 @@ class Named:
 
 def search_patients(caller: Caller, search: Search) -> Json:
     """The searchset of one page; raises SearchTooWide, SearchBudgetSpent, UnknownDomain, InvalidInput."""
-    named, facts = _named(search.of("_id"), search.of("identifier")), facts_of(search)
+    named = _named(search.of("_id"), search.of("identifier"))
+    of_mother, facts = split_mother(search, facts_of(search))
     if named.documents and not named.directly:
         _refuse_guesses(search)
-    found = _named_hits(caller, named) if named.directly else _described(caller, named, facts)
+    if of_mother or search.of("mothersIdentifier"):
+        found = _children(caller, search.of("mothersIdentifier"), of_mother)
+    else:
+        found = _named_hits(caller, named) if named.directly else _described(caller, named, facts)
     told = _told(caller, found)
     wanted = [
         hit for hit in found if _bears(told[_key(hit)], named.tokens) and _meets(caller, hit, search, named, facts)
@@ -169,6 +174,30 @@ def _person(text: str) -> LoadedPerson | None:
     return load_person(session(), parts().sealer, current.id) if current else None
 
 
+def _children(caller: Caller, mothers: Iterable[Criterion], described: Facts) -> list[Hit]:
+    """One's own records that give the number of a mother who is so numbered and described."""
+    own_system = get_establishment(session(), caller.establishment_id).identifier_system
+    wanted = [{_own_number(value, own_system) for value in one.values} for one in mothers]
+    if described:
+        persons = _described(caller, _named((), ()), described)
+        met = [one for one in persons if any(described.met_by(*view) for view in _views(caller, one, described))]
+        own = (member for one in met if isinstance(one, LoadedPerson) for member in own_members(caller, one))
+        wanted.append({one.content.local_number for one in own})
+    numbers = set.intersection(*wanted)
+    return [*find_children(session(), parts().sealer, caller.establishment_id, numbers)]
+
+
+def _own_number(value: str, own_system: str) -> str:
+    """The number of a token of one's own; raises UnknownDomain, InvalidInput."""
+    token = read_token(value)
+    if token.system and not is_known_domain(token.system):
+        raise UnknownDomain("mothersIdentifier Assigning Authority not found")
+    if token.system not in {None, own_system} or not token.code:
+        hint = "A mother's document is found by POST Patient/$match; her children by her own number."
+        raise InvalidInput("mothersIdentifier is a number of your own establishment.", hint=hint)
+    return token.code
+
+
 def _described(caller: Caller, named: Named, facts: Facts) -> list[Hit]:
     refusal = refused(caller, MATCHED, SearchBudgetSpent.code, None)
     searcher = Searcher("client", caller.client_id)
@@ -192,7 +221,7 @@ def _meets(caller: Caller, hit: Hit, search: Search, named: Named, facts: Facts)
 def _views(caller: Caller, hit: Hit, facts: Facts) -> Iterator[tuple[Demographics, str | None]]:
     """What a search may see, with the birth date as it is said: one's own records, of a person what is shown of it."""
     own = [hit.member] if isinstance(hit, OwnRecord) else own_members(caller, hit)
-    yield from ((one.content.demographics, one.content.born) for one in own)
+    yield from ((placed(one.content), one.content.born) for one in own)
     if isinstance(hit, LoadedPerson) and not facts.of_contact:
         preferred = preferred_of(hit)
         yield preferred, born_of(hit, preferred)

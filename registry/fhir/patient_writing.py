@@ -7,7 +7,8 @@ from matching.records import Demographics, Document, DocumentType
 from registry.database import now
 from registry.fhir import systems
 from registry.fhir.wire import Json
-from registry.identity.service import LoadedMember, LoadedPerson, born_of, preferred_of
+from registry.identity.contents import NOTHING_ASIDE, Aside
+from registry.identity.service import Content, LoadedMember, LoadedPerson, born_of, preferred_of
 
 GENDERS = {"M": "male", "F": "female"}
 PROFILE = f"{systems.BASE}/StructureDefinition/PacientePe"
@@ -30,13 +31,27 @@ def own_record(member: LoadedMember, person_id: str) -> Json:
             "lastUpdated": member.received_at.isoformat(timespec="milliseconds"),
             "profile": [PROFILE],
         },
-        **_facts(member.content.demographics),
+        **_facts(member.content.demographics, member.content.aside, _mother_number(member.content)),
+        **_contact(member.content),
         **_born(member.content.born),
         "identifier": [local, _registry_identifier(systems.SOURCE_RECORD, str(member.record_id)), *documents],
         "active": member.active,
         **_deceased(member.content.deceased),
         "link": [*_replaced_by(member), {"other": {"reference": f"Patient/{person_id}"}, "type": "refer"}],
     }
+
+
+def _mother_number(content: Content) -> Json | None:
+    return {"system": content.local_system, "value": content.mother_number} if content.mother_number else None
+
+
+def _contact(content: Content) -> Json:
+    """The mother, as far as more of her is known than her surname."""
+    given = (content.aside.mother_given_names or "").split()
+    role = {"coding": [{"system": systems.ROLES, "code": systems.MOTHER}]}
+    family = content.demographics.maternal_surname
+    named = _present({"family": family, "given": given})
+    return {"contact": [{"relationship": [role], "name": named}]} if given else {}
 
 
 def _born(said: str | None) -> Json:
@@ -123,19 +138,19 @@ def _present(element: Json) -> Json:
     return {key: value for key, value in element.items() if value not in (None, [], {})}
 
 
-def _facts(facts: Demographics) -> Json:
+def _facts(facts: Demographics, aside: Aside = NOTHING_ASIDE, mother_number: Json | None = None) -> Json:
     """The demographic elements, those that are missing left out."""
-    mother = facts.mother_document
-    extension = _strings((systems.MOTHERS_MAIDEN_NAME, facts.maternal_surname))
-    if mother:
-        extension.append({"url": systems.MOTHERS_DOCUMENT, "valueIdentifier": document_identifier(mother)})
+    document = document_identifier(facts.mother_document) if facts.mother_document else None
+    mother = [{"url": systems.MOTHERS_DOCUMENT, "valueIdentifier": one} for one in (mother_number, document) if one]
+    phones = [{"system": "phone", "value": facts.phone}] if facts.phone else []
+    phones += [{"system": "phone", "value": aside.work_phone, "use": "work"}] if aside.work_phone else []
     return _present(
         {
-            "extension": extension,
+            "extension": [*_strings((systems.MOTHERS_MAIDEN_NAME, facts.maternal_surname)), *mother],
             "name": [name] if (name := _name(facts)) else [],
-            "telecom": [{"system": "phone", "value": facts.phone}] if facts.phone else [],
+            "telecom": phones,
             "gender": GENDERS.get(facts.sex or "", "unknown"),
-            "address": [address] if (address := _address(facts)) else [],
+            "address": [address] if (address := _address(facts, aside)) else [],
             "multipleBirthInteger": facts.multiple_birth_order,
         }
     )
@@ -155,11 +170,15 @@ def _name(facts: Demographics) -> Json:
     return {"use": "official", **named} if named else {}
 
 
-def _address(facts: Demographics) -> Json:
+def _address(facts: Demographics, aside: Aside) -> Json:
     placed = _present(
         {
             "extension": _strings((systems.UBIGEO, facts.ubigeo)),
             "line": [facts.address] if facts.address else [],
+            "city": aside.city,
+            "district": aside.district,
+            "state": aside.state,
+            "postalCode": aside.postal_code,
         }
     )
     return {"use": "home", **placed} if placed else {}

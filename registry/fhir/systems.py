@@ -62,6 +62,10 @@ THIRD_SURNAME = f"{BASE}/StructureDefinition/pe-tercerapellido"
 UBIGEO = f"{BASE}/StructureDefinition/pe-ubigeo"
 COUNTRY = f"{BASE}/StructureDefinition/pe-pais"
 MOTHERS_DOCUMENT = f"{BASE}/StructureDefinition/documento-madre"
+"""An identifier of the mother: her identity document, or her local number in the same establishment."""
+
+ROLES = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
+MOTHER = "MTH"
 MATCH_GRADE = f"{HL7}/match-grade"
 
 

@@ -3,11 +3,14 @@
 import re
 from dataclasses import dataclass, field
 
+from matching.records import Demographics
 from registry.access import Caller
 from registry.app import parts
 from registry.database import session
 from registry.directory.service import get_establishment
+from registry.fhir.patient_answers import READ_RECORD, account
 from registry.fhir.patient_parameters import BEGINS
+from registry.fhir.patient_reading import mother_number_of
 from registry.fhir.patient_search import UnknownDomain, search_patients
 from registry.fhir.routes import PATIENT
 from registry.fhir.searching import Criterion, Search
@@ -20,6 +23,7 @@ from registry.hl7v2.patient_reading import GENDERS, to_fhir_date
 from registry.hl7v2.patient_writing import write_patient
 from registry.hl7v2.pix_query import read_domains
 from registry.hl7v2.responses import respond
+from registry.identity.mothers import find_mother
 
 KIND = "RSP^K22^RSP_K22"
 DEFAULT_PAGE, MOST_PAGE = 10, 50
@@ -28,12 +32,14 @@ PARAMETERS = {
     "PID.3.4.3": "universal_type", "PID.5": "family", "PID.5.1": "family", "PID.5.1.1": "family",
     "PID.5.2": "given", "PID.6.1": "mothersMaidenName", "PID.6.1.1": "mothersMaidenName", "PID.7": "birthdate",
     "PID.7.1": "birthdate", "PID.8": "gender", "PID.11.1": "address", "PID.11.1.1": "address", "PID.13": "phone",
-    "PID.13.1": "phone",
+    "PID.13.1": "phone", "PID.6.2": "mothersGivenName", "PID.21": "mother", "PID.21.1": "mother",
+    "PID.21.4": "mother_authority", "PID.21.4.1": "mother_authority", "PID.21.4.2": "mother_universal",
+    "PID.21.4.3": "mother_universal_type",
 }  # fmt: skip
 """The fields that can be asked by; any other is refused, since leaving it out would find strangers."""
 
-NAMES = frozenset({"family", "given", "mothersMaidenName"})
-FACTS = ("family", "given", "mothersMaidenName", "birthdate", "gender", "address", "phone")
+NAMES = frozenset({"family", "given", "mothersMaidenName", "mothersGivenName"})
+FACTS = ("family", "given", "mothersMaidenName", "mothersGivenName", "birthdate", "gender", "address", "phone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +50,10 @@ class Stated:
     places: dict[str, str] = field(default_factory=dict)
     beginnings: set[str] = field(default_factory=set)
 
-    @property
-    def authority(self) -> Authority:
-        """The assigning authority of the identifier."""
-        return Authority(*(self.values.get(name, "") for name in ("authority", "universal", "universal_type")))
+    def authority(self, whose: str = "") -> Authority:
+        """The assigning authority of the identifier, or of the mother's."""
+        names = ("authority", "universal", "universal_type")
+        return Authority(*(self.values.get(f"{whose}{name}", "") for name in names))
 
 
 def query_demographics(caller: Caller, message: Message) -> Answer:
@@ -58,7 +64,7 @@ def query_demographics(caller: Caller, message: Message) -> Answer:
     offset, size = _page(caller, message, qpd)
     own = get_establishment(session(), caller.establishment_id).identifier_system
     active = Criterion("active", None, ("true",))
-    criteria = (active, *_identifier(stated, own), *_facts(stated), *domains)
+    criteria = (active, *_identifier(stated, own), *_mother(stated, own), *_facts(stated), *domains)
     try:
         found = search_patients(caller, Search(PATIENT, criteria, size, offset))
     except UnknownDomain:
@@ -68,11 +74,23 @@ def query_demographics(caller: Caller, message: Message) -> Answer:
 
 def _respond(caller: Caller, qpd: Segment, found: Json, end: int, own: str) -> Answer:
     shown = [one["resource"] for one in found.get("entry", []) if one["resource"]["resourceType"] == "Patient"]
-    segments = [write_patient(session(), one, _ordered(one["identifier"], own)) for one in shown]
+    segments = [
+        write_patient(session(), one, _ordered(one["identifier"], own), _mother_of(caller, one, own)) for one in shown
+    ]
     total = int(found.get("total", 0))
     left = max(0, total - end)
     pointer = _pointer(caller, qpd, end) if left else ""
     return respond(KIND, qpd, segments, total=total, left=left, pointer=pointer)
+
+
+def _mother_of(caller: Caller, patient: Json, own: str) -> Demographics:
+    """What the establishment's own record says of the mother whose number a patient's gives; the read is audited."""
+    number = mother_number_of(patient, own)
+    found = find_mother(session(), parts().sealer, caller.establishment_id, number) if number else None
+    if found is None:
+        return Demographics()
+    account(caller, READ_RECORD, found.person_id, source_record_id=found.member.record_id)
+    return found.member.content.demographics
 
 
 def _ordered(identifiers: list[Json], own: str) -> list[Json]:
@@ -105,10 +123,18 @@ def _read(qpd: Segment) -> Stated:
 def _identifier(stated: Stated, own: str) -> list[Criterion]:
     """The identifier asked by; without an authority it is a number of one's own."""
     number = stated.values.get("id")
-    if number is None:
-        return []
-    system = find_system(session(), stated.authority) if stated.authority else own
-    return [Criterion("identifier", None, (f"{system or stated.authority.namespace}|{number}",))]
+    return [] if number is None else [_token("identifier", stated.authority(), own, number)]
+
+
+def _mother(stated: Stated, own: str) -> list[Criterion]:
+    """The mother's number asked by."""
+    number = stated.values.get("mother")
+    return [] if number is None else [_token("mothersIdentifier", stated.authority("mother_"), own, number)]
+
+
+def _token(name: str, authority: Authority, own: str, number: str) -> Criterion:
+    system = find_system(session(), authority) if authority else own
+    return Criterion(name, None, (f"{system or authority.namespace}|{number}",))
 
 
 def _facts(stated: Stated) -> list[Criterion]:

@@ -24,6 +24,9 @@ NAME_TYPES = ("L", "D", "", "B", "C", "U", "N", "S")
 DNI_TYPES = frozenset({"NNPER", "NI"})
 """Table 0203: the national identifier of Peru."""
 
+NUMBER_TYPES = frozenset({"", "PI", "MR", "PT"})
+"""Those of an establishment's own numbers."""
+
 MOBILE = frozenset({"CP"})
 _DATE = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2})(?:\d{2,6}(?:\.\d+)?(?:[+-]\d{4})?)?)?)?")
 
@@ -32,8 +35,6 @@ def read_patient(session: Session, pid: Segment, own_system: str) -> tuple[str, 
     """The local number of `own_system` in a PID, and what it says as a Patient. Raises Fault."""
     number = own_number(session, pid, own_system)
     identifiers = [{"system": own_system, "value": number}, *_documents(session, pid)]
-    mother = [_document(session, one) for one in pid.repetitions(21)]
-    stated = [one for one in mother if one is not None]
     patient = {
         "resourceType": "Patient",
         "identifier": identifiers,
@@ -43,7 +44,8 @@ def read_patient(session: Session, pid: Segment, own_system: str) -> tuple[str, 
         "address": [address for one in pid.repetitions(11) if (address := _address(one))],
         "telecom": [*_phones(pid, 13, "home"), *_phones(pid, 14, "work")],
         "multipleBirthInteger": _birth_order(pid),
-        "extension": [{"url": systems.MOTHERS_DOCUMENT, "valueIdentifier": one} for one in stated[:1]],
+        "extension": [*_mothers_surname(pid), *_mothers_identifiers(session, pid, own_system)],
+        "contact": _mothers_name(pid),
         **_deceased(pid),
     }
     return number, {key: value for key, value in patient.items() if value not in (None, [], "")}
@@ -78,6 +80,30 @@ def _no_number_of_ones_own(authorities: list[Authority], known: list[str | None]
         place=f"{place}^1^4",
         hint="A record system registers patients under its own establishment's numbers.",
     )
+
+
+def _mothers_identifiers(session: Session, pid: Segment, own_system: str) -> Iterator[Json]:
+    """The mother's documents, and her number with one's own or without any authority (PID-21)."""
+    for one in pid.repetitions(21):
+        stated, authority = _document(session, one), read_authority(one)
+        number = find_system(session, authority) == own_system if authority else one.text(5).upper() in NUMBER_TYPES
+        if stated is None and number and one.text(1):
+            stated = {"system": own_system, "value": one.text(1)}
+        if stated is not None:
+            yield {"url": systems.MOTHERS_DOCUMENT, "valueIdentifier": stated}
+
+
+def _mothers_surname(pid: Segment) -> list[Json]:
+    """PID-6.1, which of a newborn may be known before any name is."""
+    surname = pid.text(6)
+    return [{"url": systems.MOTHERS_MAIDEN_NAME, "valueString": surname}] if surname else []
+
+
+def _mothers_name(pid: Segment) -> list[Json]:
+    """The mother's given names (PID-6.2, 6.3)."""
+    given = [word for part in (2, 3) for word in pid.text(6, part).split()]
+    role = {"coding": [{"system": systems.ROLES, "code": systems.MOTHER}]}
+    return [{"relationship": [role], "name": {"given": given}}] if given else []
 
 
 def _documents(session: Session, pid: Segment) -> Iterator[Json]:

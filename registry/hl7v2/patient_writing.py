@@ -4,8 +4,9 @@ import re
 
 from sqlalchemy.orm import Session
 
+from matching.records import Demographics
 from registry.fhir import systems
-from registry.fhir.patient_reading import extension_value
+from registry.fhir.patient_reading import extension_value, identifiers_of_mother
 from registry.fhir.wire import Json
 from registry.hl7v2.authorities import write_authority
 from registry.hl7v2.parsing import DEFAULT
@@ -38,23 +39,22 @@ def write_identifiers(session: Session, identifiers: list[Json]) -> str:
     return _segment({3: "~".join(write_identifier(session, one) for one in identifiers), 5: NO_NAME})
 
 
-def write_patient(session: Session, patient: Json, identifiers: list[Json]) -> str:
-    """A PID of what a Patient says, with these identifiers (K22)."""
+def write_patient(session: Session, patient: Json, identifiers: list[Json], mother: Demographics) -> str:
+    """A PID of what a Patient says, with these identifiers (K22); `mother` says her name where the Patient doesn't."""
     name = (patient.get("name") or [{}])[0]
     address = (patient.get("address") or [{}])[0]
-    phones = [one["value"] for one in patient.get("telecom") or [] if one.get("value")]
-    mother = extension_value(patient, systems.MOTHERS_DOCUMENT)
-    maternal = extension_value(name.get("_family") or {}, systems.MOTHERS_FAMILY)
+    phones = [one for one in patient.get("telecom") or [] if one.get("value")]
     return _segment(
         {
             3: "~".join(write_identifier(session, one) for one in identifiers),
             5: _name(name),
-            6: f"{DEFAULT.escaped(maternal)}^^^^^^L" if maternal else "",
+            6: _mothers_name(patient, mother),
             7: str(patient.get("birthDate") or "").replace("-", ""),
             8: GENDERS.get(str(patient.get("gender")), "U"),
             11: _address(address),
-            13: _phone(str(phones[0])) if phones else "",
-            21: write_identifier(session, mother) if isinstance(mother, dict) else "",
+            13: "~".join(_phone(str(one["value"])) for one in phones if one.get("use") != "work"),
+            14: "~".join(_phone(str(one["value"]), "WPN") for one in phones if one.get("use") == "work"),
+            21: "~".join(write_identifier(session, one) for one in identifiers_of_mother(patient)),
             25: str(patient.get("multipleBirthInteger") or ""),
             29: str(patient.get("deceasedDateTime") or "").replace("-", "")[:8],
             30: "Y" if "deceasedDateTime" in patient or patient.get("deceasedBoolean") else "",
@@ -72,16 +72,28 @@ def _name(name: Json) -> str:
     return f"{family}^{first}^{' '.join(others)}^^^^L"
 
 
+def _mothers_name(patient: Json, mother: Demographics) -> str:
+    """XPN of PID-6: what the record says itself, else her own record."""
+    family = extension_value(patient, systems.MOTHERS_MAIDEN_NAME) or mother.paternal_surname
+    contact = (patient.get("contact") or [{}])[0]
+    given = (contact.get("name") or {}).get("given") or (mother.given_names or "").split()
+    if not family and not given:
+        return ""
+    first, *others = [DEFAULT.escaped(word) for word in given or [""]]
+    return f"{DEFAULT.escaped(str(family or ''))}^{first}^{' '.join(others)}^^^^L"
+
+
 def _address(address: Json) -> str:
     line = DEFAULT.escaped(" ".join(address.get("line") or []))
     ubigeo = extension_value(address, systems.UBIGEO) or ""
-    return f"{line}^^^^^^^^{ubigeo}" if line or ubigeo else ""
+    city, state, code = (DEFAULT.escaped(str(address.get(part) or "")) for part in ("city", "state", "postalCode"))
+    return f"{line}^^{city}^{state}^{code}^^^^{ubigeo}".rstrip("^")
 
 
-def _phone(number: str) -> str:
+def _phone(number: str, use: str = "PRN") -> str:
     """XTN, with the area code apart where it was said apart."""
     area, local = found.groups() if (found := AREA.fullmatch(number)) else ("", number)
-    return f"^PRN^PH^^^{area}^{DEFAULT.escaped(local)}"
+    return f"^{use}^PH^^^{area}^{DEFAULT.escaped(local)}"
 
 
 def _segment(fields: dict[int, str]) -> str:

@@ -18,6 +18,7 @@ from registry.identity.candidates import serialise
 from registry.identity.contents import Content, from_bytes, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys, number_of
 from registry.identity.models import memberships, source_record_versions, source_records
+from registry.identity.mothers import note_mother, with_mother
 from registry.sealing import DataKey, Sealer, SealError
 
 FIND = (
@@ -115,7 +116,8 @@ class Arrival:
 
 def receive(session: Session, engine: Engine, registration: Registration) -> Arrival:
     """Take the locks of the record and of its lock keys, and only then see whether it is known."""
-    content = registration.content
+    content = with_mother(session, engine.sealer, registration.establishment_id, registration.content)
+    registration = replace(registration, content=content)
     normalised = normalise(content.demographics)
     local_token = engine.sealer.blind(local_domain(registration.establishment_id), content.local_number)
     serialise(session, [number_of(local_token), *blind_keys(engine.sealer, lock_keys(normalised))])
@@ -162,6 +164,9 @@ def store(session: Session, engine: Engine, arrival: Arrival, moment: datetime) 
         "received_at": moment,
     }
     session.execute(ADD_VERSION, version)
+    said = arrival.registration
+    if said.content.mother_number is not None:
+        note_mother(session, engine.sealer, said.establishment_id, arrival.record_id, said.content.mother_number)
     tokens.write(session, arrival.record_id, arrival.tokens)
 
 

@@ -10,7 +10,23 @@ from pydantic_core import from_json, to_json
 
 from matching.records import Demographics, Document, DocumentType
 
+_ASIDE = ("city", "district", "mother_given_names", "postal_code", "state", "work_phone")
 _TYPES: Mapping[str, DocumentType] = {kind.value: kind for kind in DocumentType}
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a record says that tells nobody apart: given back to its own establishment, and compared with nothing."""
+
+    district: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    work_phone: str | None = None
+    mother_given_names: str | None = None
+
+
+NOTHING_ASIDE = Aside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,9 @@ class Content:
     """That the patient has died: the day or moment as FHIR writes it, or `true` where only that is known."""
     born_in: str | None = None
     """The year or month of birth as FHIR writes it, where no more is known; the birth date is then 1 January."""
+    mother_number: str | None = None
+    """The mother's local number in the same establishment."""
+    aside: Aside = NOTHING_ASIDE
 
     @property
     def born(self) -> str | None:
@@ -45,10 +64,12 @@ def local_domain(establishment_id: UUID) -> str:
 def to_bytes(content: Content) -> bytes:
     """Canonical JSON, its names in alphabetical order: equal contents give equal bytes."""
     facts = content.demographics
+    aside = {name: value for name in _ASIDE if (value := getattr(content.aside, name)) is not None}
     deceased = {} if content.deceased is None else {"deceased": content.deceased}
     born_in = {} if content.born_in is None else {"born_in": content.born_in}
     body = {
         "address": facts.address,
+        **({"aside": aside} if aside else {}),
         "birth_date": facts.birth_date.isoformat() if facts.birth_date else None,
         **born_in,
         **deceased,
@@ -57,6 +78,7 @@ def to_bytes(content: Content) -> bytes:
         "married_surname": facts.married_surname,
         "maternal_surname": facts.maternal_surname,
         "mother_document": _document(facts.mother_document) if facts.mother_document else None,
+        **({} if content.mother_number is None else {"mother_number": content.mother_number}),
         "multiple_birth_order": facts.multiple_birth_order,
         "number": content.local_number,
         "paternal_surname": facts.paternal_surname,
@@ -86,7 +108,15 @@ def from_bytes(plaintext: bytes) -> Content:
         mother_document=_read_document(mother) if mother else None,
         multiple_birth_order=body["multiple_birth_order"],
     )
-    return Content(body["system"], body["number"], demographics, body.get("deceased"), body.get("born_in"))
+    return Content(
+        body["system"],
+        body["number"],
+        demographics,
+        body.get("deceased"),
+        body.get("born_in"),
+        body.get("mother_number"),
+        Aside(**body["aside"]) if "aside" in body else NOTHING_ASIDE,
+    )
 
 
 def _document(document: Document) -> dict[str, str]:

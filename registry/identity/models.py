@@ -73,6 +73,19 @@ class SourceRecord(Base):
     """When its record system last changed it, where a file says so: an older word does not replace a newer one."""
 
 
+class MotherNumber(Base):
+    """The blind token of the local number that a version of a source record gave its patient's mother.
+
+    It is the token of the mother's own record. Others than the newest version's may be there still: hold what is found
+    against what the record says.
+    """
+
+    __tablename__ = "mother_numbers"
+
+    token: Mapped[bytes] = mapped_column(primary_key=True)
+    source_record_id: Mapped[UUID] = mapped_column(ForeignKey("source_records.id"), primary_key=True)
+
+
 class SourceRecordVersion(Base):
     """One version of a source record, sealed; never changed, never deleted."""
 

@@ -70,6 +70,8 @@ class Prepared(NamedTuple):
     normalised: Normalised
     tokens: tuple[int, ...]
     due: bool
+    names_mother: bool
+    """Whether it gives its patient's mother's number, which is looked up: such a one is registered by itself."""
     sender: bytes
     written: Written
 
@@ -163,6 +165,7 @@ def _prepare(engine: Engine, said: Registration) -> Prepared:
         normalised=normalised,
         tokens=tokens,
         due=any(document.type is DocumentType.DNI for document in normalised.documents),
+        names_mother=content.mother_number is not None,
         sender=_sender(said.establishment_id, said.client_id, said.token_id),
         written=_write(engine, said, record_id, local_token, plaintext),
     )

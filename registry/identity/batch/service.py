@@ -46,9 +46,9 @@ def register_prepared(session: Session, engine: Engine, memory: Memory, batch: B
     """Register a chunk in the caller's transaction; the outcomes, in its order, are those of one after another.
 
     Nobody else registers meanwhile: everybody who does holds the lock shared that this holds alone, since an advisory
-    lock for each of a chunk's thousands of tokens would be more than a server has. What changes a known record goes the
-    online way, in its place; what it may not change is an error in the outcome's stead. What was said before what is
-    kept changes nothing (`stale`). Raises Unavailable.
+    lock for each of a chunk's thousands of tokens would be more than a server has. What changes a known record, or
+    names a mother by her number, goes the online way, in its place; what it may not change is an error in the outcome's
+    stead. What was said before what is kept changes nothing (`stale`). Raises Unavailable.
     """
     session.execute(ALONE, {"key": SWITCHING})
     chunk = batch.prepared
@@ -83,14 +83,14 @@ class _Registering:
             _confirm(self.session, self.again)
             self.kept |= _find_kept(self.session, [one])
         self.seen.add(key)
-        if key not in self.kept:
+        if key not in self.kept and not one.names_mother:
             self.run[at] = one
-        elif (quick := _leaves_as_it_is(self.engine, one, self.kept[key])) is not None:
+        elif key in self.kept and (quick := _leaves_as_it_is(self.engine, one, self.kept[key])) is not None:
             self.outcomes[at] = quick
             self._note(one, quick, self.kept[key].said_at)
         else:
             self._place()
-            self.outcomes[at] = _register_known(self.session, self.engine, one)
+            self.outcomes[at] = _register_alone(self.session, self.engine, one)
 
     def finish(self) -> None:
         """Write what waits."""
@@ -157,7 +157,7 @@ def _confirm(session: Session, again: dict[UUID, datetime]) -> None:
         again.clear()
 
 
-def _register_known(session: Session, engine: Engine, one: Prepared) -> Outcome | DomainError:
+def _register_alone(session: Session, engine: Engine, one: Prepared) -> Outcome | DomainError:
     try:
         with session.begin_nested():
             return register_source_record(session, engine, one.registration)

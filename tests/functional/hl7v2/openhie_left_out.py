@@ -12,22 +12,18 @@ BEGINNINGS = "a beginning of a name narrows what other facts find; two of them a
 DIMINUTIVE = (
     "Jenn is no way of spelling Jennifer: names are found as spelt or as they sound, not by what people are called"
 )
-MOTHER = "of a mother her identity document is kept, not her number in the establishment nor her given names"
-LITTLE = "kept is what tells people apart: no language, marital status, second telephone or parts of an address"
+LITTLE = "what neither tells people apart nor reaches them is not kept: no language, no marital status"
 MERGED = "a number that was merged away names no patient any more, and is told to nobody"
 MISPRINT = "a misprint: DPD for QPD, or the identifier in QPD-2 where QPD-3 is meant"
 
 _REASONS = (
     (QUOTED, "03-10 03-20 04-30 17-30 17-40", "ERR-1-4-2"),
     (OWN_NUMBERS, "06-40", "MSA-1 .PID-3-1 .PID-3-4-1"),
-    (MOTHER, "07-40", ".PID-6-1 .PID-6-2 .PID-21-1"),
-    (MOTHER, "08-30", ".PID-6-2"),
-    (LITTLE, "08-30", ".PID-11-3 .PID-11-4 .PID-11-5 .PID-14-3 .PID-14-6 .PID-14-7 .PID-15 .PID-16"),
+    (LITTLE, "08-30", ".PID-15 .PID-16"),
     (PROFILE, "09-10", "MSA-1"),
     (PROFILE, "09-20", "ERR-2-4 ERR-2-5"),
     (BEGINNINGS, "12-50", "MSA-1 .PID-5-1 .PID-5-2 QAK-2"),
     (DIMINUTIVE, "12-70", ".PID-5-1 .PID-5-2 QAK-2"),
-    (MOTHER, "13-20 13-30", "MSA-1 .PID-3(1)-1 .PID-3(1)-4-1"),
     (TOO_WIDE, "14-20 14-30 14-40 15-20 15-40", "MSA-1 .PID-3(1)-1 .PID-3(1)-4-1 QAK-2"),
     (TOO_WIDE, "14-50", "MSA-1 QAK-2"),
     (TOO_WIDE, "16-20", "MSA-1 (0).PID-3-1 (1).PID-3(1)-1 QAK-2"),

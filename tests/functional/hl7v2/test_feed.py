@@ -62,6 +62,35 @@ def test_each_event_writes_a_source_record(engine: Engine, kept: Kept, event: st
     assert found.member.content.local_system == "urn:oid:2.16.840.1.113883.3.72.5.9.2"
 
 
+def test_a_newborns_mother_is_named_by_her_number(engine: Engine, kept: Kept) -> None:
+    mother = pid("MO-1", "HOSP-A", name="Ttito^Justina", f3="MO-1^^^HOSP-A^PI~40718211^^^RENIEC^NNPER")
+    assert engine.send("ADT^A28^ADT_A05", EVN, mother)["MSA-1"] == "AA"
+    for number, said in (
+        ("BA-1", "MO-1^^^HOSP-A^MR"),
+        ("BA-2", "MO-1"),
+        ("BA-3", "MO-1^^^NOBODY"),
+        ("BA-4", "7^^^^SS"),
+    ):
+        child = pid(number, "HOSP-A", name="", f6="Ttito", f7="20260102", f21=said)
+        assert engine.send("ADT^A28^ADT_A05", EVN, child)["MSA-1"] == "AA"
+        found = kept(engine, number)
+        assert found
+        facts = found.member.content.demographics
+        known = number in {"BA-1", "BA-2"}
+        assert found.member.content.mother_number == ("MO-1" if known else None)
+        assert (facts.mother_document and facts.mother_document.number) == ("40718211" if known else None)
+        assert facts.maternal_surname == "Ttito"
+    asked = "@PID.6.1^TTITO~@PID.6.2^JUST*~@PID.21.1^MO-1~@PID.21.4.1^HOSP-A"
+    reply = engine.send("QBP^Q22^QBP_Q21", f"QPD|IHE PDQ Query|Q1|{asked}", "RCP|I")
+    assert reply["MSA-1"] == "AE"
+    reply = engine.send("QBP^Q22^QBP_Q21", f"QPD|IHE PDQ Query|Q1|{asked.replace('JUST*', 'JUSTINA')}", "RCP|I")
+    assert {one[3].split("^")[0] for one in reply.all("PID")} == {"BA-1", "BA-2"}
+    assert {one[6] for one in reply.all("PID")} == {"Ttito^Justina^^^^^L"}
+    assert {one[21] for one in reply.all("PID")} == {
+        "MO-1^^^HOSP-A&2.16.840.1.113883.3.72.5.9.2&ISO^PI~40718211^^^RENIEC&2.16.840.1.113883.4.904&ISO^NNPER"
+    }
+
+
 def test_the_same_message_again_has_no_second_effect(engine: Engine, kept: Kept, renhice: Renhice) -> None:
     first = engine.message("ADT^A04^ADT_A01", EVN, pid("D-1", "HOSP-A"), PV1, control="D-1").encode()
     later = engine.message("ADT^A08^ADT_A01", EVN, pid("D-1", "HOSP-A", f13="984000111"), PV1, control="D-2").encode()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -125,6 +125,19 @@ def test_a_file_meets_what_came_online(session: Session, engine: Engine, file: l
         return online(session, engine, file[:half]) + batch(50)(session, engine, file[half:])
 
     assert outcome_of(session, engine, file, both) == outcome_of(session, engine, file, online)
+
+
+def test_a_mother_named_by_her_number_is_looked_up_as_online(session: Session, engine: Engine) -> None:
+    place, born = new_id(), replace(PEDRO, documents=(), birth_date=date(2026, 1, 2))
+    file = [
+        Registration(establishment_id=place, client_id="s", content=Content(SYSTEM, "1", ROSA)),
+        Registration(establishment_id=place, client_id="s", content=Content(SYSTEM, "2", born, mother_number="1")),
+    ]
+    assert outcome_of(session, engine, file, batch(2)) == outcome_of(session, engine, file, online)
+    outcomes = batch(2)(session, engine, file)
+    own = find_own_record(session, engine.sealer, place, outcomes[1].source_record_id)
+    assert own is not None
+    assert own.member.content.demographics.mother_document == ROSA.documents[0]
 
 
 def test_what_was_written_can_be_opened(session: Session, engine: Engine) -> None:

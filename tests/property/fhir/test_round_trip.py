@@ -12,11 +12,12 @@ from matching.normalise import normalise
 from matching.records import Demographics, Document, DocumentType
 from registry.errors import InvalidInput
 from registry.fhir.capability import capability_statement
-from registry.fhir.patient_reading import to_demographics
+from registry.fhir.patient_reading import to_content, to_demographics
 from registry.fhir.patient_writing import own_record, recognisable
 from registry.fhir.systems import MOTHERS_MAIDEN_NAME
 from registry.fhir.wire import is_text
 from registry.fhir.xml_format import from_xml, to_xml
+from registry.identity.contents import NOTHING_ASIDE, Aside
 from registry.identity.service import Content, LoadedMember, LoadedPerson
 
 SYSTEM = "https://example.pe/hc"
@@ -45,17 +46,24 @@ FACTS = st.builds(
 )
 
 
-def member(facts: Demographics) -> LoadedMember:
+ASIDE = st.builds(
+    Aside, district=MAYBE, city=MAYBE, state=MAYBE, postal_code=MAYBE, mother_given_names=MAYBE,
+    work_phone=st.none() | st.from_regex(r"084[0-9]{6}", fullmatch=True),
+)  # fmt: skip
+
+
+def member(facts: Demographics, mother: str | None = None, aside: Aside = NOTHING_ASIDE) -> LoadedMember:
     moment = datetime(2026, 1, 2, tzinfo=UTC)
-    content = Content(SYSTEM, "7", facts)
+    content = Content(SYSTEM, "7", facts, mother_number=mother, aside=aside)
     return LoadedMember(UUID(int=1), UUID(int=2), 1, True, False, moment, content, normalise(facts))
 
 
-@given(FACTS)
-def test_own_record_reads_as_what_was_sent(facts: Demographics) -> None:
-    written = own_record(member(facts), str(UUID(int=3)))
+@given(FACTS.filter(lambda facts: facts.phone), MAYBE, ASIDE)
+def test_own_record_reads_as_what_was_sent(facts: Demographics, mother: str | None, aside: Aside) -> None:
+    kept = member(facts, mother, aside)
+    written = own_record(kept, str(UUID(int=3)))
     Patient.model_validate(written)
-    assert to_demographics(written, local_system=SYSTEM) == facts
+    assert to_content(written, SYSTEM, "7") == kept.content
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(is_text)
