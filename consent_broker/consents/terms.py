@@ -1,6 +1,5 @@
 """Terms: whether they are lawful, and what of them another consent covers."""
 
-import re
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
@@ -13,17 +12,13 @@ from consent_broker.consents.vocabulary import (
     MAX_DURATION,
     PURPOSES,
 )
+from consent_broker.resource_server.naming import is_name
 from registry.errors import Unprocessable
 
 MAX_NAMED = 50
 """Holders, or items, one directive may name."""
 
 GRANTEE = ("establishment_id", "professional_id", "establishment_category", "establishment_sector", "treating")
-_ITEM = re.compile(
-    r"[A-Z][A-Za-z]{2,39}/[A-Za-z0-9\-.]{1,64}|urn:renhice:(identifier|source):[\w-]{16}|urn:uuid:[0-9a-f-]{36}"
-)
-"""An item by its id, and by what else its holder calls it (`resource_server.naming`)."""
-
 T = TypeVar("T")
 _ONE_DAY = timedelta(days=1)
 """`until` is a day in Lima: the last one ends some hours after the 90 times 24."""
@@ -58,7 +53,7 @@ def _check_words(terms: Terms) -> None:
         raise Unprocessable(
             f"What is named is named at least once and at most {MAX_NAMED} times.", code="too-many-named"
         )
-    if not all(map(_ITEM.fullmatch, terms.items or ())):
+    if not all(map(is_name, terms.items or ())):
         raise Unprocessable("An item is named as Type/id, or by a digest of another name.", code="unknown-item")
 
 

@@ -4,14 +4,14 @@ An encounter tells of the diagnosis it names, and only this server knows how sen
 """
 
 import io
-import json
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from consent_broker.resource_server.answers import Grant
-from consent_broker.resource_server.naming import names_in, own_names, reference_of
+from consent_broker.resource_server.naming import ANYTHING, names_in, own_names, reference_of
+from consent_broker.resource_server.reading import Unreadable, read_json
 from consent_broker.resource_server.residual import RECORD_TYPES, Entry, dependents, flows, release
 
 if TYPE_CHECKING:
@@ -64,18 +64,21 @@ def unknown(name: str) -> Entry:
 
 def _read(name: str, status: str, body: bytes) -> Entry:
     try:
-        resource = json.loads(body) if status.startswith("200") else None
-    except (ValueError, RecursionError):
+        resource = read_json(body) if status.startswith("200") else None
+    except Unreadable:
         resource = None
     known = isinstance(resource, dict) and reference_of(resource) == name
     return {"resource": resource} if known else unknown(name)
 
 
 def _closing(beside: Iterable[Entry], grant: Grant) -> dict[str, Any]:
-    """A rule against what is unknown, or of a type that the token is not for and such as it withholds of the others."""
+    """A rule against what is unknown, or of a type that the token is not for and such as it withholds of the others.
+
+    What may name anything may name one of these.
+    """
     rules = [_of_any_type(rule) for rule in grant.residual]
     closed = [one["resource"] for one in beside if "unknown" in one or _is_closed(one["resource"], rules, grant)]
-    names = frozenset[str]().union(*map(own_names, closed))
+    names = frozenset({ANYTHING}).union(*map(own_names, closed))
     return {"type": "forbid", "data": dependents(names)}
 
 

@@ -5,27 +5,43 @@ an identifier, or of the address something was copied from, the name is a digest
 something, and names are kept and travel in tokens.
 """
 
-import json
 import re
-from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
-from html import unescape
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import unquote, unquote_plus
 
-_LITERAL = re.compile(r"(?<![A-Za-z0-9])([A-Z][A-Za-z]+)(?=(?:/|/?\?(?:[^?#\s]*&)?_id=)([A-Za-z0-9\-.]+))")
-"""A FHIR type and an id of it, as any literal reference has them; of `/FHIR/Condition/7` both pairs."""
+from consent_broker.resource_server.texts import SHORTEST as SHORTEST_ATTACHED
+from consent_broker.resource_server.texts import attached, forms
 
-_NUMBERED = re.compile(r"&#0*+([0-9]*)")
-_MOST_DIGITS = 7
-_LOGICAL = re.compile(r"[?&]identifier=([^&#\s\"'<>]+)")
+ANYTHING = "*"
+"""The name that stands for all: of what can't be judged, which may name any item."""
+
+_TYPE = "[A-Z][A-Za-z]{2,39}"
+_LITERAL = re.compile(rf"(?<![A-Za-z0-9])({_TYPE})(?=/+(?:\./+)*([A-Za-z0-9\-.,]+))")
+"""A FHIR type and ids of it, as any literal reference has them; of `/FHIR/Condition/7` both pairs."""
+
+_SEARCHED = re.compile(
+    rf"(?<![A-Za-z0-9])(?P<type>{_TYPE})(?=/*(?:_search/*)?\?)"
+    r"|[?&;](?P<name>[A-Za-z_][^?&;=\s]*)=(?P<values>[^?&;#\s\"'<>]*)"
+)
+"""Of a search, also a conditional reference: the type it is of, and each parameter."""
+
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_UUID_LENGTH = 36
 _URN = re.compile(rf"urn:uuid:{_UUID.pattern}", re.IGNORECASE)
 _DIGEST = re.compile(r"urn:renhice:(?:identifier|source):[A-Za-z0-9_-]{16}")
-_BASE64 = frozenset({"data", "valueBase64Binary"})
+_NAME = re.compile(rf"{_TYPE}/[A-Za-z0-9\-.]{{1,64}}|{_DIGEST.pattern}|urn:uuid:{_UUID.pattern}")
+_PARTS = re.compile(r"[:.]")
+_OR, _WITHIN, _ESCAPED = re.compile(r"(?<!\\),"), re.compile(r"(?<!\\)\|"), re.compile(r"\\([,|$\\])")
+_VERSION = re.compile(r"[?#]|/_history/")
 _ADDRESSES = frozenset({"source", "reference", "fullUrl"})
 """The elements that hold a resource's address."""
+
+_MOST_ATTACHED = 4
+"""How deep attachments may lie in each other."""
 
 
 def reference_of(resource: Mapping[str, Any]) -> str:
@@ -40,7 +56,7 @@ def own_names(resource: Mapping[str, Any]) -> frozenset[str]:
     An identifier of the person names no item: everything else of theirs has it too.
     """
     found = set[str]()
-    if isinstance(resource.get("id"), str):
+    if resource.get("id") is not None:
         found.add(reference_of(resource))
     for element in ("identifier", "masterIdentifier"):
         said = resource.get(element)
@@ -59,22 +75,22 @@ def _identifiers_of_the_person(resource: Mapping[str, Any]) -> set[str]:
 
 
 def names_in(resource: Mapping[str, Any]) -> frozenset[str]:
-    """What a resource is, contains or names anywhere.
+    """What a resource is, contains or names anywhere; ANYTHING besides, where that can't be told.
 
-    Literal references count in any form (relative, absolute, of a version, a search by `_id`) and in any string, also
-    encoded for a URL or for XHTML, or attached in base64; identifiers wherever there is one, so that a logical
-    reference counts.
+    Literal references count in any form (relative, absolute, of a version, a search) and in any text, also encoded for
+    a URL or for XHTML, or attached in base64; identifiers wherever there is one, so that a logical reference counts.
     """
-    found = set[str]()
+    found, texts = set[str](), dict[str, None]()
     for key, one in _walk(resource):
         if isinstance(one, str):
-            found.update(_said(one))
+            texts[one] = None
             if key in _ADDRESSES:
                 found.update(_addressed(one))
         elif key.lower().endswith("identifier"):
             found.update(_identified(one))
         if isinstance(one, Mapping) and "resourceType" in one:
             found.update(own_names(one))
+    found.update(_said(texts))
     return frozenset(found)
 
 
@@ -84,89 +100,98 @@ def resources_in(resource: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def spelled(name: str) -> frozenset[str]:
-    """A name, and how else who bears it is named: by the id alone, where no other can have it."""
-    item_id = name.partition("/")[2]
-    return frozenset({name, f"urn:uuid:{item_id.lower()}"} if _UUID.fullmatch(item_id) else {name})
+    """A name, and how else who bears it may be meant: by the id alone, where no other can have it, and by ANYTHING."""
+    kind, _, item_id = name.partition("/")
+    if not _UUID.fullmatch(item_id):
+        return frozenset({name, ANYTHING})
+    return frozenset({name, ANYTHING, f"{kind}/{item_id.lower()}", f"urn:uuid:{item_id.lower()}"})
 
 
 def is_name(text: str) -> bool:
-    """Whether a text is one name, as they are made here."""
-    return text in set(_said(text)) or _DIGEST.fullmatch(text) is not None
+    """Whether a text is one name of an item, as they are made here."""
+    return _NAME.fullmatch(text) is not None
 
 
 def _walk(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each object and text at any depth, also in an attachment, with the name of the element it is in."""
-    waiting: list[tuple[str, Any]] = [("", resource)]
+    waiting, seen = list[tuple[str, Any, int]]([("", resource, 0)]), set[str]()
     while waiting:
-        key, one = waiting.pop()
+        key, one, depth = waiting.pop()
         if isinstance(one, Mapping):
-            waiting.extend(one.items())
+            waiting.extend((name, value, depth) for name, value in one.items())
         elif isinstance(one, list):
-            waiting.extend((key, each) for each in one)
+            waiting.extend((key, each, depth) for each in one)
             continue
-        elif key in _BASE64 and isinstance(one, str):
-            waiting.append(("", _attached(one)))
+        elif isinstance(one, str) and len(one) >= SHORTEST_ATTACHED and one not in seen:
+            seen.add(one)
+            inside = attached(one)
+            waiting.extend(("", each if depth < _MOST_ATTACHED else ANYTHING, depth + 1) for each in inside)
         yield key, one
 
 
-def _attached(data: str) -> Any:
-    """What base64 says where that is text, as JSON where it is; None of a picture or a PDF."""
-    try:
-        text = b64decode(data).decode("utf-8-sig")
-    except ValueError:
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+def _said(texts: Iterable[str]) -> Iterator[str]:
+    """The names in texts, as they are and decoded; ANYTHING where that does not come to an end."""
+    read, whole = forms(texts)
+    if ANYTHING in texts or not whole:
+        yield ANYTHING
+    for text in read:
+        for kind, ids in _LITERAL.findall(text):
+            yield from _literal(kind, ids)
+        yield from map(str.lower, _URN.findall(text))
+        if "?" in text:
+            yield from _searched(text)
 
 
-def _said(text: str) -> Iterator[str]:
-    """The names in a text, as it is and decoded; each is looked up once."""
-    literals, tokens, urns = set[tuple[str, str]](), set[str](), set[str]()
-    for plain in _decoded(text):
-        if "/" in plain or "?" in plain:
-            literals.update(_LITERAL.findall(plain))
-            tokens.update(_LOGICAL.findall(plain))
-        if ":" in plain:
-            urns.update(map(str.lower, _URN.findall(plain)))
-    for kind, item_id in literals:
-        yield from (f"{kind}/{item_id}", f"{kind}/{item_id.rstrip('.') or item_id}")
-    for said in {*map(unquote, tokens), *map(unquote_plus, tokens)}:
-        system, _, value = said.rpartition("|")
-        yield from _identified({"system": system, "value": value})
-    yield from urns
+def _literal(kind: str, ids: str) -> Iterator[str]:
+    for item_id in ids.split(","):
+        yield f"{kind}/{item_id}"
+        if item_id.endswith("."):
+            yield f"{kind}/{item_id.rstrip('.') or item_id}"
+        if len(item_id) == _UUID_LENGTH:
+            yield f"{kind}/{item_id.lower()}"
 
 
-def _decoded(text: str) -> Iterator[str]:
-    """A text, and what it is once decoded; twice over, since an address may be a parameter of another."""
-    yield text
-    for decode in (_unescape, unquote, _unescape, unquote):
-        before, text = text, decode(text)
-        if text != before:
-            yield text
+def _searched(text: str) -> Iterator[str]:
+    """The names in searches: what is asked for by id, by identifier, or by a reference that leaves its type out."""
+    kind = ""
+    for found in _SEARCHED.finditer(text):
+        if found["type"]:
+            kind = found["type"]
+            continue
+        name, *modifiers = _PARTS.split(found["name"])
+        types = [one for one in modifiers if one[:1].isupper()] or ([kind] if name == "_id" and kind else [])
+        if "identifier" in {name, *modifiers}:
+            yield from _tokens(found["values"])
+        elif types:
+            yield from _literal(types[-1], found["values"])
+        elif "_id" in {name, *modifiers}:
+            yield ANYTHING
 
 
-def _unescape(text: str) -> str:
-    """XHTML's character references resolved; one of thousands of digits is no character, nor a number to `unescape`."""
-    if "&" not in text:
-        return text
-    return unescape(_NUMBERED.sub(lambda one: f"&#{one[1] if len(one[1]) <= _MOST_DIGITS else 'xFFFD'}", text))
+def _tokens(values: str) -> Iterator[str]:
+    """Identifiers as a search has them; one that leaves out its system or its value means any."""
+    for said in {*map(unquote, _OR.split(values)), *map(unquote_plus, _OR.split(values))}:
+        system, *value = _WITHIN.split(said)
+        if len(value) == 1 and value[0]:
+            yield from _identified({"system": system, "value": _ESCAPED.sub(r"\1", value[0])})
+        else:
+            yield ANYTHING
 
 
 def _identified(identifier: Any) -> Iterator[str]:
-    value, system = (
-        (identifier.get("value"), identifier.get("system")) if isinstance(identifier, dict) else (None, None)
-    )
-    if not isinstance(value, str) or not value.strip():
+    """Systems compare them by case or don't, and show them in any form: here they are alike."""
+    if not isinstance(identifier, dict) or isinstance(value := identifier.get("value"), dict | list | bool | None):
         return
-    urn = _URN.fullmatch(value.strip())
-    yield urn[0].lower() if urn else _digest("identifier", f"{system or ''}|{value.strip()}")
+    plain = str(value).strip()
+    if urn := _URN.fullmatch(plain):
+        yield urn[0].lower()
+    elif plain:
+        yield _digest("identifier", normalize("NFKC", f"{identifier.get('system') or ''}|{plain}").casefold())
 
 
 def _addressed(address: str) -> Iterator[str]:
     """Where an item was copied from, whatever version of it and whatever message brought it."""
-    bare = re.split(r"[?#]|/_history/", address, maxsplit=1)[0]
+    bare = _VERSION.split(address, maxsplit=1)[0]
     if ":" in bare:
         yield _digest("source", bare.rstrip("/"))
 

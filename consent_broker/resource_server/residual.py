@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta, timezone
 from functools import cache, partial
 from typing import Any
 
-from consent_broker.resource_server.naming import is_name, names_in, own_names, reference_of, spelled
+from consent_broker.resource_server.naming import ANYTHING, is_name, names_in, own_names, reference_of, spelled
 
 NORMAL, RESTRICTED = "N", "R"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -124,8 +124,8 @@ def days_of(resource: Mapping[str, Any]) -> Days:
 
 
 def _security(resource: Mapping[str, Any]) -> frozenset[str]:
-    meta = resource.get("meta")
-    security = meta.get("security") if isinstance(meta, dict) else None
+    meta = resource.get("meta", {})
+    security = meta.get("security") if isinstance(meta, dict) else RESTRICTED
     if security is None:
         return frozenset()
     return frozenset[str]().union(*map(_labels, security)) if isinstance(security, list) else frozenset({RESTRICTED})
@@ -222,5 +222,5 @@ def _meant(one: Any) -> tuple[str, str] | None:
     named = reference.get("reference") if isinstance(reference, dict) else None
     if not isinstance(named, str):
         return None
-    known = meaning == "instance" or (meaning == "dependents" and is_name(named))
+    known = meaning == "instance" or (meaning == "dependents" and (is_name(named) or named == ANYTHING))
     return (str(meaning), named) if known else None

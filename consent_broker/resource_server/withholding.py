@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from consent_broker.resource_server.answers import Grant, Refusal
 from consent_broker.resource_server.beside import Look, looking, release_beside
 from consent_broker.resource_server.naming import names_in
+from consent_broker.resource_server.reading import Unreadable, read_json
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -73,8 +74,8 @@ def _collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> "tup
 
 def _release(body: bytes, grant: Grant, look: Look) -> bytes | Refusal:
     try:
-        resource = json.loads(body)
-    except (ValueError, RecursionError):
+        resource = read_json(body)
+    except Unreadable:
         resource = None
     if not isinstance(resource, dict):
         return Refusal(500, "server_error", "The answer can not be checked against what the patient restricts")

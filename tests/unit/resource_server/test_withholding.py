@@ -132,10 +132,11 @@ def test_an_application_that_writes_by_itself_is_checked_too_and_closed() -> Non
         ([{"system": ACT, "code": ["PSY"]}, {"system": CONFIDENTIALITY, "code": {}}], {"R"}),
         ("R", {"R"}),
         ([5], {"R"}),
+        (..., {"R"}),
     ],
 )
 def test_sensitivity_is_read_from_meta_security(security: Any, labels: set[str]) -> None:
-    meta = {} if security is None else {"meta": {"security": security}}
+    meta = {} if security is None else {"meta": [] if security is ... else {"security": security}}
     assert labels_of({"resourceType": "Encounter"} | meta) == labels
 
 
