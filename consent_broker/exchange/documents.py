@@ -5,7 +5,6 @@ permitted, with its labels, on all its days. What it may speak of follows from i
 know it is everything. One in FHIR is opened besides: it is as sensitive as what is in it, and names what that names.
 """
 
-import json
 from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ from consent_broker.consents.decision import Decision
 from consent_broker.consents.directives import Item
 from consent_broker.consents.vocabulary import ALL_CATEGORIES, FHIR_TYPES, categories_of
 from consent_broker.exchange.asking import Fault, HolderError
-from consent_broker.exchange.gateway import fetch_document
+from consent_broker.exchange.gateway import fetch_document, read
 from consent_broker.exchange.service import decide_exchange, is_restricted, reader_event
 from consent_broker.oauth.grants import decide_reading
 from consent_broker.oauth.holder_tokens import Access, Holder, find_holders, issue_document_ticket
@@ -48,7 +47,7 @@ SPEAKS_OF: Mapping[str, frozenset[str]] = MappingProxyType({
 """LOINC document type to the categories of record in it: patient summary, prescription, immunization records."""
 
 _READERS: Mapping[str, Callable[[bytes], Any]] = MappingProxyType({
-    "application/fhir+json": json.loads, "application/json": json.loads, "application/fhir+xml": from_xml,
+    "application/fhir+json": read, "application/json": read, "application/fhir+xml": from_xml,
 })  # fmt: skip
 """Media type to what reads it, of documents whose content can be looked at."""
 

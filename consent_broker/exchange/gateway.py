@@ -1,6 +1,5 @@
 """Asking holders: all at once, only at their registered addresses, and what they send beyond that ends here."""
 
-import json
 from collections import defaultdict
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -13,12 +12,19 @@ from prometheus_client import Counter
 from consent_broker.broker import Broker
 from consent_broker.exchange.asking import Fault, HolderError, HolderRequest, ask
 from consent_broker.oauth.holder_tokens import Holder, Ticket
+from consent_broker.resource_server.reading import TooMuch, Unreadable, read_json
 from consent_broker.resource_server.residual import Entry, release
 from registry.fhir.systems import SOURCE_RECORD
 from registry.fhir.wire import is_sound
 from registry.telemetry import logger
 
 MAX_BYTES = 4 * 1024 * 1024
+MAX_TOGETHER = 2 * MAX_BYTES
+"""How much one holder may send for one reading: looking through it takes this process's time, and so everybody's."""
+
+MAX_ELEMENTS = 200_000
+"""How many JSON values one body of a holder may have: an honest one of 4 MB has fewer."""
+
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 MAX_RESOURCES = 500
 MAX_THREADS = 16
@@ -71,6 +77,8 @@ class _Found:
     entries: Sequence[Entry] = ()
     fault: Fault | None = None
     unasked: int = 0
+    size: int = 0
+    """How many bytes that was."""
 
 
 def _ask(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -> _Found:
@@ -78,7 +86,8 @@ def _ask(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -> _
     if halted.is_set() or not broker.breakers.allows(endpoint):
         return _Found(resource_type, fault=Fault.UNREACHABLE)
     try:
-        found = _wanted(_search(broker, ticket, resource_type, halted), resource_type, ticket)
+        size, bundle = _search(broker, ticket, resource_type, halted)
+        found = _wanted(bundle, size, resource_type, ticket)
     except HolderError as error:
         broker.breakers.report(endpoint, success=error.fault is Fault.REFUSED)
         return _Found(resource_type, fault=error.fault)
@@ -87,7 +96,12 @@ def _ask(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -> _
 
 
 def _released(ticket: Ticket, found: Sequence[_Found]) -> list[Answer]:
-    """What may be released of it, all types looked at together: what is withheld of one is named in others."""
+    """What may be released of it, all types looked at together: what is withheld of one is named in others.
+
+    Where that would take too long nothing is: of a part nobody knows what the rest withholds.
+    """
+    if sum(one.size for one in found) > MAX_TOGETHER:
+        return [Answer(ticket.holder, one.resource_type, fault=Fault.TOO_LARGE) for one in found]
     kept = {id(one) for one in release([entry for one in found for entry in one.entries], ticket.residual)}
     answers = [_answer(ticket, one, [entry["resource"] for entry in one.entries if id(entry) in kept]) for one in found]
     for answer in answers:
@@ -123,20 +137,27 @@ def fetch_document(broker: Broker, ticket: Ticket, url: str, content_type: str) 
     return body
 
 
-def _search(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -> Any:
+def _search(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -> tuple[int, Any]:
     parameters = {
         "patient.identifier": f"{SOURCE_RECORD}|{ticket.holder.source_record_id}",
         "_count": str(MAX_RESOURCES),
     }
     url = f"{ticket.holder.endpoint or ''}/{resource_type}"
     body = ask(broker, ticket, HolderRequest(url, parameters, "application/fhir+json", MAX_BYTES), halted)
+    return len(body), read(body)
+
+
+def read(body: bytes) -> Any:
+    """What a holder's JSON says, as its guard reads it; raises HolderError."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return read_json(body, MAX_ELEMENTS)
+    except TooMuch:
+        raise HolderError(Fault.TOO_LARGE) from None
+    except Unreadable:
         raise HolderError(Fault.UNREADABLE) from None
 
 
-def _wanted(bundle: Any, resource_type: str, ticket: Ticket) -> _Found:
+def _wanted(bundle: Any, size: int, resource_type: str, ticket: Ticket) -> _Found:
     """What was asked for, how many there are of what was not, and what is wrong: there was more, or one is unsound.
 
     One that could not be shown or sent on is left out, so that it takes no other with it.
@@ -150,7 +171,7 @@ def _wanted(bundle: Any, resource_type: str, ticket: Ticket) -> _Found:
     sound = [one for one in wanted[:MAX_RESOURCES] if is_sound(one["resource"])]
     fault = Fault.UNREADABLE if len(sound) < min(len(wanted), MAX_RESOURCES) else None
     cut = _has_more(bundle) or len(wanted) > MAX_RESOURCES
-    return _Found(resource_type, sound, Fault.TOO_LARGE if cut else fault, len(records) - len(wanted))
+    return _Found(resource_type, sound, Fault.TOO_LARGE if cut else fault, len(records) - len(wanted), size)
 
 
 def _has_more(bundle: dict[str, Any]) -> bool:

@@ -298,8 +298,9 @@ def test_what_says_it_is_about_a_hidden_item_is_hidden_with_it(world: World, hol
         (NAMING_IN_XML, 404),
         (b"{", 502),
         (b"[]", 502),
+        (b'{"resourceType": "Bundle", "meta": {"security": [{"code": "R"}]}, "meta": {}}', 502),
     ],
-    ids=["ordinary", "sensitive", "names-what-is-hidden", "in-xml", "unreadable", "no-resource"],
+    ids=["ordinary", "sensitive", "names-what-is-hidden", "in-xml", "unreadable", "no-resource", "said-twice"],
 )
 def test_a_document_in_fhir_is_as_sensitive_as_what_is_in_it(
     world: World, holder: FhirServer, inside: Any, status: int

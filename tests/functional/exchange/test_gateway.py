@@ -177,6 +177,11 @@ MISBEHAVIOUR: dict[str, tuple[Callable[[Request], Response], str]] = {
     "a list": (says("[]"), "structure"),
     "null": (says("null"), "structure"),
     "deep": (says("[" * 100_000), "structure"),
+    "said twice": (says('{"resourceType":"Bundle","entry":[],"entry":[{"resource":{"id":"1"}}]}'), "structure"),
+    "two thirds of a million values": (
+        says(b'{"resourceType":"Bundle","entry":[' + b"[]," * 666_666 + b"[]]}"),
+        "too-costly",
+    ),
     "entries not a list": (says('{"resourceType":"Bundle","entry":{}}'), "structure"),
     "huge": (says(b"x" * 5_000_000), "too-costly"),
     "bomb": (says(BOMB, **{"Content-Encoding": "gzip"}), "structure"),
@@ -214,6 +219,14 @@ def test_a_misbehaving_holder_is_named_and_harms_nobody(world: World, holder: Fh
     outcome = answer.json["entry"][-1]
     assert outcome["search"]["mode"] == "outcome"
     assert "Hospital 00000002" in outcome["resource"]["issue"][0]["details"]["text"]
+
+
+def test_more_than_can_be_looked_through_is_not_shown_in_part(
+    world: World, holder: FhirServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was left could name what is withheld of the rest."""
+    monkeypatch.setattr("consent_broker.exchange.gateway.MAX_TOGETHER", 100)
+    assert issues(read(world, grant(world))) == ["too-costly"]
 
 
 def test_a_slow_drip_ends_at_the_deadline(world: World, holder: FhirServer) -> None:
