@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 from consent_broker.resource_server.answers import Refusal
@@ -10,7 +11,8 @@ _PATH = re.compile(r"/(?P<type>[A-Z][A-Za-z]{2,39})(?:/(?P<id>(?!\.{1,2}\Z)[A-Za
 """FHIR lets an id be `.` or `..`; in an address they mean another place (RFC 3986 §5.2.4), so none is read by them."""
 
 _PATIENT_PARAMETERS = {"patient", "subject", "patient.identifier", "subject.identifier"}
-_REACHING = ("_include", "_revinclude", "_has", "_contained", "_filter", "_query", "_list", "_graph")
+_REACHING = ("_include", "_revinclude", "_has", "_contained", "_filter", "_query", "_list", "_graph", "_method")
+_NAME = re.compile(r"[a-z_][a-z0-9_\-.:]*")
 _PARTIAL = {"_elements", "_summary"}
 MAX_PARAMETERS = 40
 
@@ -42,22 +44,27 @@ def read_interaction(method: str, path: str, query: str, form: str = "") -> Inte
 
 
 def _parse(text: str) -> list[tuple[str, str]]:
-    return parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_PARAMETERS) if text else []
+    """The parameters; ValueError for what some servers would part elsewhere, or read as other letters."""
+    if ";" in text:
+        raise ValueError
+    bounds: dict[str, Any] = {"strict_parsing": True, "max_num_fields": MAX_PARAMETERS, "errors": "strict"}
+    return parse_qsl(text, keep_blank_values=True, **bounds) if text else []
 
 
 def _inspect(resource_type: str, resource_id: str | None, parameters: list[tuple[str, str]]) -> Interaction | Refusal:
-    patients = []
-    for name, value in parameters:
+    patients, partial = [], False
+    for said, value in parameters:
+        name = said.lower()
         plain = name.split(":")[0]
-        if plain.startswith(_REACHING) or plain == "access_token":
-            return Refusal(400, "invalid_request", f"The parameter {plain} is not accepted here")
+        if plain.startswith(_REACHING) or plain == "access_token" or not _NAME.fullmatch(name):
+            return Refusal(400, "invalid_request", "The search has a parameter that is not accepted here")
         if plain in _PATIENT_PARAMETERS:
-            if name not in {plain, f"{plain}:Patient"}:
+            if name not in {plain, f"{plain}:patient"}:
                 return Refusal(400, "invalid_request", "The patient parameter takes no modifier")
             patients.append(value)
-        elif plain.split(".")[0] in {"patient", "subject"}:
-            return Refusal(400, "invalid_request", "Name the patient by reference or identifier")
-    partial = any(name.split(":")[0] in _PARTIAL for name, _ in parameters)
+        elif "." in name:
+            return Refusal(400, "invalid_request", "A search goes by what the type itself says, not by what it names")
+        partial |= plain in _PARTIAL
     return Interaction(resource_type, resource_id, tuple(patients), partial)
 
 

@@ -16,6 +16,7 @@ import httpx
 
 from consent_broker.resource_server.answers import Grant
 from consent_broker.resource_server.guard import FORM_TYPE, Guard
+from consent_broker.resource_server.withholding import FHIR_JSON
 from consent_broker.resource_server.wsgi import GuardMiddleware
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ NAMES = ("GUARD_ISSUER", "GUARD_AUDIENCE", "GUARD_CLIENT_ID", "GUARD_KEY_FILE", 
 
 SECONDS = 10
 MAX_BYTES = 32 * 1024 * 1024
-FHIR_JSON = "application/fhir+json"
 
 
 class Forwarding:

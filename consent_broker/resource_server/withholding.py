@@ -15,9 +15,17 @@ if TYPE_CHECKING:
     Headers = list[tuple[str, str]]
 
 
-_PARTIAL = ("HTTP_RANGE", "HTTP_IF_")
-_OF_THE_WHOLE = frozenset({"content-length", "etag", "last-modified"})
+FHIR_JSON = "application/fhir+json"
+_PARTIAL = ("HTTP_RANGE", "HTTP_IF_", "HTTP_ACCEPT_ENCODING")
+_OF_THE_WHOLE = frozenset({
+    "content-length", "content-location", "etag", "last-modified", "link", "location", "x-total-count",
+})  # fmt: skip
 """Headers of an answer that are true of it before anything is taken out."""
+
+_OF_THE_REST = frozenset({"resourceType", "id", "type", "timestamp"})
+"""Members of a Bundle that are true of what is left of it: `total`, `meta`, a last page would tell of the rest."""
+
+_LINKS = frozenset({"self", "next", "previous", "prev"})
 
 
 def respond(
@@ -42,6 +50,10 @@ def respond(
         if isinstance(released, Refusal):
             return released
         body = released
+    elif not _explains(body):
+        refusal = Refusal(int(status[:3]), None, "The record system does not give this")
+        headers = [one for one in headers if one[0].lower() != "content-type"]
+        headers, body = [*headers, ("Content-Type", FHIR_JSON)], json.dumps(refusal.body).encode()
     kept = [(name, value) for name, value in headers if name.lower() not in _OF_THE_WHOLE]
     start_response(status, [*kept, ("Content-Length", str(len(body)))])
     return [] if only_head else [body]
@@ -92,8 +104,23 @@ def _without(bundle: dict[str, Any], grant: Grant, look: Look) -> dict[str, Any]
     read = [one for one in entries if _is_readable(one)] if isinstance(entries, list) else []
     said, told = [one for one in read if not _is_outcome(one)], [one for one in read if _is_outcome(one)]
     kept = [*release_beside(said, grant, look), *told]
-    counted = {name: value for name, value in bundle.items() if name not in {"entry", "total"}}
-    return counted | ({"entry": kept} if kept else {})
+    left = {name: value for name, value in bundle.items() if name in _OF_THE_REST}
+    links = bundle.get("link")
+    links = [one for one in links if _is_link(one)] if isinstance(links, list) else []
+    return left | ({"link": links} if links else {}) | ({"entry": kept} if kept else {})
+
+
+def _is_link(link: Any) -> bool:
+    return isinstance(link, dict) and link.get("relation") in _LINKS
+
+
+def _explains(body: bytes) -> bool:
+    """Whether the body of a failure says why and names nothing."""
+    try:
+        resource = read_json(body)
+    except Unreadable:
+        return False
+    return isinstance(resource, dict) and _is_outcome({"resource": resource})
 
 
 def _is_readable(entry: Any) -> bool:

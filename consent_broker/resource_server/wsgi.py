@@ -5,9 +5,12 @@ What the token's residual forbids is taken out of the application's answer.
 
 import io
 import json
+import posixpath
+import re
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from consent_broker.resource_server.answers import Grant, Refusal
 from consent_broker.resource_server.guard import Guard
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 
 MAX_FORM = 65_536
 EVENT_TYPE = "application/secevent+jwt"
+_OTHERWISE = ("HTTP_X_HTTP_METHOD", "HTTP_X_METHOD_OVERRIDE", "HTTP_X_ORIGINAL_U", "HTTP_X_REWRITE_U")
+"""Headers by which some servers go instead of the method and the address that were checked."""
+
+_PARAMETERS = re.compile(r";[^/]*")
 
 
 class GuardMiddleware:
@@ -45,7 +52,9 @@ class GuardMiddleware:
         path = environ.get("PATH_INFO", "")
         if path == self._events_path:
             return self._receive(environ, start_response)
-        if self._prefix and not (path == self._prefix or path.startswith(f"{self._prefix}/")):
+        if not self._is_within(path):
+            if self._is_within(_resolved(path), self._prefix.lower()):
+                return _refuse(Refusal(404, None, "Nothing is served under this spelling"), start_response)
             return self._application(environ, start_response)
         relative = path[len(self._prefix) :]
         if environ["REQUEST_METHOD"] == "GET" and self._public(relative):
@@ -53,10 +62,14 @@ class GuardMiddleware:
         answer = self._check(environ, relative)
         if isinstance(answer, Refusal):
             return _refuse(answer, start_response)
-        environ["renhice.grant"] = answer
+        environ = _as_checked(environ) | {"renhice.grant": answer}
         offering = _offering(answer.nonce, start_response)
         response = respond(self._application, environ, offering, answer, self._prefix)
         return _refuse(response, offering) if isinstance(response, Refusal) else response
+
+    def _is_within(self, path: str, prefix: str | None = None) -> bool:
+        prefix = self._prefix if prefix is None else prefix
+        return not prefix or path == prefix or path.startswith(f"{prefix}/")
 
     def _receive(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """RFC 8935 §2.2: 202 with no body, or 400 with a code."""
@@ -84,6 +97,21 @@ class GuardMiddleware:
             "Content-Type": environ.get("CONTENT_TYPE", ""),
         }
         return self._guard.check(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, form)
+
+
+def _resolved(path: str) -> str:
+    """What some server might take a path for: decoded again, its dots and doubled slashes resolved, in any case."""
+    plain = _PARAMETERS.sub("", unquote(unquote(path)).replace("\\", "/"))
+    return posixpath.normpath(f"/{plain.lstrip('/')}").lower()
+
+
+def _as_checked(environ: "WSGIEnvironment") -> "WSGIEnvironment":
+    """The request without what was not looked at: headers that mean another one, and a body where none belongs."""
+    kept = {name: value for name, value in environ.items() if not name.startswith(_OTHERWISE)}
+    if environ["REQUEST_METHOD"] == "POST":
+        return kept
+    kept.pop("HTTP_TRANSFER_ENCODING", None)
+    return kept | {"wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0", "wsgi.input_terminated": False}
 
 
 def _answer_event(start_response: "StartResponse", status: HTTPStatus, error: str | None = None) -> Iterable[bytes]:

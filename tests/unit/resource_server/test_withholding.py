@@ -51,11 +51,14 @@ def served(
 def test_forbidden_entries_leave_the_bundle_and_so_does_their_count() -> None:
     held = [encounter("a"), encounter("b", "PSY"), {"resourceType": "OperationOutcome", "issue": []}]
     smuggled = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": encounter("c", "PSY")}]}
-    body = {"resourceType": "Bundle", "total": 9, "entry": [{"resource": one} for one in [*held, smuggled, None]]}
-    answer = served(body, headers={"ETag": 'W/"1"', "X-Own": "kept"})
+    links = [{"relation": one, "url": "?page=9"} for one in ("self", "last")]
+    body = {"resourceType": "Bundle", "type": "searchset", "total": 9, "meta": {"security": [PSY]}, "link": links}
+    body |= {"entry": [{"resource": one} for one in [*held, smuggled, None]]}
+    answer = served(body, headers={"ETag": 'W/"1"', "X-Total-Count": "9", "Link": "<?page=9>", "X-Own": "kept"})
     assert [entry["resource"].get("id") for entry in answer.json["entry"]] == ["a", None]
-    assert "total" not in answer.json
-    assert "ETag" not in answer.headers
+    assert answer.json.keys() == {"resourceType", "type", "link", "entry"}
+    assert answer.json["link"] == links[:1]
+    assert not {"ETag", "X-Total-Count", "Link"} & {name for name, _ in answer.headers}
     assert answer.headers["X-Own"] == "kept"
     assert answer.content_length == len(answer.data)
 
@@ -92,8 +95,14 @@ def test_what_can_not_be_checked_is_not_released(body: bytes) -> None:
     assert served(body, residual=[]).status_code == 200
 
 
-def test_other_answers_pass_as_they_are() -> None:
-    assert served({"resourceType": "OperationOutcome"}, status=404).status_code == 404
+def test_a_failure_tells_why_and_nothing_else() -> None:
+    why = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "diagnostics": "Busy"}]}
+    answer = served(why, status=503, headers={"Retry-After": "1"})
+    assert (answer.status_code, answer.json, answer.headers["Retry-After"]) == (503, why, "1")
+    for said in (encounter("a", "PSY"), "<html>Condition/7</html>", why | {"id": "x", "text": {"div": "Condition/7"}}):
+        answer = served(said, [HIDING], status=410, headers={"Location": "/Condition/7"})
+        assert (answer.status_code, answer.json["resourceType"]) == (410, "OperationOutcome")
+        assert "Condition" not in answer.text + str(answer.headers)
 
 
 def test_an_application_that_writes_by_itself_is_checked_too_and_closed() -> None:

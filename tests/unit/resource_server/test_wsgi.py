@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 import pytest
-from werkzeug.test import Client, EnvironBuilder
+from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
 from consent_broker.resource_server import Grant, Guard, GuardMiddleware, Refusal
@@ -62,6 +62,32 @@ def test_only_the_capability_statement_is_public() -> None:
     assert http.get("/fhir/metadata/").status_code == 401
     assert http.get("/fhirx").status_code == 200
     assert len(guard.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "path", ["//fhir/Encounter/1", "/FHIR/Encounter/1", "/x/../fhir/Encounter/1", "/./fhir", "/fhir;v=1/Encounter/1",
+             "/%66hir/Encounter/1", "/x/%252e%252e/fhir/Encounter/1", "\\fhir\\Encounter"],
+)  # fmt: skip
+def test_another_spelling_of_the_base_is_not_a_way_around_the_guard(path: str) -> None:
+    """What an application makes of it nobody here knows; some take it for the base."""
+    guard = Recorder(GRANT)
+    environ = EnvironBuilder("/").get_environ() | {"PATH_INFO": path}
+    assert run_wsgi_app(GuardMiddleware(records, guard, prefix="/fhir"), environ)[1] == "404 Not Found"
+    assert guard.asked == []
+
+
+def test_an_application_sees_nothing_of_a_request_that_was_not_checked() -> None:
+    seen = list[Any]()
+
+    def application(environ: Any, start_response: Any) -> Any:
+        request = Request(environ)
+        seen.append(({name for name, _ in request.headers if name.startswith("X-")}, request.get_data()))
+        return Response("")(environ, start_response)
+
+    otherwise = ["X-HTTP-Method-Override", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL", "X-Request-Id"]
+    http = Client(GuardMiddleware(application, Recorder(GRANT), prefix="/fhir"))
+    http.get("/fhir/Encounter/1", data={"patient": "y"}, headers=dict.fromkeys(otherwise, "DELETE"))
+    assert seen == [({"X-Request-Id"}, b"")]
 
 
 def test_a_grant_can_not_be_brought_along() -> None:
