@@ -21,18 +21,22 @@ from registry.database import now
 from registry.directory.administration import STANDING_LOST
 from registry.directory.models import Professional, StaffRole
 from registry.directory.staff import gone_of, worked_throughout, works_here
-from registry.outbox import subscriber
+from registry.outbox import Payloads, subscriber
 
 
 @subscriber(STANDING_LOST)
-def hear_of_leaving(session: Session, payload: Mapping[str, Any]) -> None:
-    """The directory took a role, or the ability to practise: whoever has nothing left leaves."""
+def hear_of_leaving(session: Session, payloads: Payloads) -> None:
+    """The directory took roles, or the ability to practise: whoever has nothing left leaves."""
+    for payload in payloads:
+        member = _member_of(session, payload)
+        if not works_here(session, member, now()):
+            send_away(session, member)
+
+
+def _member_of(session: Session, payload: Mapping[str, Any]) -> bytes:
     if "staff_role_id" in payload:
-        member = session.get_one(StaffRole, UUID(payload["staff_role_id"])).document_token
-    else:
-        member = session.get_one(Professional, UUID(payload["professional_id"])).document_token
-    if not works_here(session, member, now()):
-        send_away(session, member)
+        return session.get_one(StaffRole, UUID(payload["staff_role_id"])).document_token
+    return session.get_one(Professional, UUID(payload["professional_id"])).document_token
 
 
 def send_away_whoever_left(session: Session, moment: datetime) -> int:

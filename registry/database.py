@@ -147,14 +147,16 @@ class UnitOfWork:
         _current.reset(self._token)
 
 
+_TURNS = text("SELECT count(pg_advisory_xact_lock(number)) FROM unnest(CAST(:numbers AS bigint[])) AS number")
+
+
 def take_turns(session: Session, *keys: bytes) -> None:
     """Wait until nobody else holds any of these keys, and hold them to the end of the transaction.
 
-    For checks that must see what those before them wrote. Who takes several names them always in the same order.
+    For checks that must see what those before them wrote. Everybody takes several in the same order.
     """
-    for key in keys:
-        number = int.from_bytes(sha256(key).digest()[:8], signed=True)
-        session.execute(select(func.pg_advisory_xact_lock(number)))
+    numbers = sorted(int.from_bytes(sha256(key).digest()[:8], signed=True) for key in keys)
+    session.execute(_TURNS, {"numbers": numbers})
 
 
 def take_free_turn(session: Session, key: bytes) -> bool:

@@ -1,23 +1,27 @@
 """The transactional outbox: what must happen after a commit is a row of the same commit, relayed at least once."""
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Index, String, UniqueConstraint, cast, delete, func, select, text
+from sqlalchemy import Index, String, UniqueConstraint, cast, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from registry.database import Base, made_at, new_id, now
+from registry.database import Base, made_at, new_id, now, table_of
 from registry.telemetry import OUTBOX, logger
 
-Subscriber = Callable[[Session, Mapping[str, Any]], None]
+Payloads = Sequence[Mapping[str, Any]]
+Subscriber = Callable[[Session, Payloads], None]
 MAX_ATTEMPTS = 12
-KEPT_AFTER_DELIVERY = timedelta(days=7)
-"""How long a delivered message stays, so that an operator can see it and the same key makes no second one."""
+COUNTED = 10_000
+"""Up to so many messages are counted one by one; of more the database's own estimate is told."""
 
+WAITING = f"attempts < {MAX_ATTEMPTS}"
+GIVEN_UP = f"attempts >= {MAX_ATTEMPTS}"
 FIRST = "topic NOT IN ('identity:record:received', 'identity:person:linked')"
 """What goes before the messages that a file of patients brings by the line: no revocation waits for statistics."""
 
@@ -26,14 +30,14 @@ _log = logger(__name__)
 
 
 class OutboxMessage(Base):
-    """One thing to do after the commit; `payload` holds ids only."""
+    """One thing to do after the commit; `payload` holds ids only. It is gone when it is delivered."""
 
     __tablename__ = "outbox"
     __table_args__ = (
         UniqueConstraint("topic", "key"),
-        Index("ix_outbox_due", "available_at", postgresql_where=text("delivered_at IS NULL")),
-        Index("ix_outbox_first", "available_at", postgresql_where=text(f"delivered_at IS NULL AND {FIRST}")),
-        Index("ix_outbox_delivered", "delivered_at", postgresql_where=text("delivered_at IS NOT NULL")),
+        Index("ix_outbox_due", "available_at", postgresql_where=text(WAITING)),
+        Index("ix_outbox_first", "available_at", postgresql_where=text(f"{WAITING} AND {FIRST}")),
+        Index("ix_outbox_given_up", "id", postgresql_where=text(GIVEN_UP)),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -42,12 +46,25 @@ class OutboxMessage(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
     available_at: Mapped[datetime] = mapped_column(default=now)
     attempts: Mapped[int] = mapped_column(default=0)
-    delivered_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
 
 
+class _Message(NamedTuple):
+    id: UUID
+    payload: Mapping[str, Any]
+    attempts: int
+
+
+_TABLE = table_of(OutboxMessage)
+_LIVE = select(func.pg_stat_get_live_tuples(text("CAST('outbox' AS regclass)")))
+
+
 def subscriber(topic: str) -> Callable[[Subscriber], Subscriber]:
-    """Register a handler of a topic; it runs in its own transaction and must be idempotent."""
+    """Register a handler of a topic. It is given what several messages say, in their order, and must be idempotent.
+
+    It runs in a savepoint that it shares with the topic's other handlers. Where one raises, the messages are tried
+    again in halves, until those that fail are alone.
+    """
 
     def register(handler: Subscriber) -> Subscriber:
         _subscribers.setdefault(topic, []).append(handler)
@@ -57,7 +74,7 @@ def subscriber(topic: str) -> Callable[[Subscriber], Subscriber]:
 
 
 def publish(session: Session, topic: str, key: str, payload: Mapping[str, Any]) -> None:
-    """Add a message to the caller's transaction; the same (topic, key) twice is one message."""
+    """Add a message to the caller's transaction; while it waits, the same (topic, key) again is the same message."""
     values = {
         "id": new_id(),
         "topic": topic,
@@ -69,36 +86,61 @@ def publish(session: Session, topic: str, key: str, payload: Mapping[str, Any]) 
     session.execute(insert(OutboxMessage).values(values).on_conflict_do_nothing(index_elements=["topic", "key"]))
 
 
-def relay(session: Session, limit: int = 100) -> int:
-    """Deliver due messages, each in a savepoint, those of `FIRST` before the others; returns how many were tried.
+def relay(session: Session, limit: int = 200) -> int:
+    """Deliver due messages, others only where there are none of `FIRST`; returns how many were tried.
 
-    Rows are locked with SKIP LOCKED, so several relays share the work. A failing handler is retried with exponential
-    back-off and stays in the table, visible, after MAX_ATTEMPTS.
+    Rows are locked with SKIP LOCKED, so several relays share the work. What a handler fails on is retried with
+    exponential back-off and stays in the table, visible, after MAX_ATTEMPTS.
     """
-    messages = _due(session, FIRST, limit)
-    messages += _due(session, f"NOT ({FIRST})", limit - len(messages))
-    for message in messages:
-        _deliver(session, message)
-    return len(messages)
+    due = _claim(session, FIRST, limit) or _claim(session, f"NOT ({FIRST})", limit)
+    for topic, messages in due.items():
+        _deliver(session, topic, messages)
+    return sum(map(len, due.values()))
 
 
-def _due(session: Session, which: str, limit: int) -> list[OutboxMessage]:
+def _claim(session: Session, which: str, limit: int) -> Mapping[str, Sequence[_Message]]:
+    """Messages by topic, each in the order they were published."""
+    columns = _TABLE.c
     due = (
-        select(OutboxMessage)
-        .where(OutboxMessage.delivered_at.is_(None), OutboxMessage.available_at <= now(), text(which))
-        .where(OutboxMessage.attempts < MAX_ATTEMPTS)
-        .order_by(OutboxMessage.available_at)
+        select(columns.topic, columns.id, columns.payload, columns.attempts)
+        .where(text(WAITING), text(which), columns.available_at <= now())
+        .order_by(columns.available_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return list(session.scalars(due))
+    found = defaultdict[str, list[_Message]](list)
+    for topic, *message in session.execute(due):
+        found[topic].append(_Message(*message))
+    return found
 
 
-def purge(session: Session, limit: int = 1000) -> int:
-    """Delete messages delivered longer than KEPT_AFTER_DELIVERY ago; returns how many."""
-    over = select(OutboxMessage.id).where(OutboxMessage.delivered_at < now() - KEPT_AFTER_DELIVERY).limit(limit)
-    gone = delete(OutboxMessage).where(OutboxMessage.id.in_(over)).returning(OutboxMessage.id)
-    return len(session.scalars(gone, execution_options={"synchronize_session": False}).all())
+def _deliver(session: Session, topic: str, messages: Sequence[_Message]) -> None:
+    try:
+        with session.begin_nested():
+            for handler in _subscribers.get(topic, ()):
+                handler(session, [message.payload for message in messages])
+    except Exception as error:  # noqa: BLE001  # one message's failure must not stop the others
+        if len(messages) == 1:
+            _put_off(session, topic, messages[0], error)
+            return
+        half = len(messages) // 2
+        _deliver(session, topic, messages[:half])
+        _deliver(session, topic, messages[half:])
+    else:
+        session.execute(delete(_TABLE).where(_TABLE.c.id.in_([message.id for message in messages])))
+        OUTBOX.labels(topic, "delivered").inc(len(messages))
+
+
+def _put_off(session: Session, topic: str, message: _Message, error: Exception) -> None:
+    attempts = message.attempts + 1
+    values = {
+        "attempts": attempts,
+        "available_at": now() + timedelta(seconds=min(2**attempts, 3600)),
+        "last_error": type(error).__name__,
+    }
+    session.execute(update(_TABLE).where(_TABLE.c.id == message.id).values(values))
+    OUTBOX.labels(topic, "failed").inc()
+    _log.warning("outbox delivery failed", topic=topic, outbox_id=str(message.id), exc_info=error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,29 +152,20 @@ class Backlog:
 
 
 def backlog(session: Session) -> dict[str, Backlog]:
-    """The messages that wait, and those given up after MAX_ATTEMPTS: `waiting` and `given-up`."""
-    given_up = OutboxMessage.attempts >= MAX_ATTEMPTS
-    query = (
-        select(given_up, func.count(), func.min(cast(OutboxMessage.id, String)))
-        .where(OutboxMessage.delivered_at.is_(None))
-        .group_by(given_up)
-    )
-    found = {stuck: Backlog(count, made_at(UUID(oldest))) for stuck, count, oldest in session.execute(query)}
-    nothing = Backlog(0, None)
-    return {"waiting": found.get(False, nothing), "given-up": found.get(True, nothing)}
+    """What waits, `waiting` and, apart, `records`: what registered records bring; and what was `given-up`.
+
+    Of many thousands the number is the database's estimate: counting millions would take longer than asking may.
+    """
+    return {
+        "waiting": _backlog(session, f"{WAITING} AND {FIRST}"),
+        "records": _backlog(session, f"{WAITING} AND NOT ({FIRST})"),
+        "given-up": _backlog(session, GIVEN_UP),
+    }
 
 
-def _deliver(session: Session, message: OutboxMessage) -> None:
-    message.attempts += 1
-    try:
-        with session.begin_nested():
-            for handler in _subscribers.get(message.topic, ()):
-                handler(session, message.payload)
-    except Exception as error:  # noqa: BLE001  # one handler's failure must not stop the others' messages
-        message.last_error = type(error).__name__
-        message.available_at = now() + timedelta(seconds=min(2**message.attempts, 3600))
-        OUTBOX.labels(message.topic, "failed").inc()
-        _log.warning("outbox delivery failed", topic=message.topic, outbox_id=str(message.id), exc_info=error)
-    else:
-        message.delivered_at = now()
-        OUTBOX.labels(message.topic, "delivered").inc()
+def _backlog(session: Session, which: str) -> Backlog:
+    seen = select(_TABLE.c.id).where(text(which)).order_by(_TABLE.c.available_at).limit(COUNTED + 1).subquery()
+    count, oldest = session.execute(select(func.count(), func.min(cast(seen.c.id, String)))).one()
+    if count > COUNTED:
+        count = max(count, session.scalar(_LIVE) or 0)
+    return Backlog(count, made_at(UUID(oldest)) if oldest else None)

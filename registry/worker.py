@@ -15,10 +15,9 @@ from registry.settings import Settings
 from registry.telemetry import bind_request, configure_logging
 
 OUTBOX_SECONDS = 2
-RELAYED_AT_ONCE = 20
-"""Few, so that what is urgent goes soon even if it comes while others are being delivered."""
+RELAYED_AT_ONCE = 200
+"""A fraction of a second's, so that what is urgent goes soon even if it comes while others are being delivered."""
 
-PURGE_EVERY = timedelta(hours=1)
 ORDINARY, BULK = "renhice", "bulk"
 """The queues: what takes turns of a minute has one of its own, and workers of its own, so that nobody waits for it.
 
@@ -66,7 +65,6 @@ def make_celery(settings: Settings, database: Database) -> Celery:
             "options": {"expires": 10 * OUTBOX_SECONDS},
         }
     }
-    schedule(celery, "purge-outbox", purge_outbox, PURGE_EVERY)
     configure_logging(settings.log_level)
     return celery
 
@@ -96,12 +94,5 @@ def count_waiting(broker_url: str) -> dict[str, int]:
 def relay_outbox() -> None:
     """Deliver what is due, batch after batch, until the next run is due: others wait behind it."""
     deadline = time.monotonic() + OUTBOX_SECONDS
-    while outbox.relay(session(), RELAYED_AT_ONCE) == RELAYED_AT_ONCE and time.monotonic() < deadline:
-        session().commit()
-
-
-def purge_outbox() -> None:
-    """Delete what was delivered long enough ago, a transaction a batch."""
-    batch = 1000
-    while outbox.purge(session(), batch) == batch:
+    while outbox.relay(session(), RELAYED_AT_ONCE) and time.monotonic() < deadline:
         session().commit()

@@ -3,57 +3,71 @@
 Each is about one of the subscriber's own source records; no establishment learns of a patient it does not have.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from consent_broker.consents.decision import Kind
 from consent_broker.consents.service import get_consent
-from consent_broker.signals.subscriptions import Happening, tell_subscribers
+from consent_broker.signals.subscriptions import Happening, listening, tell_subscribers
 from consent_broker.signals.topics import CONSENT, LINK, MERGE, REVOCATION, SPLIT
 from registry.identity.models import Membership, SourceRecord
 from registry.identity.service import resolve_replaced
-from registry.outbox import subscriber
+from registry.outbox import Payloads, subscriber
 
 
 @subscriber("identity:person:linked")
-def tell_of_link(session: Session, payload: Mapping[str, Any]) -> None:
-    """A new record joined a known person: its own establishment hears of that record, others of theirs."""
-    new = UUID(payload["source_record_id"])
-    records = _records(session, [resolve_replaced(session, UUID(payload["person_id"]))])
-    origin = next((place for record, place in records if record == new), None)
-    _tell(session, LINK, [(record, place) for record, place in records if record == new or place != origin])
+def tell_of_links(session: Session, payloads: Payloads) -> None:
+    """New records joined known persons: the establishment of each hears of that record, others of theirs."""
+    new, told = aliased(SourceRecord), aliased(SourceRecord)
+    here, beside = aliased(Membership), aliased(Membership)
+    query = (
+        select(told.id, told.establishment_id)
+        .select_from(new)
+        .join(here, here.source_record_id == new.id)
+        .join(beside, beside.person_id == here.person_id)
+        .join(told, told.id == beside.source_record_id)
+        .where(new.id.in_([UUID(payload["source_record_id"]) for payload in payloads]))
+        .where((told.id == new.id) | (told.establishment_id != new.establishment_id))
+        .where(told.establishment_id.in_(listening(LINK)))
+        .order_by(new.id, told.id)
+    )
+    _tell(session, LINK, [(row.id, row.establishment_id) for row in session.execute(query)])
 
 
 @subscriber("identity:person:merged")
-def tell_of_merge(session: Session, payload: Mapping[str, Any]) -> None:
+def tell_of_merges(session: Session, payloads: Payloads) -> None:
     """Two persons became one."""
-    _tell(session, MERGE, _records(session, _persons(payload)))
+    for payload in payloads:
+        _tell(session, MERGE, _records(session, _persons(payload)))
 
 
 @subscriber("identity:person:split")
 @subscriber("identity:person:unlinked")
-def tell_of_split(session: Session, payload: Mapping[str, Any]) -> None:
+def tell_of_splits(session: Session, payloads: Payloads) -> None:
     """Records left a person, for one of their own or for another's."""
-    _tell(session, SPLIT, _records(session, _persons(payload)))
+    for payload in payloads:
+        _tell(session, SPLIT, _records(session, _persons(payload)))
 
 
 @subscriber("consent:directive:granted")
-def tell_of_consent(session: Session, payload: Mapping[str, Any]) -> None:
+def tell_of_consents(session: Session, payloads: Payloads) -> None:
     """A permission came into force: whom it is given to hears of it, and nobody else."""
-    _tell_grantee(session, CONSENT, UUID(payload["consent_id"]))
+    for payload in payloads:
+        _tell_grantee(session, CONSENT, UUID(payload["consent_id"]))
 
 
 @subscriber("consent:directive:revoked")
-def tell_of_revocation(session: Session, payload: Mapping[str, Any]) -> None:
+def tell_of_revocations(session: Session, payloads: Payloads) -> None:
     """A permission was taken back."""
-    _tell_grantee(session, REVOCATION, UUID(payload["consent_id"]))
+    for payload in payloads:
+        _tell_grantee(session, REVOCATION, UUID(payload["consent_id"]))
 
 
-def _tell(session: Session, topic: str, records: Collection[tuple[UUID, UUID]]) -> None:
+def _tell(session: Session, topic: str, records: Iterable[tuple[UUID, UUID]]) -> None:
     tell_subscribers(session, topic, [Happening(place, record, f"Patient/{record}") for record, place in records])
 
 

@@ -6,8 +6,7 @@ does not stand is recorded as revoked and signalled to its holder.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import select
@@ -24,21 +23,23 @@ from registry.audit.service import record
 from registry.database import now
 from registry.identity.models import SourceRecord
 from registry.identity.service import list_person_ids
-from registry.outbox import subscriber
+from registry.outbox import Payloads, subscriber
 
 
 @subscriber("consent:directive:revoked")
 @subscriber("consent:directive:granted")
-def follow_consent(session: Session, payload: Mapping[str, Any]) -> None:
-    """A directive came, changed or went: look at its person's tokens."""
-    review_tokens(session, get_consent(session, UUID(payload["consent_id"])).terms.person_id)
+def follow_consents(session: Session, payloads: Payloads) -> None:
+    """Directives came, changed or went: look at their persons' tokens."""
+    for payload in payloads:
+        review_tokens(session, get_consent(session, UUID(payload["consent_id"])).terms.person_id)
 
 
 @subscriber("identity:person:changed")
 @subscriber("oauth:grant:revoked")
-def follow_person(session: Session, payload: Mapping[str, Any]) -> None:
-    """A person's records moved, or a grant about the person ended: look at its tokens."""
-    review_tokens(session, UUID(payload["person_id"]))
+def follow_persons(session: Session, payloads: Payloads) -> None:
+    """Persons' records moved, or grants about them ended: look at their tokens."""
+    for person_id in sorted({UUID(payload["person_id"]) for payload in payloads}):
+        review_tokens(session, person_id)
 
 
 def review_tokens(session: Session, person_id: UUID) -> int:

@@ -1,11 +1,12 @@
 """Subscriptions: asking to be told of a topic, and telling those who asked (FHIR Subscriptions R5 Backport, R4)."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from consent_broker.signals.models import Signal, Subscription, SubscriptionVersion
@@ -22,11 +23,16 @@ from consent_broker.signals.service import (
 from registry.access import Caller
 from registry.audit.event import Event
 from registry.audit.service import record
-from registry.database import new_id, now, take_turns
+from registry.database import new_id, now, table_of, take_turns
 from registry.errors import Conflict, NotFound, TooManyRequests
 
 MOST_SUBSCRIPTIONS = 20
 MOST_EVENTS = 100
+_COUNTED = (
+    update(table_of(Subscription))
+    .where(Subscription.id == bindparam("told"))
+    .values(events=bindparam("number", type_=Integer))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,32 +149,44 @@ def end(session: Session, caller: Caller, subscription_id: UUID) -> Subscription
     return found
 
 
+def listening(topic: str) -> Select[UUID]:
+    """The establishments that are told of a topic today."""
+    return select(Subscription.establishment_id).where(_is_told(topic))
+
+
 def tell_subscribers(session: Session, topic: str, happenings: Iterable[Happening]) -> int:
     """Queue a notification for everybody who asked, about their own records only; returns how many."""
-    count = 0
+    of_place: dict[UUID, list[Happening]] = defaultdict(list)
     for happening in happenings:
-        counted = (
-            update(Subscription)
-            .where(Subscription.topic == topic, Subscription.establishment_id == happening.establishment_id)
-            .where(Subscription.status.in_([ACTIVE, ERROR]))
-            .where(or_(Subscription.ends_at.is_(None), Subscription.ends_at > now()))
-            .values(events=Subscription.events + 1)
-            .returning(Subscription.id, Subscription.events)
-        )
-        for row in session.execute(counted, execution_options={"synchronize_session": False}):
-            told = Signal(
-                id=new_id(),
-                establishment_id=happening.establishment_id,
-                subscription_id=row.id,
-                kind=topic,
-                subject=str(happening.source_record_id),
-                content={"focus": happening.focus},
-                number=row.events,
-            )
-            session.add(told)
-            count += 1
-    session.flush()
-    return count
+        of_place[happening.establishment_id].append(happening)
+    asked = (
+        select(Subscription.id, Subscription.establishment_id, Subscription.events)
+        .where(_is_told(topic), Subscription.establishment_id.in_(list(of_place)))
+        .order_by(Subscription.id)
+        .with_for_update()
+    )
+    told = [
+        {
+            "establishment_id": row.establishment_id,
+            "subscription_id": row.id,
+            "kind": topic,
+            "subject": str(happening.source_record_id),
+            "content": {"focus": happening.focus},
+            "number": number,
+        }
+        for row in session.execute(asked)
+        for number, happening in enumerate(of_place[row.establishment_id], row.events + 1)
+    ]
+    if told:
+        session.execute(insert(Signal), told)
+        numbers = {one["subscription_id"]: one["number"] for one in told}
+        session.execute(_COUNTED, [{"told": key, "number": number} for key, number in numbers.items()])
+    return len(told)
+
+
+def _is_told(topic: str) -> ColumnElement[bool]:
+    ends = or_(Subscription.ends_at.is_(None), Subscription.ends_at > now())
+    return and_(Subscription.topic == topic, Subscription.status.in_([ACTIVE, ERROR]), ends)
 
 
 def list_events(session: Session, subscription: Subscription, since: int, until: int | None) -> Sequence[Signal]:

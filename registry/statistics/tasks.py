@@ -1,16 +1,14 @@
 """Keeping the facts current: identity's messages, and deriving all of them anew."""
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from registry.app import Renhice
 from registry.database import now
-from registry.outbox import subscriber
+from registry.outbox import Payloads, subscriber
 from registry.sealing import Sealer
-from registry.statistics.facts import drop_stale, list_persons, refresh_fact
+from registry.statistics.facts import drop_stale, list_persons, refresh_facts
 
 BATCH = 500
 _sealers: list[Sealer] = []
@@ -23,9 +21,9 @@ def follow_identity(parts: Renhice) -> None:
 
 @subscriber("identity:record:received")
 @subscriber("identity:person:changed")
-def update_fact(session: Session, payload: Mapping[str, Any]) -> None:
-    """Derive the fact of the person the message is about; LookupError where `follow_identity` was not called."""
-    refresh_fact(session, _sealers[0], UUID(payload["person_id"]))
+def update_facts(session: Session, payloads: Payloads) -> None:
+    """Derive the facts of the persons the messages are about; LookupError where `follow_identity` was not called."""
+    refresh_facts(session, _sealers[0], {UUID(payload["person_id"]) for payload in payloads})
 
 
 def rebuild_facts(parts: Renhice, batch: int = BATCH) -> int:
@@ -34,9 +32,8 @@ def rebuild_facts(parts: Renhice, batch: int = BATCH) -> int:
     while True:
         with parts.database.unit_of_work() as session:
             persons = list_persons(session, last, batch)
-            for person_id in persons:
-                refresh_fact(session, parts.sealer, person_id)
             if not persons:
                 drop_stale(session, started)
                 return done
+            refresh_facts(session, parts.sealer, persons)
         last, done = persons[-1], done + len(persons)

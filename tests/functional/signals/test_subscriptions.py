@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 
 from consent_broker.consents.service import list_consents, revoke_consent
 from consent_broker.signals.models import Signal, Subscription
@@ -58,6 +58,28 @@ def test_a_link_names_to_each_establishment_its_own_record(world: World, receive
     deliver(world)
     focuses = {one["focus"]["reference"].rpartition("/")[2] for said in receiver.said() for one in said["events"]}
     assert focuses == {str(record), str(world.record_at_holder)}
+
+
+def test_links_that_come_together_are_told_one_by_one(world: World, receiver: Receiver) -> None:
+    """As a file brings them: each has its number, and an establishment's other records are not named."""
+    link(world, world.asking)
+    world.transact(outbox.relay)
+    subscriptions = [subscribe(world, party, "link", receiver) for party in (world.holding, world.asking)]
+    records = [str(link(world, world.asking)) for _ in range(3)]
+    world.transact(outbox.relay)
+    query = select(Signal.number, Signal.subject).where(Signal.kind == "link").order_by(Signal.number)
+    theirs, own = (
+        [tuple(row) for row in world.transact(lambda session, key=key: session.execute(mine(query, key)).all())]
+        for key in subscriptions
+    )
+    assert theirs == [(number, str(world.record_at_holder)) for number in (1, 2, 3)]
+    assert own == list(enumerate(records, 1))
+    said = world.transact(lambda session: session.get_one(Subscription, UUID(subscriptions[1])).events)
+    assert said == len(records)
+
+
+def mine(query: Select[Any], subscription: str) -> Select[Any]:
+    return query.where(Signal.subscription_id == UUID(subscription))
 
 
 def test_consents_and_revocations_are_told_to_whom_they_permit(world: World, receiver: Receiver) -> None:

@@ -1,103 +1,147 @@
-"""The outbox delivers what was committed, at least once, in its own savepoint, and retries with back-off."""
+"""The outbox delivers what was committed, at least once, in sets of a topic, and retries with back-off what fails."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
 from registry import outbox
 from registry.app import Renhice
 from registry.database import new_id, now
-from registry.outbox import KEPT_AFTER_DELIVERY, OutboxMessage, backlog, publish, purge, relay, subscriber
+from registry.outbox import OutboxMessage, Payloads, backlog, publish, relay, subscriber
+from registry.worker import OUTBOX_SECONDS, relay_outbox
 
-received: list[Mapping[str, Any]] = []
+received: list[list[Any]] = []
+"""The ids of each set that was handled to its end."""
 
 
 @subscriber("test:thing:done")
-def remember(_session: Session, payload: Mapping[str, Any]) -> None:
-    if payload.get("fail"):
+@subscriber("test:other:done")
+def remember(session: Session, payloads: Payloads) -> None:
+    session.execute(text("SELECT set_config('test.handled', :ids, true)"), {"ids": str(len(payloads))})
+    if any(payload.get("fail") for payload in payloads):
         msg = "not today"
         raise RuntimeError(msg)
-    received.append(payload)
+    received.append([payload["id"] for payload in payloads])
 
 
 @pytest.fixture(autouse=True)
 def clean(session: Session) -> None:
     received.clear()
-    for message in session.scalars(select(OutboxMessage)):
-        message.delivered_at = now()
-    session.flush()
+    session.execute(delete(OutboxMessage))
+
+
+def find(session: Session, key: str) -> OutboxMessage | None:
+    query = select(OutboxMessage).where(OutboxMessage.key == key)
+    return session.scalar(query.execution_options(populate_existing=True))
 
 
 def test_a_message_is_delivered_once_it_is_due(session: Session) -> None:
     publish(session, "test:thing:done", "1", {"id": "a"})
     assert relay(session) == 1
     assert relay(session) == 0
-    assert received == [{"id": "a"}]
+    assert received == [["a"]]
+    assert find(session, "1") is None
 
 
 def test_the_same_key_twice_is_one_message(session: Session) -> None:
     publish(session, "test:thing:done", "2", {"id": "a"})
     publish(session, "test:thing:done", "2", {"id": "b"})
     assert relay(session) == 1
-    assert received == [{"id": "a"}]
+    assert received == [["a"]]
 
 
-def test_a_failing_handler_is_retried_later_and_stops_nobody_else(session: Session) -> None:
-    publish(session, "test:thing:done", "3", {"fail": True})
-    publish(session, "test:thing:done", "4", {"id": "ok"})
+def test_messages_of_a_topic_are_handled_together_in_their_order(session: Session) -> None:
+    for number in range(6):
+        publish(session, "test:thing:done" if number % 2 else "test:other:done", str(number), {"id": number})
+    assert relay(session, 5) == 5
+    assert received == [[0, 2, 4], [1, 3]]
+    assert relay(session, 5) == 1
+
+
+def test_those_that_fail_are_found_among_many_and_stop_nobody_else(session: Session) -> None:
+    for number in range(20):
+        publish(session, "test:thing:done", str(number), {"id": number} | ({"fail": True} if number in {3, 11} else {}))
+    assert relay(session) == 20
+    assert [one for handled in received for one in handled] == [*range(3), *range(4, 11), *range(12, 20)]
+    left = session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)).all()
+    assert [(one.key, one.attempts, one.last_error) for one in left] == [
+        ("3", 1, "RuntimeError"),
+        ("11", 1, "RuntimeError"),
+    ]
+
+
+def test_what_a_failing_handler_wrote_is_undone(session: Session) -> None:
+    publish(session, "test:thing:done", "1", {"fail": True})
     relay(session)
-    assert received == [{"id": "ok"}]
-    failed = session.scalars(select(OutboxMessage).where(OutboxMessage.key == "3")).one()
-    assert failed.delivered_at is None
-    assert failed.last_error == "RuntimeError"
+    assert session.scalar(text("SELECT current_setting('test.handled', true)")) in {None, ""}
+
+
+def test_a_failing_message_is_retried_later(session: Session) -> None:
+    publish(session, "test:thing:done", "3", {"fail": True})
+    relay(session)
+    failed = find(session, "3")
+    assert failed is not None
     assert failed.available_at > now()
+    assert relay(session) == 0
     failed.available_at = now() - timedelta(seconds=1)
     failed.payload = {"id": "mended"}
+    session.flush()
     relay(session)
-    assert received[-1] == {"id": "mended"}
+    assert received[-1] == ["mended"]
 
 
 def test_a_message_that_keeps_failing_stays_visible_and_is_left_alone(session: Session) -> None:
     publish(session, "test:thing:done", "5", {"fail": True})
     for _ in range(outbox.MAX_ATTEMPTS):
-        relay(session)
-        message = session.scalars(select(OutboxMessage).where(OutboxMessage.key == "5")).one()
+        assert relay(session) == 1
+        message = find(session, "5")
+        assert message is not None
         message.available_at = now() - timedelta(seconds=1)
+        session.flush()
     assert relay(session) == 0
-    assert message.attempts == outbox.MAX_ATTEMPTS
+    assert (message.attempts, message.last_error) == (outbox.MAX_ATTEMPTS, "RuntimeError")
+    assert backlog(session)["given-up"].count == 1
 
 
-def test_delivered_messages_go_after_their_time_and_others_stay(session: Session) -> None:
-    for key in ("6", "7", "8"):
-        publish(session, "test:thing:done", key, {"id": key})
-    old, fresh, waiting = session.scalars(select(OutboxMessage).where(OutboxMessage.key.in_(list("678")))).all()
-    old.delivered_at = now() - KEPT_AFTER_DELIVERY - timedelta(minutes=1)
-    fresh.delivered_at = now() - KEPT_AFTER_DELIVERY + timedelta(minutes=1)
-    waiting.available_at = now() - 10 * KEPT_AFTER_DELIVERY
-    session.flush()
-    assert purge(session) == 1
-    left = session.scalars(select(OutboxMessage.id).where(OutboxMessage.key.in_(list("678"))))
-    assert set(left) == {fresh.id, waiting.id}
+def test_a_run_ends_in_time_whatever_waits(renhice: Renhice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others wait behind it: what it brought is pushed by another task."""
+    clock, sets = iter(range(100)), iter(range(1, 100))
+    monkeypatch.setattr("registry.worker.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(outbox, "relay", lambda _session, _limit: next(sets, 0))
+    with renhice.database.unit_of_work():
+        relay_outbox()
+    assert next(sets) == OUTBOX_SECONDS + 1
 
 
-def test_the_backlog_is_counted_with_the_age_of_its_oldest(session: Session) -> None:
-    assert {state: one.count for state, one in backlog(session).items()} == {"waiting": 0, "given-up": 0}
+@pytest.mark.parametrize("topic", ["test:thing:done", "identity:record:received"])
+def test_the_backlog_is_counted_with_the_age_of_its_oldest(session: Session, topic: str) -> None:
+    state = {"test:thing:done": "waiting"}.get(topic, "records")
+    assert {one.count for one in backlog(session).values()} == {0}
     hour_ago = now() - timedelta(hours=1)
     for key, made in (("9", hour_ago), ("10", now()), ("11", hour_ago - timedelta(hours=1))):
-        publish(session, "test:thing:done", key, {"id": key})
-        message = session.scalars(select(OutboxMessage).where(OutboxMessage.key == key)).one()
+        publish(session, topic, key, {"id": key})
+        message = find(session, key)
+        assert message is not None
         message.id = published_at(made)
         message.attempts = outbox.MAX_ATTEMPTS if key == "11" else 0
-    session.flush()
+        session.flush()
     seen = backlog(session)
-    assert (seen["waiting"].count, seen["given-up"].count) == (2, 1)
-    assert seen["waiting"].oldest is not None
-    assert abs(seen["waiting"].oldest - hour_ago) < timedelta(milliseconds=2)
+    assert {name: one.count for name, one in seen.items() if one.count} == {state: 2, "given-up": 1}
+    assert seen[state].oldest is not None
+    assert abs(seen[state].oldest - hour_ago) < timedelta(milliseconds=2)
+
+
+def test_of_many_the_number_is_the_databases_own(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "COUNTED", 2)
+    monkeypatch.setattr(outbox, "_LIVE", select(func.coalesce(34_000_000)))
+    for key in "123":
+        assert backlog(session)["waiting"].count < 3
+        publish(session, "test:thing:done", key, {"id": key})
+    assert backlog(session)["waiting"].count == 34_000_000
 
 
 def published_at(moment: datetime) -> UUID:
@@ -105,5 +149,5 @@ def published_at(moment: datetime) -> UUID:
     return UUID(bytes=int(moment.timestamp() * 1000).to_bytes(6) + new_id().bytes[6:])
 
 
-def test_the_outbox_keeps_house_on_its_own(renhice: Renhice) -> None:
-    assert {"relay-outbox", "purge-outbox"} <= set(renhice.celery.conf.beat_schedule)
+def test_the_outbox_is_relayed_by_beat(renhice: Renhice) -> None:
+    assert "relay-outbox" in renhice.celery.conf.beat_schedule

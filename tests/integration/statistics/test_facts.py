@@ -16,7 +16,7 @@ from registry.app import Renhice
 from registry.database import new_id
 from registry.identity.models import Membership
 from registry.identity.service import Content, Outcome, Registration, engine_of, register_source_record
-from registry.statistics.facts import refresh_fact
+from registry.statistics.facts import refresh_facts
 from registry.statistics.models import PersonFact
 from registry.statistics.tasks import follow_identity
 
@@ -72,32 +72,43 @@ def test_a_second_establishment_and_a_correction_move_the_fact(session: Session,
     assert (department, establishments) == ("15", 2)
 
 
+def test_messages_of_many_persons_become_facts_at_once(session: Session, register: Register) -> None:
+    names = ("Rosa Elvira", "Otra", "Ana María")
+    for year, given in enumerate(names, 1984):
+        register(replace(ROSA, documents=(), given_names=given, birth_date=date(year, 7, 19), sex="M"), number=given)
+    register(ROSA)
+    register(replace(ROSA, ubigeo="150101"))
+    assert outbox.relay(session) > len(names)
+    assert {(sex, year, place) for sex, year, place, _ in facts(session)} >= {("M", 1985, "08"), ("M", 1986, "08")}
+    assert sum(count for _, _, _, count in facts(session)) == len(names) + 2
+
+
 def test_a_message_twice_or_for_nobody_changes_nothing(session: Session, register: Register, renhice: Renhice) -> None:
     outcome = register(ROSA)
-    for person_id in (outcome.person_id, outcome.person_id, new_id()):
-        refresh_fact(session, renhice.sealer, person_id)
+    for persons in ([outcome.person_id], [outcome.person_id, new_id()], []):
+        refresh_facts(session, renhice.sealer, persons)
     assert facts(session) == [("F", 1984, "08", 1)]
 
 
 def test_a_person_without_records_has_no_fact(session: Session, register: Register, renhice: Renhice) -> None:
     left, entered = register(ROSA).person_id, register(replace(ROSA, documents=(), given_names="Otra")).person_id
-    refresh_fact(session, renhice.sealer, left)
+    refresh_facts(session, renhice.sealer, [left])
     session.execute(update(Membership).where(Membership.person_id == left).values(person_id=entered))
-    refresh_fact(session, renhice.sealer, left)
+    refresh_facts(session, renhice.sealer, [left])
     assert facts(session) == []
-    refresh_fact(session, renhice.sealer, entered)
+    refresh_facts(session, renhice.sealer, [entered])
     assert facts(session) == [("F", 1984, "08", 2)]
 
 
 def test_what_is_missing_or_senseless_is_unknown(session: Session, register: Register, renhice: Renhice) -> None:
     bare = Demographics(given_names="Niña", paternal_surname="Quispe", ubigeo="990101")
-    refresh_fact(session, renhice.sealer, register(bare).person_id)
+    refresh_facts(session, renhice.sealer, [register(bare).person_id])
     assert facts(session) == [(None, None, None, 1)]
 
 
 def test_a_fact_holds_no_identity(session: Session, register: Register, renhice: Renhice) -> None:
     outcome = register(ROSA)
-    refresh_fact(session, renhice.sealer, outcome.person_id)
+    refresh_facts(session, renhice.sealer, [outcome.person_id])
     [line] = session.scalars(text("SELECT t::text FROM person_facts t")).all()
     for secret in ("40718293", "Rosa", "Huam", str(outcome.person_id), outcome.person_id.hex, "1984-07-19", "080101"):
         assert secret not in line
