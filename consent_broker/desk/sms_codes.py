@@ -1,7 +1,8 @@
 """A code by SMS for people with a simple telephone: they read it to the professional, and that is their answer.
 
 It goes to a number the asking establishment could not have written itself, says who asks for what, is good once, for
-five minutes and three tries, and permits no more than a week. Codes of one person or one telephone share their tries.
+five minutes and three tries, and permits no more than a week. Codes that one establishment has open for one person or
+one telephone share their tries; those of another establishment are nothing to it.
 """
 
 from dataclasses import dataclass, replace
@@ -40,6 +41,9 @@ MAX_TRIES = 3
 MAX_OF_REQUEST = 3
 MAX_OF_PERSON = 6
 """Codes to one person in a day, whoever asks."""
+
+MAX_OF_PERSON_THERE = 4
+"""Of these, codes of one establishment: what it sends must not keep all others from asking the same person."""
 
 MAX_OF_ESTABLISHMENT = 60
 """Codes of one establishment in an hour."""
@@ -237,12 +241,15 @@ def _use_up(session: Session, code_id: UUID) -> bool:
 def _count_wrong(session: Session, code: SmsCode, request: AccessRequest) -> NoReturn:
     """Count a try and commit: it is spent whatever becomes of the request.
 
-    It counts against every living code of the person or the telephone: each code more would else be three tries more.
+    It counts against every code that the same establishment has open for the person or the telephone: each code more
+    would else be three tries more. Never against another's, or whoever may ask a person could end what they are reading
+    out elsewhere; how many tries that makes in a day is bounded by how many codes a person may be sent.
     """
     left = MAX_TRIES - code.tries - 1
     alike = (SmsCode.person_id == code.person_id) | (SmsCode.number_token == code.number_token)
     living = SmsCode.used_at.is_(None) & (SmsCode.expires_at > now())
-    session.execute(update(SmsCode).where(alike, living).values(tries=SmsCode.tries + 1))
+    there = SmsCode.establishment_id == code.establishment_id
+    session.execute(update(SmsCode).where(alike, there, living).values(tries=SmsCode.tries + 1))
     session.commit()
     hint = f"{left} tries are left." if left > 0 else "Send another code."
     raise Unprocessable(
@@ -260,10 +267,13 @@ def _take_turns(session: Session, request: AccessRequest) -> None:
 
 def _require_restraint(session: Session, request: AccessRequest, moment: datetime) -> None:
     day, hour = moment - timedelta(days=1), moment - timedelta(hours=1)
+    of_person = (SmsCode.person_id == request.person_id) & (SmsCode.created_at > day)
+    there = SmsCode.establishment_id == request.establishment_id
     limits = (
         (SmsCode.access_request_id == request.id, MAX_OF_REQUEST),
-        ((SmsCode.person_id == request.person_id) & (SmsCode.created_at > day), MAX_OF_PERSON),
-        ((SmsCode.establishment_id == request.establishment_id) & (SmsCode.created_at > hour), MAX_OF_ESTABLISHMENT),
+        (of_person & there, MAX_OF_PERSON_THERE),
+        (of_person, MAX_OF_PERSON),
+        (there & (SmsCode.created_at > hour), MAX_OF_ESTABLISHMENT),
     )
     for which, limit in limits:
         if (session.scalar(select(func.count()).select_from(SmsCode).where(which)) or 0) >= limit:

@@ -14,6 +14,7 @@ from consent_broker.consents.models import ConsentVersion
 from consent_broker.desk.models import SmsCode
 from registry.audit.models import AuditEvent
 from registry.database import now
+from registry.directory.models import Establishment
 from registry.messages.gateway import make_sms_gateway
 from registry.messages.models import TextMessage
 from registry.messages.phones import mobile_number
@@ -348,6 +349,33 @@ class TestOverTheApi:
             assert {answer.status_code for answer in answers} <= {409, 422}
         right = self.post(asking, f"{launch}/sms-code/answer", headers, {"code": newest_code(world)})
         assert right.status_code == 409
+
+    def test_nobody_spends_the_code_of_another_establishment(
+        self, world: World, asking: RecordSystem, patient: Visitor
+    ) -> None:
+        open_ones = []
+        for category in ("encounters", "immunizations"):
+            launch, headers = self.ask(asking, world, category)
+            assert self.post(asking, f"{launch}/sms-code", headers).status_code == 202
+            deliver(world)
+            open_ones.append((f"{launch}/sms-code/answer", newest_code(world)))
+        with world.renhice.database.unit_of_work() as session:
+            [first, _] = session.scalars(select(SmsCode).order_by(SmsCode.created_at)).all()
+            elsewhere = select(Establishment.id).where(Establishment.renipress == story.HOLDING.renipress)
+            first.establishment_id = session.scalars(elsewhere).one()
+        for _ in range(3):
+            refused = self.post(asking, open_ones[1][0], headers, {"code": wrong(open_ones[1][1])})
+            assert refused.status_code == 422
+        answered = [self.post(asking, path, headers, {"code": code}).status_code for path, code in open_ones]
+        assert answered == [200, 409]
+        patient.press(patient.open("/mi-historia/permisos"), "/retirar")
+
+    def test_one_establishment_does_not_use_up_what_a_person_may_be_sent(
+        self, world: World, asking: RecordSystem
+    ) -> None:
+        asked = [self.ask(asking, world, one) for one in ("encounters", "immunizations")]
+        sent = [self.post(asking, f"{launch}/sms-code", headers).status_code for launch, headers in (asked * 3)[:5]]
+        assert sent == [202, 202, 202, 202, 429]
 
     def test_codes_open_at_once_share_their_tries(self, world: World, asking: RecordSystem) -> None:
         """Else each code more would be three guesses more at the same telephone."""
