@@ -48,7 +48,7 @@ def find() -> Response:
     page = search.page_of(shown)
     told = [suppressed(DOCUMENT.type, f"{_base()}/{DOCUMENT.type}")] if found.restricted else []
     more = len(shown) > search.offset + len(page)
-    return answer(searchset(search, reader, page, total=len(shown), more=more, outcomes=told))
+    return answer(searchset(search, reader, page, total=len(shown), more=more, besides=told))
 
 
 @blueprint.get("/Binary/<uuid:reference_id>", provide_automatic_options=False)

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.directory.models import Affiliation, Establishment, Professional
@@ -53,7 +53,21 @@ class Practices:
 
 def list_places(session: Session, wanted: Places, offset: int, limit: int) -> Sequence[Establishment]:
     """Establishments by RENIPRESS code."""
-    query = select(Establishment).order_by(Establishment.renipress).offset(offset).limit(limit)
+    query = _places(wanted).order_by(Establishment.renipress).offset(offset).limit(limit)
+    return session.scalars(query).all()
+
+
+def count_places(session: Session, wanted: Places) -> int:
+    """How many there are."""
+    return _count(session, _places(wanted).with_only_columns(Establishment.id))
+
+
+def _count(session: Session, query: Select[Any]) -> int:
+    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+
+def _places(wanted: Places) -> Select[Establishment]:
+    query = select(Establishment)
     if wanted.connected:
         query = query.where(Establishment.fhir_endpoint.is_not(None))
     if wanted.active is not None:
@@ -70,12 +84,22 @@ def list_places(session: Session, wanted: Places, offset: int, limit: int) -> Se
         query = query.where(_any(_called(how, text) for how, text in wanted.names))
     if wanted.areas is not None:
         query = query.where(_any(_lies_in(one) for one in wanted.areas))
-    return session.scalars(query).all()
+    return query
 
 
 def list_professionals(session: Session, wanted: Practices, offset: int, limit: int) -> Sequence[Professional]:
     """Professionals by college and number."""
-    query = select(Professional).order_by(Professional.college, Professional.number).offset(offset).limit(limit)
+    query = _professionals(wanted).order_by(Professional.college, Professional.number).offset(offset).limit(limit)
+    return session.scalars(query).all()
+
+
+def count_professionals(session: Session, wanted: Practices) -> int:
+    """How many there are."""
+    return _count(session, _professionals(wanted).with_only_columns(Professional.id))
+
+
+def _professionals(wanted: Practices) -> Select[Professional]:
+    query = select(Professional)
     query = query.where(*_within(Professional.updated_at, wanted.updated))
     if wanted.ids is not None:
         query = query.where(Professional.id.in_(wanted.ids))
@@ -83,14 +107,24 @@ def list_professionals(session: Session, wanted: Practices, offset: int, limit: 
         query = query.where(Professional.able_to_practise == wanted.active)
     if wanted.registrations is not None:
         query = query.where(_any(_registered(college, number) for college, number in wanted.registrations))
-    return session.scalars(query).all()
+    return query
 
 
 def list_affiliations(
     session: Session, wanted: Practices, moment: datetime, offset: int, limit: int
 ) -> Sequence[Affiliation]:
     """Affiliations by id; active are those in force at that moment."""
-    query = select(Affiliation).order_by(Affiliation.id).offset(offset).limit(limit)
+    query = _affiliations(wanted, moment).order_by(Affiliation.id).offset(offset).limit(limit)
+    return session.scalars(query).all()
+
+
+def count_affiliations(session: Session, wanted: Practices, moment: datetime) -> int:
+    """How many there are."""
+    return _count(session, _affiliations(wanted, moment).with_only_columns(Affiliation.id))
+
+
+def _affiliations(wanted: Practices, moment: datetime) -> Select[Affiliation]:
+    query = select(Affiliation)
     columns = (
         (Affiliation.id, wanted.ids), (Affiliation.professional_id, wanted.professionals),
         (Affiliation.establishment_id, wanted.establishments), (Affiliation.role, wanted.roles),
@@ -102,7 +136,7 @@ def list_affiliations(
         ended = and_(Affiliation.valid_until.is_not(None), Affiliation.valid_until <= moment)
         in_force = and_(Affiliation.valid_from <= moment, ~ended)
         query = query.where(in_force if wanted.active else ~in_force)
-    return session.scalars(query).all()
+    return query
 
 
 def _called(how: Match, text: str) -> ColumnElement[bool]:

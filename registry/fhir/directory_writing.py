@@ -17,6 +17,7 @@ COLLEGE_CODES = {"CMP": "01"}
 """What PE Core publishes of its codes; other colleges are named in text."""
 
 CATEGORY = f"{systems.NAMING}/categoria-ipress"
+ROLE_CODES, HOSPITAL = f"{TERMINOLOGY}/v3-RoleCode", "HOSP"
 COLLEGIATE = f"{systems.NAMING}/colegiatura"
 PROFILES = {
     "Organization": (f"{IHE}.Organization", f"{PE}/OrganizacionPe"),
@@ -54,7 +55,7 @@ def location(place: Establishment) -> Json:
         "status": "active" if place.active else "inactive",
         "name": place.name,
         "mode": "instance",
-        "type": [{"coding": [{"system": f"{TERMINOLOGY}/v3-RoleCode", "code": "HOSP"}], "text": place.category}],
+        "type": [{"coding": [{"system": ROLE_CODES, "code": HOSPITAL}], "text": place.category}],
         "address": _address(place),
         "physicalType": {"coding": [{"system": f"{TERMINOLOGY}/location-physical-type", "code": "si"}]},
         "managingOrganization": {"reference": f"Organization/{place.id}"},

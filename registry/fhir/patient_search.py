@@ -94,7 +94,7 @@ def search_patients(caller: Caller, search: Search) -> Json:
     more = len(visible) > search.offset + search.count
     resources = [resource for _, resource in page]
     outcomes = [document_alone()] if alone else []
-    return searchset(search, caller.client_id, resources, total=len(visible), more=more, outcomes=outcomes)
+    return searchset(search, caller.client_id, resources, total=len(visible), more=more, besides=outcomes)
 
 
 def _refuse_guesses(search: Search) -> None:

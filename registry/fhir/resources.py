@@ -52,6 +52,11 @@ class Resource:
     conditional_update: bool = False
     conditional_delete: bool = False
     conditional_read: bool = False
+    includes: tuple[str, ...] = ()
+    """What `_include` takes; of those of other types that lead here, what `_revinclude` takes is `included_by`."""
+    included_by: tuple[str, ...] = ()
+    counts: bool = True
+    """Whether every searchset has its total; else where it is known, or asked for (`_total`)."""
     surface: str = "/fhir"
     means: str = ""
 
@@ -71,6 +76,8 @@ class Resource:
         }
         lists = {
             "supportedProfile": list(self.profiles),
+            "searchInclude": list(self.includes),
+            "searchRevInclude": list(self.included_by),
             "searchParam": [one.as_json() for one in self.search],
             "operation": [{"name": one.name, "definition": one.definition} for one in self.operations],
             "documentation": self.means,

@@ -21,7 +21,8 @@ from registry.fhir.wire import Json, is_text
 
 DEFAULT_COUNT, MOST_COUNT = 50, 100
 MOST_PARAMETERS, MOST_VALUES, MAX_VALUE = 30, 20, 500
-CONTROLS = frozenset({"_count", "_format", "_summary", "_elements", "_pretty", "_page"})
+CONTROLS = frozenset({"_count", "_format", "_summary", "_elements", "_pretty", "_page", "_total"})
+TOTALS = {"none": False, "estimate": True, "accurate": True}
 Found = TypeVar("Found")
 
 
@@ -42,6 +43,8 @@ class Search:
     criteria: tuple[Criterion, ...]
     count: int = DEFAULT_COUNT
     offset: int = 0
+    counted: bool = True
+    """Whether the total is asked for, where it is not known anyhow."""
 
     def of(self, name: str) -> list[Criterion]:
         """The criteria of one parameter."""
@@ -69,10 +72,9 @@ def read_search(resource: Resource, reader: str) -> Search:
     if "_page" in sent:
         page = open_page(parts().sealer, reader, resource.type, sent["_page"])
         criteria = tuple(Criterion(name, modifier, tuple(values)) for name, modifier, values in page.criteria)
-        return Search(resource, criteria, page.size, page.offset)
-    known = {one.name: one for one in resource.search}
-    criteria = tuple(_criteria(sent, known))
-    return Search(resource, criteria, _count(sent.get("_count")))
+        return Search(resource, criteria, page.size, page.offset, counted=resource.counts)
+    criteria = (*_criteria(sent, resource), *_included(sent, resource))
+    return Search(resource, criteria, _count(sent.get("_count")), counted=resource.counts or _is_counted(sent))
 
 
 def searchset(
@@ -82,13 +84,16 @@ def searchset(
     *,
     total: int | None = None,
     more: bool = False,
-    outcomes: Sequence[Json] = (),
+    besides: Sequence[Json] = (),
 ) -> Json:
-    """The Bundle of one page: `matches` are its resources or whole entries, `more` says that a next page has some."""
+    """The Bundle of one page: `matches` are its resources or whole entries, `more` says that a next page has some.
+
+    `besides` are the entries of what comes with it: outcomes, and what was included.
+    """
     base = f"{parts().settings.base_url}{search.resource.surface}/{search.resource.type}"
     entries = [one if "resource" in one else _entry(base, one) for one in matches]
     links = page_links(base, search, reader, more=more)
-    return searchset_of([*entries, *outcomes], total=total, links=links)
+    return searchset_of([*entries, *besides], total=total, links=links)
 
 
 def page_links(base: str, search: Search, reader: str, *, more: bool) -> list[Json]:
@@ -107,6 +112,11 @@ def searchset_of(entries: Sequence[Json], *, total: int | None = None, links: Se
     made |= {} if total is None else {"total": total}
     made |= {"link": list(links)} if links else {}
     return made | ({"entry": list(entries)} if entries else {})
+
+
+def full_url(resource: Json) -> str:
+    """Where a resource of this server is."""
+    return f"{parts().settings.base_url}/fhir/{resource['resourceType']}/{resource['id']}"
 
 
 def _entry(base: str, resource: Json) -> Json:
@@ -130,16 +140,43 @@ def _sent() -> MultiDict[str, str]:
     return sent
 
 
-def _criteria(sent: MultiDict[str, str], known: dict[str, SearchParameter]) -> Iterator[Criterion]:
+def _is_counted(sent: MultiDict[str, str]) -> bool:
+    """Whether the total matters (§3.1.1.5.10): it is asked for, or nothing else is. Raises InvalidInput."""
+    wanted = sent.get("_total", "none")
+    if wanted not in TOTALS:
+        raise InvalidInput("_total must be none, estimate or accurate.")
+    return TOTALS[wanted] or sent.get("_summary") == "count" or sent.get("_count") == "0"
+
+
+def _included(sent: MultiDict[str, str], resource: Resource) -> Iterator[Criterion]:
+    """What is asked for besides what matches, `*` for all there is; raises InvalidInput to strict callers."""
+    for name, offered in _offered(resource).items():
+        asked = [":".join(text.split(":")[:2]) for text in sent.getlist(name)]
+        unknown = set(asked) - {*offered, "*"}
+        if unknown and strict():
+            raise InvalidInput(f"{name} takes {', '.join(offered)}.", code="unsupported-parameter")
+        taken = offered if "*" in asked else tuple(one for one in offered if one in asked)
+        if taken:
+            yield Criterion(name, None, taken)
+
+
+def _offered(resource: Resource) -> dict[str, tuple[str, ...]]:
+    """What the resource lets be included, by parameter; none of a parameter that it doesn't know."""
+    offered = {"_include": resource.includes, "_revinclude": resource.included_by}
+    return {name: values for name, values in offered.items() if values}
+
+
+def _criteria(sent: MultiDict[str, str], resource: Resource) -> Iterator[Criterion]:
+    known, includes = {one.name: one for one in resource.search}, _offered(resource)
     for written, text in sent.items(multi=True):
         name, _, modifier = written.partition(":")
-        if written in CONTROLS:
+        if written in CONTROLS or written in includes:
             continue
         parameter = known.get(name)
-        if parameter is None:
+        if parameter is None and name not in includes:
             _unknown(name, known)
             continue
-        if modifier and modifier not in parameter.modifiers:
+        if parameter is None or (modifier and modifier not in parameter.modifiers):
             raise InvalidInput(f"{name} takes no such modifier.", code="unsupported-modifier")
         if values := _values(name, text):
             yield Criterion(name, modifier or None, values)

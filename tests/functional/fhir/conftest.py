@@ -34,6 +34,7 @@ SCOPES = {
     "-documents": frozenset(
         {"system/DocumentReference.cu", "system/DocumentReference.rs", "system/List.rs", "system/Provenance.rs"}
     ),
+    "-directory": frozenset({"system/Organization.rs", "system/Location.rs"}),
     "-auditor": frozenset({"system/AuditEvent.rs"}),
 }
 MOTHERS_FAMILY = "http://hl7.org/fhir/StructureDefinition/humanname-mothers-family"

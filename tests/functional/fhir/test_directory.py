@@ -137,3 +137,89 @@ def test_one_erased_professional_hides_no_others_and_each_costs_no_statement(cal
     assert [one["id"] for one in left] == [one["id"] for one in found]
     assert [one["id"] for one in left if "name" not in one] == [doctor["id"]]
     assert call("GET", f"/fhir/Practitioner/{doctor['id']}", token="a-all").status_code == 200
+
+
+def bundle(call: Call, kind: str, token: str = "a-all", **query: Any) -> Json:
+    answer = call("GET", f"/fhir/{kind}", query_string=query, token=token, headers={"Prefer": "handling=strict"})
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json
+    return found
+
+
+def included(found: Json) -> list[str]:
+    modes = {one["fullUrl"]: one["search"]["mode"] for one in found.get("entry", [])}
+    assert len(modes) == len(found.get("entry", []))
+    return sorted(url.rpartition("/fhir/")[2] for url, mode in modes.items() if mode == "include")
+
+
+def test_what_refers_to_each_other_comes_in_one_answer(call: Call) -> None:
+    a, b = IDS["a"], IDS["b"]
+    assert included(bundle(call, "Organization", _id=a, _include="Organization:endpoint")) == [f"Endpoint/{a}"]
+    assert included(bundle(call, "Location", _id=a, _include="Location:organization:Organization")) == [
+        f"Organization/{a}"
+    ]
+    both = {"_id": str(a), "_revinclude": ["Location:organization", "Endpoint:organization"]}
+    assert included(bundle(call, "Organization", **both)) == [f"Endpoint/{a}", f"Location/{a}"]
+    roles = bundle(call, "PractitionerRole", organization=a, _include="*")
+    assert [one.partition("/")[0] for one in included(roles)] == ["Location", "Organization", *["Practitioner"] * 3]
+    doctor = find(call, "Practitioner", identifier="CMP-054320")[0]["id"]
+    back = bundle(call, "Practitioner", _id=doctor, _revinclude="PractitionerRole:practitioner")
+    assert (back["total"], len(included(back))) == (1, 1)
+    assert included(bundle(call, "Organization", _id=b, _revinclude="PractitionerRole:organization")) == []
+    page = bundle(call, "Organization", _count="1", _include="Organization:endpoint")
+    following = call("GET", page["link"][1]["url"].partition("/fhir/")[2].join(["/fhir/", ""]), token="a-all").json
+    assert {*included(page), *included(following)} == {f"Endpoint/{a}", f"Endpoint/{b}"}
+
+
+def test_what_is_included_is_known_and_may_be_read(call: Call) -> None:
+    strict = {"Prefer": "handling=strict"}
+    for query in (
+        {"_include": "Organization:partof"},
+        {"_include:iterate": "Organization:endpoint"},
+        {"_total": "some"},
+    ):
+        refused = call("GET", "/fhir/Organization", query_string=query, token="a-all", headers=strict)
+        assert refused.status_code == 400
+    lenient = call("GET", "/fhir/Organization", query_string={"_include": "Organization:partof"}, token="a-all")
+    assert (lenient.status_code, included(lenient.json)) == (200, [])
+    refused = call("GET", "/fhir/Organization", query_string={"_include": "Organization:endpoint"}, token="a-directory")
+    assert (refused.status_code, refused.json["issue"][0]["code"]) == (403, "forbidden")
+
+
+def test_a_reference_to_another_type_finds_nobody(call: Call) -> None:
+    a = IDS["a"]
+    for kind, name, right, wrong in (
+        ("PractitionerRole", "location", "Location", "Practitioner"),
+        ("PractitionerRole", "organization", "Organization", "Location"),
+        ("Location", "organization", "Organization", "Location"),
+        ("Endpoint", "organization", "Organization", "Endpoint"),
+    ):
+        assert find(call, kind, **{name: f"{right}/{a}"})
+        assert find(call, kind, **{f"{name}__{right}": str(a)})
+        assert find(call, kind, **{name: f"{wrong}/{a}"}) == []
+        refused = call("GET", f"/fhir/{kind}", query_string={f"{name}:{wrong}": str(a)}, token="a-all")
+        assert refused.status_code == 400
+
+
+def test_what_the_directory_does_not_say_of_anybody_finds_nobody(call: Call) -> None:
+    for kind, query in (
+        ("Organization", {"partof": f"Organization/{IDS['a']}"}),
+        ("Location", {"partof": f"Location/{IDS['a']}"}),
+        ("PractitionerRole", {"specialty": "394579002"}),
+        ("PractitionerRole", {"service": "1"}),
+        ("Endpoint", {"identifier": "00000000"}),
+        ("Location", {"type": "PHARM"}),
+    ):
+        assert find(call, kind, **query) == []
+    assert len(find(call, "Location", type="HOSP")) == 2
+
+
+def test_a_total_is_told_where_it_is_known_or_asked_for(call: Call) -> None:
+    assert bundle(call, "Organization")["total"] == 2
+    assert "total" not in bundle(call, "Organization", _count="1")
+    for query in ({"_count": "1", "_total": "accurate"}, {"_summary": "count"}, {"_count": "0"}):
+        assert bundle(call, "Organization", **query)["total"] == 2
+        assert bundle(call, "PractitionerRole", active="true", **query)["total"] == 2
+    named = {"identifier": "054320,054321,054322", "family": "yup"}
+    page = bundle(call, "Practitioner", _count="1", _total="estimate", **named)
+    assert (page["total"], len(page["entry"])) == (2, 1)
