@@ -24,6 +24,8 @@ _SCOPE = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code"
 _LOINC = {"system": "http://loinc.org", "code": "59284-0", "display": "Consent Document"}
 _RECIPIENT = {"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}
 _PURPOSES = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+STATES = "http://hl7.org/fhir/consent-state-codes"
+STATES_OF_R4 = frozenset({"draft", "proposed", "active", "rejected", "inactive", "entered-in-error"})
 STATUS = {
     Status.PROPOSED: "proposed",
     Status.ACTIVE: "active",

@@ -4,14 +4,14 @@ That somebody objected, what they permit to others, or that a person exists can'
 the caller's and what is not there look the same, and a search finds nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from consent_broker.consents.directives import Kind
-from consent_broker.consents.fhir_consent import STATUS, Json, consent
+from consent_broker.consents.fhir_consent import STATES, STATES_OF_R4, STATUS, Json, consent
 from consent_broker.consents.models import ConsentVersion
 from consent_broker.consents.states import ConsentState, get_consent, list_consents, list_versions
 from consent_broker.consents.vocabulary import Status
@@ -23,6 +23,7 @@ from registry.directory.service import list_establishments
 from registry.errors import InvalidInput, NotFound
 from registry.fhir import systems
 from registry.fhir.history import History, Version
+from registry.fhir.values import read_reference, read_token
 from registry.identity.service import find_own_record, find_person, list_person_ids
 
 READ, SEARCHED = "consent:directive:read", "consent:directive:searched"
@@ -69,11 +70,16 @@ def search(session: Session, caller: Caller, parameters: Mapping[str, str]) -> l
     """Consents of one patient that name the caller's establishment (ITI-108); empty for an unknown patient. Audited.
 
     Understood are `patient`, `patient.identifier`, `actor` and `status`; others are ignored, as the profile asks.
-    Raises InvalidInput without a patient, or for a document number: those stay out of addresses.
+    Raises InvalidInput without a patient, for a document number, which stays out of addresses, and for a status that is
+    none of FHIR R4.
     """
     person_id = _patient(session, caller, parameters)
+    statuses, actors = (
+        _statuses(parameters.get("status", "")),
+        list(filter(None, parameters.get("actor", "").split(","))),
+    )
     found = list_consents(session, list_person_ids(session, person_id)) if person_id else []
-    wanted = [one for one in found if _names(one, caller) and _matches(one, parameters)]
+    wanted = [one for one in found if _names(one, caller) and _matches(one, statuses, actors)]
     _account(session, caller, SEARCHED, person_id if wanted else None, None)
     return _shown(session, wanted)
 
@@ -82,11 +88,19 @@ def _names(state: ConsentState, caller: Caller) -> bool:
     return state.terms.kind is Kind.PERMISSION and state.terms.establishment_id == caller.establishment_id
 
 
-def _matches(state: ConsentState, parameters: Mapping[str, str]) -> bool:
-    statuses = set(filter(None, parameters.get("status", "").split(",")))
-    actors = set(filter(None, parameters.get("actor", "").split(",")))
-    named = {f"Organization/{state.terms.establishment_id}", f"Practitioner/{state.terms.professional_id}"}
-    return (not statuses or STATUS[state.status] in statuses) and (not actors or bool(actors & named))
+def _matches(state: ConsentState, statuses: Collection[str], actors: Collection[str]) -> bool:
+    named = (("Organization", state.terms.establishment_id), ("Practitioner", state.terms.professional_id))
+    acting = any(read_reference(actor, kind) == str(one) for actor in actors for kind, one in named)
+    return (not statuses or STATUS[state.status] in statuses) and (not actors or acting)
+
+
+def _statuses(sent: str) -> set[str]:
+    """The statuses a search is for; a word that is none would find nothing, which reads as no consent: InvalidInput."""
+    tokens = [read_token(one) for one in filter(None, sent.split(","))]
+    if not all(one.system in {None, "", STATES} and one.code in {None, *STATES_OF_R4} for one in tokens):
+        words = ", ".join(sorted(STATES_OF_R4))
+        raise InvalidInput(f"A status is one of {words}, alone or as {STATES}|code.", code="unknown-status")
+    return set[str]().union(*({one.code} if one.code else STATES_OF_R4 for one in tokens))
 
 
 def _patient(session: Session, caller: Caller, parameters: Mapping[str, str]) -> UUID | None:
@@ -101,8 +115,8 @@ def _patient(session: Session, caller: Caller, parameters: Mapping[str, str]) ->
                 "Name the patient by an id of the registry.", code="patient-identifier", hint="Use POST Patient/$match."
             )
     try:
-        wanted = UUID((reference or "").removeprefix("Patient/"))
-    except ValueError:
+        wanted = UUID(read_reference(reference or "", "Patient") if identifier is None else reference)
+    except (TypeError, ValueError):
         return None
     own = find_own_record(session, parts().sealer, caller.establishment_id, wanted)
     person = find_person(session, own.person_id if own else wanted)

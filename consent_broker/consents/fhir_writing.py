@@ -16,10 +16,10 @@ from consent_broker.consents.access_requests import Asking, request_access
 from consent_broker.consents.fhir_consent import CATEGORY, Json
 from consent_broker.consents.fhir_reading import own_consent
 from consent_broker.consents.service import ConsentState, revoke_consent
-from consent_broker.consents.vocabulary import CATEGORIES
+from consent_broker.consents.vocabulary import CATEGORIES, Status
 from registry.access import Caller
 from registry.audit.event import Detail
-from registry.errors import Forbidden, Unprocessable
+from registry.errors import Conflict, Forbidden, Unprocessable
 from registry.fhir.wire import fail
 from registry.identity.service import VersionMismatch
 
@@ -96,6 +96,12 @@ def renounce(session: Session, caller: Caller, consent_id: UUID, expected_versio
     state = own_consent(session, caller, consent_id)
     if expected_version not in {None, state.version}:
         raise VersionMismatch("The Consent is not at the version this request was made for; read it again.")
+    if state.status is Status.PROPOSED:
+        raise Conflict(
+            "What was only proposed can't be given up.",
+            code="consent-state",
+            hint="A proposal permits nothing, and ends with the patient's answer or by itself.",
+        )
     proof = Renunciation(decides_for=state.terms.person_id, caller=caller)
     return revoke_consent(session, consent_id, proof, "renounced")
 

@@ -21,6 +21,7 @@ from tests.functional.oauth.world import Party, World
 
 BASE = "/fhir/Consent"
 PERSON = "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/persona"
+STATES = "http://hl7.org/fhir/consent-state-codes"
 IHE = "https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consent"
 XML = {"Accept": "application/fhir+xml"}
 
@@ -124,17 +125,25 @@ def test_a_patients_consents_are_searched_by_both_verbs(world: World, verb: str)
     assert mine in ids(**{"patient.identifier": f"{PERSON}|{world.person_id}", "status": "active,proposed"})
     assert mine in ids(patient=patient, actor=f"Practitioner/{world.professional_id}")
     assert mine in ids(patient=patient, actor=f"Organization/{world.asking.establishment_id}", _sort="date")
-    assert mine not in ids(patient=patient, status="inactive")
+    assert mine in ids(patient=f"https://renhice.example/fhir/{patient}", status=f"{STATES}|active")
+    assert mine in ids(patient=patient, status=f"{STATES}|", actor=str(world.professional_id))
+    assert mine in ids(patient=patient, actor=f"https://x.example/fhir/Practitioner/{world.professional_id},b")
+    for other in ("inactive", f"{STATES}|inactive", "draft", "entered-in-error,rejected"):
+        assert mine not in ids(patient=patient, status=other)
+    assert mine not in ids(patient=patient, actor=f"Patient/{world.professional_id}")
+    assert not ids(patient=f"Practitioner/{world.person_id}")
     assert mine not in ids(patient=patient, actor=f"Practitioner/{world.person_id}")
 
 
 @pytest.mark.parametrize(
     "query",
     [{}, {"status": "active"}, {"patient": "a", "patient.identifier": "b"},
+     {"patient": "a", "status": "suspended"}, {"patient": "a", "status": "active,Active"},
+     {"patient": "a", "status": "urn:x|active"}, {"patient": "a", "status": "|"},
      {"patient.identifier": "https://www.gob.pe/minsa/RENHICE/fhir/NamingSystem/dni|40718293"}],
     ids=str,
 )  # fmt: skip
-def test_a_search_names_one_patient_and_no_document(world: World, query: dict[str, str]) -> None:
+def test_a_search_names_one_patient_no_document_and_no_unknown_status(world: World, query: dict[str, str]) -> None:
     assert call(world.asking, "GET", query_string=query).status_code == 400
     doubled = "patient=a&patient=b"
     assert call(world.asking, "GET", query_string=doubled).status_code == 400
@@ -180,6 +189,32 @@ def test_a_proposal_permits_nothing_until_the_patient_answers_and_every_version_
     assert [one["resource"] for one in rest["entry"]] == versions[2:]
     assert (page["total"], rest["total"], len(page["entry"])) == (3, 3, 2)
     assert call(world.asking, "POST", f"/{consent_id}/$revokeConsent").status_code == 409
+
+
+STATUSES = ("draft", "proposed", "active", "rejected", "inactive", "entered-in-error", "suspended")
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_each_status_a_client_may_send_has_a_clear_answer(world: World, status: str) -> None:
+    """Those of R4, and one of R5 that R4 has not."""
+    told = {"proposed": None}.get(status, (422, "patient-decides"))
+    assert refused(call(world.asking, "POST", body=proposal(world) | {"status": status})) == told
+    made = call(world.asking, "POST", body=proposal(world)).json
+    told = (409, "consent-state") if status == "inactive" else (422, "patient-decides")
+    assert refused(call(world.asking, "PUT", f"/{made['id']}", made | {"status": status})) == told
+    path = f"/{given(world)}"
+    body = call(world.asking, "GET", path).json
+    told = None if status == "inactive" else (422, "patient-decides")
+    assert refused(call(world.asking, "PUT", path, body | {"status": status})) == told
+    assert call(world.asking, "GET", path).json["status"] == ("active" if told else "inactive")
+
+
+def refused(answer: TestResponse) -> tuple[int, str] | None:
+    if answer.status_code < 400:
+        return None
+    [issue] = answer.json["issue"]
+    assert issue["details"]["text"]
+    return answer.status_code, issue["details"]["coding"][0]["code"]
 
 
 def test_only_the_patient_makes_a_consent_active(world: World) -> None:
