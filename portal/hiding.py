@@ -1,5 +1,6 @@
 """What a person hides from everybody by its name at one holder (`Type/id`), and showing it again."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from uuid import UUID
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from consent_broker.consents.service import ConsentState, list_consents, record_objection, revoke_consent
 from consent_broker.consents.vocabulary import Status
+from consent_broker.resource_server.residual import dependents
 from portal.errors import TooManyHidden
 from portal.limit_forms import everything
 from portal.patient import me
@@ -19,8 +21,6 @@ MOST_HIDDEN = 30
 
 MOST_CHARACTERS = 4_500
 """How long all their names may be together, as they travel in every token, which has a size."""
-
-_AROUND = len('{"meaning":"dependents","reference":{"reference":""}},')
 
 
 def hiding_at(session: Session, person_id: UUID, holder_id: UUID) -> list[ConsentState]:
@@ -39,7 +39,7 @@ def hide(session: Session, holder_id: UUID, names: frozenset[str], words: str) -
     """Hide from everybody what the holder knows by those names; raises TooManyHidden."""
     hiding = hiding_at(session, me(), holder_id)
     named = names.union(*(state.terms.items or () for state in hiding))
-    if len(hiding) >= MOST_HIDDEN or sum(len(one) + _AROUND for one in named) > MOST_CHARACTERS:
+    if len(hiding) >= MOST_HIDDEN or len(json.dumps(dependents(named))) > MOST_CHARACTERS:
         raise TooManyHidden
     terms = replace(everything(me()), sources=frozenset({holder_id}), items=names, hides=True)
     record_objection(session, terms, evidence(f"Ocultar a todos. {words}"))

@@ -15,8 +15,8 @@ from consent_broker.consents.vocabulary import (
 from consent_broker.resource_server.naming import is_name
 from registry.errors import Unprocessable
 
-MAX_NAMED = 50
-"""Holders, or items, one directive may name."""
+MAX_NAMED, MAX_ITEM_NAMES = 50, 300
+"""How many holders one directive may name, and how many names of items; one item has all its identifiers."""
 
 GRANTEE = ("establishment_id", "professional_id", "establishment_category", "establishment_sector", "treating")
 T = TypeVar("T")
@@ -48,11 +48,9 @@ def _check_words(terms: Terms) -> None:
         unknown = (said or frozenset()) - words
         if unknown:
             raise Unprocessable(f"Unknown {name}: {', '.join(sorted(unknown))[:200]}.", code=code)
-    named = (terms.categories, terms.labels, terms.purposes, terms.sources, terms.items)
-    if any(one is not None and not 0 < len(one) <= MAX_NAMED for one in named):
-        raise Unprocessable(
-            f"What is named is named at least once and at most {MAX_NAMED} times.", code="too-many-named"
-        )
+    counted = [(one, MAX_NAMED) for one in (terms.categories, terms.labels, terms.purposes, terms.sources)]
+    if any(one is not None and not 0 < len(one) <= most for one, most in [*counted, (terms.items, MAX_ITEM_NAMES)]):
+        raise Unprocessable("What is named is named at least once, and not without end.", code="too-many-named")
     if not all(map(is_name, terms.items or ())):
         raise Unprocessable("An item is named as Type/id, or by a digest of another name.", code="unknown-item")
 

@@ -30,9 +30,11 @@ _SEARCHED = re.compile(
 """Of a search, also a conditional reference: the type it is of, and each parameter."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_UUID_LENGTH = 36
+_UUID_LENGTH, _DIGEST_LENGTH = 36, 16
 _URN = re.compile(rf"urn:uuid:{_UUID.pattern}", re.IGNORECASE)
 _DIGEST = re.compile(r"urn:renhice:(?:identifier|source):[A-Za-z0-9_-]{16}")
+_TOGETHER = "urn:renhice:names:"
+_DIGESTS = re.compile(rf"{_TOGETHER}((?:[A-Za-z0-9_-]{{16}})+)")
 _NAME = re.compile(rf"{_TYPE}/[A-Za-z0-9\-.]{{1,64}}|{_DIGEST.pattern}|urn:uuid:{_UUID.pattern}")
 _PARTS = re.compile(r"[:.]")
 _OR, _WITHIN, _ESCAPED = re.compile(r"(?<!\\),"), re.compile(r"(?<!\\)\|"), re.compile(r"\\([,|$\\])")
@@ -110,6 +112,27 @@ def spelled(name: str) -> frozenset[str]:
 def is_name(text: str) -> bool:
     """Whether a text is one name of an item, as they are made here."""
     return _NAME.fullmatch(text) is not None
+
+
+def together(names: Iterable[str]) -> list[str]:
+    """Names as they travel: those that are digests as one reference, since a token has a size."""
+    digests, others = set[str](), set[str]()
+    for name in names:
+        if _DIGEST.fullmatch(name):
+            digests.add(name[-_DIGEST_LENGTH:])
+        else:
+            others.add(name)
+    return [*sorted(others), *([_TOGETHER + "".join(sorted(digests))] if digests else [])]
+
+
+def apart(reference: str) -> frozenset[str]:
+    """The names that a reference made by `together` stands for; none where it is no such reference."""
+    packed = _DIGESTS.fullmatch(reference)
+    if packed is None:
+        return frozenset({reference} if reference == ANYTHING or is_name(reference) else ())
+    starts = range(0, len(packed[1]), _DIGEST_LENGTH)
+    digests = [packed[1][start : start + _DIGEST_LENGTH] for start in starts]
+    return frozenset(f"urn:renhice:{what}:{one}" for one in digests for what in ("identifier", "source"))
 
 
 def _walk(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta, timezone
 from functools import cache, partial
 from typing import Any
 
-from consent_broker.resource_server.naming import ANYTHING, is_name, names_in, own_names, reference_of, spelled
+from consent_broker.resource_server.naming import apart, names_in, own_names, reference_of, spelled, together
 
 NORMAL, RESTRICTED = "N", "R"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -101,7 +101,7 @@ def _names_of(entry: Entry) -> frozenset[str]:
 
 def dependents(names: Iterable[str]) -> list[dict[str, Any]]:
     """A rule's data: the items of these names, and whatever names them."""
-    return [{"meaning": "dependents", "reference": {"reference": name}} for name in sorted(names)]
+    return [{"meaning": "dependents", "reference": {"reference": one}} for one in together(names)]
 
 
 def labels_of(resource: Mapping[str, Any]) -> frozenset[str]:
@@ -212,15 +212,18 @@ def _all_meant(data: Any) -> Meant:
     if None in meant:
         return None
     named = [one for one in meant if one]
-    with_dependents = (spelled(name) for meaning, name in named if meaning == "dependents")
-    return frozenset(name for meaning, name in named if meaning == "instance"), frozenset[str]().union(*with_dependents)
+    alone = (names for meaning, names in named if meaning == "instance")
+    with_dependents = (spelled(name) for meaning, names in named if meaning == "dependents" for name in names)
+    return frozenset[str]().union(*alone), frozenset[str]().union(*with_dependents)
 
 
-def _meant(one: Any) -> tuple[str, str] | None:
+def _meant(one: Any) -> tuple[str, frozenset[str]] | None:
     """`instance` and the item, or `dependents` for whatever refers to it too (FHIR ConsentDataMeaning); else None."""
     reference, meaning = (one.get("reference"), one.get("meaning")) if isinstance(one, dict) else (None, None)
     named = reference.get("reference") if isinstance(reference, dict) else None
     if not isinstance(named, str):
         return None
-    known = meaning == "instance" or (meaning == "dependents" and (is_name(named) or named == ANYTHING))
-    return (str(meaning), named) if known else None
+    if meaning == "instance":
+        return meaning, frozenset({named})
+    names = apart(named) if meaning == "dependents" else frozenset[str]()
+    return ("dependents", names) if names else None

@@ -106,6 +106,19 @@ def test_what_is_hidden_is_withheld_from_whoever_may_read_without_a_word_and_in_
     assert (HIDDEN in read, OTHER in read, "restringe" in read) == (False, True, False)
 
 
+def test_an_item_of_a_hundred_names_is_hidden_by_all_of_them(
+    world: World, patient: Visitor, physician: Visitor, address: str
+) -> None:
+    world.holder.resources[0]["identifier"] = [NUMBER | {"value": str(one)} for one in range(100)]
+    world.holder.resources[4]["diagnosis"] = [
+        {"condition": {"identifier": NUMBER | {"value": "99"}, "display": "Penicilina"}}
+    ]
+    hide(patient, address)
+    assert len(hidden_names(world)) == 101
+    read = physician.open(f"/profesional/persona/{world.person_id}").body
+    assert (HIDDEN in read, OTHER in read) == (False, True)
+
+
 def test_to_read_and_to_hide_she_proves_who_she_is(world: World, address: str) -> None:
     visitor = world.visitor()
     visitor.sign_in("/ingresar?nivel=1&volver=/mi-historia", story.PATIENT)

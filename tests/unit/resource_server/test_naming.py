@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from consent_broker.resource_server.naming import is_name, names_in, own_names, spelled
+from consent_broker.resource_server.naming import apart, is_name, names_in, own_names, spelled
 from consent_broker.resource_server.reading import TooMuch, Unreadable, read_json
 from consent_broker.resource_server.residual import dependents, flows, release
 
@@ -107,6 +107,26 @@ def test_what_names_another_flows(text: str) -> None:
 def test_an_id_that_no_other_can_have_is_found_in_any_case() -> None:
     for name in (f"Condition/{UUID}", f"Condition/{UUID.lower()}", f"urn:uuid:{UUID}"):
         assert not names_in(said(name)).isdisjoint(spelled(f"Condition/{UUID}"))
+
+
+def test_an_item_of_many_names_is_hidden_by_each_within_the_size_of_a_token() -> None:
+    identifiers = [{"system": "urn:lab", "value": str(number)} for number in range(200)]
+    names = own_names(HIDDEN | {"identifier": identifiers, "meta": {"source": "https://o.example/Condition/1"}})
+    told = dependents(names)
+    assert len(json.dumps(told)) < 4_500
+    assert names <= frozenset[str]().union(*(apart(one["reference"]["reference"]) for one in told))
+    rule = [{"type": "forbid", "data": told}]
+    assert not any(flows(encounter(partOf={"identifier": one}), rule) for one in identifiers)
+    assert not flows(encounter(partOf={"reference": "https://o.example/Condition/1"}), rule)
+    assert flows(encounter(partOf={"identifier": {"system": "urn:lab", "value": "200"}}), rule)
+
+
+@pytest.mark.parametrize(
+    "reference", ["urn:renhice:names:", "urn:renhice:names:short", "urn:renhice:others:" + "a" * 16]
+)
+def test_what_stands_for_no_names_known_may_mean_any(reference: str) -> None:
+    rule = {"type": "forbid", "data": [{"meaning": "dependents", "reference": {"reference": reference}}]}
+    assert not flows(encounter(), [rule])
 
 
 def test_names_of_items_are_told_from_other_words() -> None:
