@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -29,6 +30,7 @@ EXTENSION = "consent-broker"
 _ALL = ""
 """No client's id: what all hold together."""
 
+MOST_ASKERS = 1024
 KEPT_SECONDS = 30.0
 """How long an idle connection to a holder is kept, unless the holder closes it before."""
 
@@ -80,6 +82,12 @@ class Broker:
 
     Not httpx: it takes twice the processor time of a request.
     """
+    askers: ThreadPoolExecutor
+    """Threads that ask holders, kept: starting them cost each reading more than what they then do.
+
+    There are as many as were ever needed at once. A reading has few, until it is closed (`exchange.gateway`), and each
+    ends with its holder's time: far fewer than there may be, so holders that hang take none from others.
+    """
     breakers: Breakers
     retries: RetryBudgets
     slots: ExchangeSlots
@@ -116,6 +124,7 @@ def install_broker(app: Flask, settings: Settings, sealer: Sealer) -> Broker:
         settings=settings,
         keys=SigningKeys(settings.keys_dir),
         holders=holders,
+        askers=ThreadPoolExecutor(MOST_ASKERS, thread_name_prefix="holder"),
         breakers=Breakers(),
         retries=RetryBudgets(),
         slots=ExchangeSlots(settings.exchange_concurrency),

@@ -1,9 +1,12 @@
 """Asking holders: all at once, only at their registered addresses, and what they send beyond that ends here."""
 
 from collections import defaultdict
-from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
@@ -52,21 +55,36 @@ def ask_holders(broker: Broker, tickets: Sequence[Ticket]) -> Generator[tuple[Ti
     Closed early, it asks nobody who has not been asked yet and waits for nobody.
     """
     questions = [(ticket, resource_type) for ticket in tickets for resource_type in ticket.types]
-    if not questions:
-        return
     halted, answers = Event(), defaultdict[int, list[_Found]](list)
-    pool = ThreadPoolExecutor(min(MAX_THREADS, len(questions)), thread_name_prefix="holder")
     try:
-        asked = {pool.submit(_ask, broker, ticket, kind, halted): ticket for ticket, kind in questions}
-        for done in as_completed(asked):
-            ticket = asked[done]
+        for ticket, found in _ask_each(broker, questions, halted):
             gathered = answers[id(ticket)]
-            gathered.append(done.result())
+            gathered.append(found)
             if len(gathered) == len(ticket.types):
                 yield ticket, _released(ticket, sorted(gathered, key=lambda one: one.resource_type))
     finally:
         halted.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _ask_each(
+    broker: Broker, questions: Sequence[tuple[Ticket, str]], halted: Event
+) -> Iterator[tuple[Ticket, "_Found"]]:
+    """What each question found, as it comes; MAX_THREADS are asked at once."""
+    unasked, arrived = iter(questions), SimpleQueue[tuple[Ticket, Future[_Found]]]()
+
+    def begin() -> None:
+        for ticket, kind in islice(unasked, 1):
+            broker.askers.submit(_ask, broker, ticket, kind, halted).add_done_callback(partial(end, ticket))
+
+    def end(ticket: Ticket, asked: "Future[_Found]") -> None:
+        arrived.put((ticket, asked))
+        begin()
+
+    for _ in range(MAX_THREADS):
+        begin()
+    for _ in questions:
+        ticket, asked = arrived.get()
+        yield ticket, asked.result()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ date is of every date, and a sensitivity nobody here has heard of is `R`.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
-from functools import cache, partial
 from typing import Any
 
 from consent_broker.resource_server.naming import apart, names_in, own_names, reference_of, spelled, together
@@ -36,9 +36,6 @@ Days = tuple[date, date]
 Entry = Mapping[str, Any]
 """An entry of a Bundle: `resource`, a FHIR resource, and `fullUrl` where it has one."""
 
-Names = Callable[[], frozenset[str]]
-"""What a resource names, looked up when first asked for and once, however many rules ask."""
-
 Meant = tuple[frozenset[str], frozenset[str]] | None
 """What a rule's data name: the items alone, and those with whatever names them; None for any item."""
 
@@ -47,9 +44,34 @@ _OF_MANY = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organizati
 """Whom and where everything names: what names one that is withheld tells nothing of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What a rule forbids, read once however many entries there are; None where it narrows nothing."""
+
+    classes: list[Any] | None = None
+    labels: frozenset[Any] | None = None
+    days: Days | None = None
+    meant: Meant = None
+
+
+class _Names:
+    """What a resource names, looked up when first asked for and once, however many rules ask."""
+
+    __slots__ = ("_found", "_named_by")
+
+    def __init__(self, named_by: Mapping[str, Any]) -> None:
+        self._named_by = named_by
+        self._found: frozenset[str] | None = None
+
+    def __call__(self) -> frozenset[str]:
+        if self._found is None:
+            self._found = names_in(self._named_by)
+        return self._found
+
+
 def flows(resource: Mapping[str, Any], residual: Iterable[Any]) -> bool:
     """Whether a FHIR resource may be released: no rule forbids it."""
-    return _flows(resource, _read(residual), cache(partial(names_in, resource)))
+    return _flows(resource, _read(residual), _Names(resource))
 
 
 def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
@@ -57,7 +79,7 @@ def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
 
     What names a withheld item, or is a copy of it, would tell what it says.
     """
-    rules, names = _read(residual), [cache(partial(names_in, one)) for one in entries]
+    rules, names = _read(residual), [_Names(one) for one in entries]
     kept = [_flows(one["resource"], rules, named) for one, named in zip(entries, names, strict=True)]
     waiting = [place for place, flowing in enumerate(kept) if not flowing and _tells(entries[place])]
     naming = _naming(names) if waiting else {}
@@ -70,20 +92,38 @@ def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
     return [one for one, flowing in zip(entries, kept, strict=True) if flowing]
 
 
-def _read(residual: Iterable[Any]) -> list[tuple[Any, Meant]]:
-    """The rules, each with what its data name: that is read once, however many entries there are."""
-    return [(rule, _all_meant(rule.get("data")) if isinstance(rule, dict) else None) for rule in residual]
+def _read(residual: Iterable[Any]) -> list[_Rule]:
+    return [_rule(one) for one in residual]
 
 
-def _flows(resource: Mapping[str, Any], rules: Iterable[tuple[Any, Meant]], names: Names) -> bool:
-    return not any(_matches(rule, meant, resource, names) for rule, meant in rules)
+def _rule(rule: Any) -> _Rule:
+    """What nobody understands forbids everything."""
+    if not isinstance(rule, dict) or rule.get("type") != "forbid":
+        return _Rule()
+    classes, labels, period = rule.get("class"), rule.get("securityLabel"), rule.get("dataPeriod")
+    return _Rule(
+        classes if isinstance(classes, list) else None,
+        frozenset(one.get("code") for one in labels if isinstance(one, dict)) if isinstance(labels, list) else None,
+        _period(period) if isinstance(period, dict) else None,
+        _all_meant(rule.get("data")),
+    )
+
+
+def _period(period: Mapping[str, Any]) -> Days:
+    """The days of a rule; an end that can't be read is none."""
+    start, end = _days(period.get("start")) or ALWAYS, _days(period.get("end")) or ALWAYS
+    return start[0], end[1]
+
+
+def _flows(resource: Mapping[str, Any], rules: Iterable[_Rule], names: _Names) -> bool:
+    return not any(_matches(rule, resource, names) for rule in rules)
 
 
 def _tells(entry: Entry) -> bool:
     return str(entry["resource"].get("resourceType")) not in _OF_MANY
 
 
-def _naming(names: Iterable[Names]) -> dict[str, list[int]]:
+def _naming(names: Iterable[_Names]) -> dict[str, list[int]]:
     """Each name, and the places of the entries it is in."""
     found = defaultdict[str, list[int]](list)
     for place, named in enumerate(names):
@@ -168,38 +208,22 @@ def _span(year: int, month: Any, day: Any) -> Days:
     return date(year, 1, 1), date(year, 12, 31)
 
 
-def _matches(rule: Any, meant: Meant, resource: Mapping[str, Any], names: Names) -> bool:
-    if not isinstance(rule, dict) or rule.get("type") != "forbid":
-        return True
+def _matches(rule: _Rule, resource: Mapping[str, Any], names: _Names) -> bool:
     return (
-        _of_class(rule.get("class"), resource)
-        and _labelled(rule.get("securityLabel"), resource)
-        and _within(rule.get("dataPeriod"), resource)
-        and _named(meant, resource, names)
+        (rule.classes is None or resource.get("resourceType") in rule.classes)
+        and (rule.labels is None or not rule.labels.isdisjoint(labels_of(resource)))
+        and (rule.days is None or _within(rule.days, resource))
+        and _named(rule.meant, resource, names)
     )
 
 
-def _of_class(classes: Any, resource: Mapping[str, Any]) -> bool:
-    return not isinstance(classes, list) or resource.get("resourceType") in classes
-
-
-def _labelled(labels: Any, resource: Mapping[str, Any]) -> bool:
-    if not isinstance(labels, list):
-        return True
-    named = {label.get("code") for label in labels if isinstance(label, dict)}
-    return bool(named & labels_of(resource))
-
-
-def _within(period: Any, resource: Mapping[str, Any]) -> bool:
-    """Whether one of the item's days lies in the period; an end that can't be read is none."""
-    if not isinstance(period, dict):
-        return True
-    start, end = _days(period.get("start")) or ALWAYS, _days(period.get("end")) or ALWAYS
+def _within(days: Days, resource: Mapping[str, Any]) -> bool:
+    """Whether one of the item's days is one of these."""
     first, last = days_of(resource)
-    return first <= end[1] and start[0] <= last
+    return first <= days[1] and days[0] <= last
 
 
-def _named(meant: Meant, resource: Mapping[str, Any], names: Names) -> bool:
+def _named(meant: Meant, resource: Mapping[str, Any], names: _Names) -> bool:
     """Whether the rule's data name the item."""
     if meant is None or reference_of(resource) in meant[0]:
         return True
