@@ -56,6 +56,16 @@ class Question:
         except psycopg.Error as error:
             raise self._as_known(error) from error
 
+    def tell_each(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Say with each row what has no answer, on one way there and back."""
+        try:
+            if len(rows) == 1:
+                _cursor(session).execute(self._sql, self._bound(rows[0]))
+            elif rows:
+                _cursor(session).executemany(self._sql, [self._bound(row) for row in rows])
+        except psycopg.Error as error:
+            raise self._as_known(error) from error
+
     def ask_one(self, session: Session, **parameters: Any) -> tuple[Any, ...] | None:
         """The row of a question that has one at most."""
         rows = self.ask(session, **parameters)
