@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import create_engine, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from registry import outbox
@@ -16,11 +16,14 @@ from registry.worker import OUTBOX_SECONDS, relay_outbox
 
 received: list[list[Any]] = []
 """The ids of each set that was handled to its end."""
+tried: list[int] = []
+"""How many messages each set had that was tried."""
 
 
 @subscriber("test:thing:done")
 @subscriber("test:other:done")
 def remember(session: Session, payloads: Payloads) -> None:
+    tried.append(len(payloads))
     session.execute(text("SELECT set_config('test.handled', :ids, true)"), {"ids": str(len(payloads))})
     if any(payload.get("fail") for payload in payloads):
         msg = "not today"
@@ -65,13 +68,24 @@ def test_messages_of_a_topic_are_handled_together_in_their_order(session: Sessio
 def test_those_that_fail_are_found_among_many_and_stop_nobody_else(session: Session) -> None:
     for number in range(20):
         publish(session, "test:thing:done", str(number), {"id": number} | ({"fail": True} if number in {3, 11} else {}))
-    assert relay(session) == 20
+    while relay(session):
+        pass
     assert [one for handled in received for one in handled] == [*range(3), *range(4, 11), *range(12, 20)]
     left = session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)).all()
     assert [(one.key, one.attempts, one.last_error) for one in left] == [
         ("3", 1, "RuntimeError"),
         ("11", 1, "RuntimeError"),
     ]
+
+
+def test_a_set_in_which_everything_fails_ends_soon(session: Session) -> None:
+    """What is urgent waits for it."""
+    for number in range(200):
+        publish(session, "test:thing:done", str(number), {"fail": True})
+    tried.clear()
+    relay(session)
+    assert tried == [200, 100, 50, 25, 12, 6, 3, 1]
+    assert session.scalar(select(func.sum(OutboxMessage.attempts))) == 1
 
 
 def test_what_a_failing_handler_wrote_is_undone(session: Session) -> None:
@@ -105,6 +119,32 @@ def test_a_message_that_keeps_failing_stays_visible_and_is_left_alone(session: S
     assert relay(session) == 0
     assert (message.attempts, message.last_error) == (outbox.MAX_ATTEMPTS, "RuntimeError")
     assert backlog(session)["given-up"].count == 1
+
+
+def test_behind_an_emptied_outbox_a_set_is_found_without_reading_the_rest(database_url: str, renhice: Renhice) -> None:
+    """The planner took a file's many messages for the one row it had last seen, and sorted all of them each time."""
+    owner = create_engine(database_url, isolation_level="AUTOCOMMIT")
+    with owner.connect() as connection:
+        connection.execute(text("DELETE FROM outbox"))
+        connection.execute(text("VACUUM ANALYZE outbox"))
+    owner.dispose()
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'outbox'"
+    with renhice.database.unit_of_work() as session:
+        session.execute(text(MANY))
+        before = session.scalar(text(read))
+        assert relay(session, 50) == 50
+        assert session.scalar(text(read)) - before < 500
+        assert backlog(session)["records"].count == 1950
+        assert session.scalar(text("SHOW enable_sort")) == "on"
+        session.rollback()
+
+
+MANY = """
+INSERT INTO outbox (id, topic, key, payload, attempts, available_at)
+SELECT gen_random_uuid(), 'identity:person:linked', 'test' || n,
+  jsonb_build_object('source_record_id', gen_random_uuid()), 0, now() - n * interval '1 second'
+FROM generate_series(1, 2000) AS n
+"""
 
 
 def test_a_run_ends_in_time_whatever_waits(renhice: Renhice, monkeypatch: pytest.MonkeyPatch) -> None:
