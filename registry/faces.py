@@ -131,7 +131,7 @@ def _unknown(error: Exception) -> Any:
     if isinstance(cause, InsufficientPrivilege | ReadOnlySqlTransaction):
         _log.error("the database takes no writing", exc_info=error)
         return _show(503, "unavailable", "Nothing can be recorded now, so nothing was done.", retry=True)
-    if isinstance(error, DataError):
+    if isinstance(error, DataError | UnicodeEncodeError):  # JSON may say half of a character, which no text can hold
         _log.warning("a value the database can't hold", exc_info=error)
         return _show(400, "invalid-input", "A value can't be stored: it holds forbidden characters or is out of range.")
     _log.error("unexpected", exc_info=error)

@@ -83,7 +83,8 @@ class TokenExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  
         if not isinstance(purpose, str) or purpose not in PURPOSES:
             raise InvalidGrantError("The statement's purpose_of_use is not understood")
         named = actor.get("sub") if isinstance(actor, dict) and actor.keys() == {"sub"} else None
-        college, _, number = named.partition(" ") if isinstance(named, str) else ("", "", "")
+        readable = isinstance(named, str) and named.isascii() and named.isprintable()
+        college, _, number = str(named).partition(" ") if readable else ("", "", "")
         try:
             professional = get_professional_by_registration(self.server.session, college[:12], number[:16])
         except NotFound:

@@ -112,6 +112,11 @@ def test_garbage_is_a_clear_4xx(world: World, body: bytes) -> None:
     assert answer.mimetype == "application/problem+json"
 
 
+def test_half_a_character_is_no_fault_of_ours(world: World) -> None:
+    answer = ask(world, professional={"college": "CMP", "number": "\ud800"})
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid-input")
+
+
 def test_the_scope_is_needed(world: World) -> None:
     assert world.asking.http.post(URL, json={}).status_code == 401
     token = world.grant()["access_token"]
