@@ -35,6 +35,14 @@ def find_open(session: Session, professional_id: UUID, person_id: UUID) -> Emerg
     return next((case for case in cases if permission_stands(session, case)), None)
 
 
+def list_open(session: Session, professional_id: UUID) -> Sequence[EmergencyAccess]:
+    """The cases of a professional that are open now, about whomever."""
+    query = select(EmergencyAccess).where(
+        EmergencyAccess.professional_id == professional_id, EmergencyAccess.ends_at > now()
+    )
+    return session.scalars(query).all()
+
+
 def list_cases_about(session: Session, person_id: UUID) -> Sequence[EmergencyAccess]:
     """Every declared case about a person (and those it replaced), newest first: the person sees them all."""
     query = select(EmergencyAccess).where(

@@ -9,9 +9,9 @@ from sqlalchemy import ScalarSelect, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from consent_broker.emergency.cases import event_of
+from consent_broker.emergency.cases import event_of, list_open
 from consent_broker.emergency.models import EmergencyAccess, EmergencyReview, EmergencySuspension
-from consent_broker.emergency.service import TEXT_CONTEXT, end_emergency
+from consent_broker.emergency.service import TEXT_CONTEXT, end_emergency, take_turns_of
 from consent_broker.emergency.vocabulary import PERIOD, Outcome
 from registry.audit.event import Event
 from registry.audit.service import record
@@ -70,7 +70,7 @@ def _of_that_day() -> ScalarSelect[int]:
 def judge(
     session: Session, sealer: Sealer, case: EmergencyAccess, officer: Officer, outcome: Outcome, note: str
 ) -> EmergencyReview:
-    """Judge a case, or judge it anew; misuse ends it if it is open and suspends the professional.
+    """Judge a case, or judge it anew; misuse suspends the professional and ends whatever they have open.
 
     Raises Forbidden (audited) unless the officer holds the role now, Unprocessable without a note, NotFound for a case
     that was never declared.
@@ -96,12 +96,15 @@ def judge(
     event = event_of(case, "emergency:access:reviewed", outcome=outcome.value, reviewer=officer.handle)
     record(session, replace(event, actor_role=ROLE))
     if outcome is Outcome.MISUSE:
-        end_emergency(session, case, "misuse")
         _suspend(session, case)
     return review
 
 
 def _suspend(session: Session, case: EmergencyAccess) -> None:
+    """From this commit on the professional has no emergency open and can declare none, not even one begun before."""
+    take_turns_of(session, case.professional_id)
+    for one in list_open(session, case.professional_id):
+        end_emergency(session, one, "misuse")
     values = {"id": new_id(), "professional_id": case.professional_id, "emergency_id": case.id, "since": now()}
     if session.scalar(
         insert(EmergencySuspension).values(values).on_conflict_do_nothing().returning(EmergencySuspension.id)

@@ -101,8 +101,8 @@ def declare_emergency(
     moment = now()
     _check_words(declared)
     _require_strong(declared, moment)
+    take_turns_of(session, case.professional_id)
     _require_able(session, _asking(case), moment)
-    _take_turns(session, case.professional_id)
     _require_restraint(session, settings, case, moment)
     _require_no_refusal(session, case, moment)
     ends_at = moment + timedelta(minutes=settings.emergency_minutes)
@@ -165,8 +165,8 @@ def _require_able(session: Session, asking: Asking, moment: datetime) -> None:
         raise Forbidden("The professional may not declare an emergency here.", code=reason, audit=refusal)
 
 
-def _take_turns(session: Session, professional_id: UUID) -> None:
-    """A professional's declarations go one after the other, so that each sees those before it."""
+def take_turns_of(session: Session, professional_id: UUID) -> None:
+    """A professional's declarations, and what suspends them, go one after the other: each sees those before it."""
     take_turns(session, b"emergency" + professional_id.bytes)
 
 

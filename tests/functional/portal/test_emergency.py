@@ -168,6 +168,19 @@ def test_misuse_ends_it_and_suspends_until_lifted(world: World, physician: Visit
     assert "Emergencia abierta" in open_emergency(world, physician).text
 
 
+def test_misuse_ends_whatever_else_they_have_open(world: World, physician: Visitor, officer: Visitor) -> None:
+    open_emergency(world, physician)
+    case = newest(world)
+    with world.renhice.database.unit_of_work() as session:
+        end_emergency(session, session.get_one(EmergencyAccess, case.id), "ended-by-professional")
+    other = open_emergency(world, physician)
+    assert "Emergencia abierta" in other.text
+    page = officer.open(f"/privacidad/{case.id}")
+    queue = officer.press(page, "/privacidad/", resultado="misuse", nota="No había ninguna emergencia ese día.")
+    assert "La emergencia terminó" in physician.open(other.url.path).text
+    officer.press(queue, "/levantar", porque="Se revisó con su jefatura.")
+
+
 def test_the_queue_begins_with_what_is_disowned_and_the_figures_count_what_is_late(
     world: World, physician: Visitor, patient: Visitor, officer: Visitor
 ) -> None:
