@@ -57,7 +57,7 @@ class AccessTokens:
             scheme=token_type(claims),
         )
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _claims(self, token: str) -> Mapping[str, Any]:
         try:
             return read_token(self._broker, token)
         except InvalidToken as error:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 from consent_broker.broker import Broker
 from consent_broker.consents.vocabulary import PATIENT_REQUEST
 from consent_broker.oauth.models import AccessToken
-from consent_broker.oauth.rfc7517_keys import ALGORITHM
+from consent_broker.oauth.rfc7517_keys import ALGORITHM, SigningKeys
 from consent_broker.oauth.token_status_list import status_claim
 from registry.audit.event import Event
 from registry.audit.service import record_now
@@ -26,6 +27,9 @@ from registry.questions import Question
 
 TYPE = "at+jwt"
 MAX_TOKEN = 8_192
+KEPT = 1_024
+"""Tokens of which a process remembers that it verified them: some 5 MB."""
+
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _HEADER = {"typ", "alg", "kid"}
 _COLUMNS = ("kind", "client_id", "establishment_id", "audience", "scopes", "grant_id", "person_id", "professional_id",
@@ -124,24 +128,37 @@ def _sign(broker: Broker, spec: TokenSpec, row: Mapping[str, Any], status_index:
     return IssuedToken(row["id"], value, broker.settings.access_token_seconds, token_type(claims))
 
 
-def read_token(broker: Broker, token: str) -> dict[str, Any]:
+def read_token(broker: Broker, token: str) -> Mapping[str, Any]:
     """The claims of a token we signed, whatever its audience and age; raises InvalidToken."""
     if len(token) > MAX_TOKEN or not _COMPACT.fullmatch(token):
         raise InvalidToken("not a compact JWT")
-    try:
-        claims = jwt.decode(token, lambda signed: _key_of(broker, signed.headers()), algorithms=[ALGORITHM]).claims
-    except (JoseError, ValueError, TypeError, RecursionError) as error:
-        raise InvalidToken(type(error).__name__) from None
+    key_id, claims = _verified(broker.keys, token)
+    if broker.keys.find(key_id) is None:
+        raise InvalidToken("unknown key")
     if claims.get("iss") != broker.issuer:
         raise InvalidToken("another issuer")
     return claims
 
 
-def _key_of(broker: Broker, header: Mapping[str, Any]) -> Key:
+@lru_cache(maxsize=KEPT)
+def _verified(keys: SigningKeys, token: str) -> tuple[str, Mapping[str, Any]]:
+    """The id of the key that signed a token, and its claims; raises InvalidToken, which is not kept.
+
+    Kept because a token is shown many times in its five minutes, and what was signed once stays so: whether it still
+    counts is asked of the keys and the database each time.
+    """
+    try:
+        read = jwt.decode(token, lambda signed: _key_of(keys, signed.headers()), algorithms=[ALGORITHM])
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        raise InvalidToken(type(error).__name__) from None
+    return str(read.header["kid"]), MappingProxyType(read.claims)
+
+
+def _key_of(keys: SigningKeys, header: Mapping[str, Any]) -> Key:
     """The key of ours that a token with such a header is verified with; raises InvalidToken."""
     if header.get("typ") != TYPE or header.get("alg") != ALGORITHM or header.keys() - _HEADER:
         raise InvalidToken("not an access token of ours")
-    key = broker.keys.find(str(header.get("kid")))
+    key = keys.find(str(header.get("kid")))
     if key is None:
         raise InvalidToken("unknown key")
     return key

@@ -5,7 +5,7 @@ from uuid import uuid4
 from joserfc import jws, jwt
 from joserfc.jwk import KeySet
 
-from consent_broker.oauth.rfc7517_keys import rotate_signing_key
+from consent_broker.oauth.rfc7517_keys import OVERLAP, rotate_signing_key
 from tests.functional.oauth.test_token_life import holder_token
 from tests.functional.oauth.world import World
 
@@ -28,6 +28,13 @@ def test_tokens_of_both_keys_are_good_while_they_overlap(world: World) -> None:
     for token in (old_token, new_token):
         assert world.asking.get(f"/api/v1/access-requests/{uuid4()}", token).status_code == 404
     assert world.holding.introspect(held)["active"]
+
+
+def test_a_token_that_was_believed_ends_with_the_key_that_signed_it(world: World) -> None:
+    held = holder_token(world)
+    assert world.holding.introspect(held)["active"]
+    rotate_signing_key(world.renhice.settings.keys_dir, lead=-OVERLAP - 1)
+    assert world.holding.introspect(held) == {"active": False}
 
 
 def test_a_key_that_is_published_ahead_does_not_sign_yet(world: World) -> None:
