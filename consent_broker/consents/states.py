@@ -86,13 +86,22 @@ def _newest(which: ColumnElement[bool]) -> Select[Any]:
 
 
 def _history() -> Select[Any]:
-    """A person's ids with the consents under each; one that gave none is a row of its own."""
-    life = LIFE.cte("life")
-    theirs = select(Consent.id).where(Consent.person_id.in_(select(life.c.id)))
-    consent = _newest(ConsentVersion.consent_id.in_(theirs)).subquery()
-    columns = [consent.c[name] for name in _Row._fields]
-    query = select(life.c.deceased, *columns).select_from(life).outerjoin(consent, consent.c.person_id == life.c.id)
-    return query.order_by(consent.c.recorded_at.desc(), consent.c.id.desc())
+    """A person's ids with the consents under each; one that gave none is a row of its own.
+
+    Each consent's newest version is looked up for itself: a person gave few, and a plan for many costs more to start.
+    """
+    life, consent, version = LIFE.cte("life"), table_of(Consent), table_of(ConsentVersion)
+    newest = (
+        select(version)
+        .where(version.c.consent_id == consent.c.id)
+        .order_by(version.c.version.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    columns = [consent.c[name] if name in consent.c else newest.c[name] for name in _Row._fields]
+    given = life.outerjoin(consent.join(newest, true()), consent.c.person_id == life.c.id)
+    query = select(life.c.deceased, *columns).select_from(given)
+    return query.order_by(newest.c.recorded_at.desc(), consent.c.id.desc())
 
 
 def _ended() -> Select[Any]:
