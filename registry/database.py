@@ -62,6 +62,15 @@ def driver_of(session: Session) -> psycopg.Connection[tuple[Any, ...]]:
     return driver
 
 
+def commit_each(session: Session) -> None:
+    """Let each statement of a unit of work be a transaction of its own, so that none is begun and none ended.
+
+    For who writes one row at most: it stays, whatever becomes of the request. Called before the first statement; what
+    comes after a commit is in a transaction again.
+    """
+    session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+
+
 def make_engine(settings: Settings) -> Engine:
     """The application's engine: least-privileged role, statement and lock time-outs on every connection.
 

@@ -18,7 +18,7 @@ from consent_broker.oauth.rfc9126_par import PATH as PAR_PATH
 from consent_broker.oauth.rfc9126_par import push
 from consent_broker.oauth.token_status_list import TTL, TYPE, status_list_token
 from registry.app import parts
-from registry.database import session
+from registry.database import commit_each, session
 
 blueprint = Blueprint("oauth", __name__)
 authorization = Blueprint("authorization", __name__)
@@ -62,6 +62,7 @@ def pushed_authorization_request() -> Response:
 @blueprint.post("/oauth/introspect")
 def introspection() -> Response:
     """RFC 7662 §2."""
+    commit_each(session())
     server = _server()
     try:
         requester, form = server.authenticated(request)

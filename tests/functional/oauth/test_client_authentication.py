@@ -82,6 +82,18 @@ def test_an_assertion_is_used_once(world: World) -> None:
     refused(world, credentials)
 
 
+def test_an_introspection_that_fails_has_used_its_assertion_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    form = world.holding.credentials() | {"token": "any"}
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("consent_broker.oauth.routes.introspect", fail)
+        assert world.holding.http.post("/oauth/introspect", data=form).status_code == 500
+    assert world.holding.http.post("/oauth/introspect", data=form).status_code == 401
+
+
 @pytest.mark.parametrize(
     "header",
     [
