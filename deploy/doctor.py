@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[Layout], Iterable[Finding]], ...] = (
     service_checks.check_database,
     service_checks.check_broker,
     service_checks.check_queues,
+    service_checks.check_backlog,
     service_checks.check_keys,
     service_checks.check_accounts,
     service_checks.check_processes,

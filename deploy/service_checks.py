@@ -3,10 +3,14 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import redis
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from deploy import backing, postgres, product, valkey
 from deploy.account import application_account, database_account
@@ -16,8 +20,17 @@ from deploy.postgres import ServiceError
 from deploy.readiness import is_ready
 from deploy.supervision import Supervisor
 from deploy.vault import read_object
+from registry.database import APP_ROLE, now
+from registry.outbox import backlog
 from registry.worker import MOST_WAITING, count_waiting
 
+LATEST = timedelta(minutes=5)
+SIZES = """
+(SELECT 'database', pg_size_pretty(pg_database_size(current_database())))
+UNION ALL
+(SELECT relname, pg_size_pretty(pg_total_relation_size(oid)) FROM pg_class
+ WHERE relkind = 'r' ORDER BY pg_total_relation_size(oid) DESC LIMIT 3)
+"""
 DATABASE_VARIABLES = ("RENHICE_MIGRATION_DATABASE_URL", "RENHICE_DATABASE_URL")
 
 
@@ -71,6 +84,28 @@ def check_queues(layout: Layout) -> Iterator[Finding]:
     for queue, number in count_waiting(_settings(layout).get("RENHICE_BROKER_URL", "")).items():
         mend = f"start a worker with --queues {queue}: see operations.md"
         yield judge(f"Queue {queue}", f"{number} tasks wait", fine=number <= MOST_WAITING, mend=mend)
+
+
+def check_backlog(layout: Layout) -> Iterator[Finding]:
+    """What follows a commit goes on, nothing of it was given up; and how large the database has become."""
+    url = _settings(layout).get("RENHICE_DATABASE_URL")
+    if url is None:
+        return
+    engine = create_engine(backing.parse_url("RENHICE_DATABASE_URL", url), poolclass=NullPool)
+    try:
+        with Session(engine) as session:
+            session.execute(text(f"SET ROLE {APP_ROLE}"))
+            found, sizes = backlog(session), session.execute(text(SIZES)).all()
+    except SQLAlchemyError:  # it does not answer, as another check says, or holds nothing yet
+        return
+    waiting, records, given_up = found["waiting"], found["records"], found["given-up"]
+    late = waiting.oldest is not None and now() - waiting.oldest > LATEST
+    seen = f"waiting: {waiting.count:,}; of records, behind all else: {records.count:,}"
+    yield judge("Outbox", seen, fine=not late, mend=f"is the worker running? See {layout.logs / 'worker.log'}")
+    if given_up.count:
+        mend = "mend what last_error in the table outbox names, then try them again: see operations.md"
+        yield Finding("Outbox", "broken", f"given up: {given_up.count:,}", mend)
+    yield Finding("Size", "ok", ", ".join(f"{name} {size}" for name, size in sizes))
 
 
 def check_keys(layout: Layout) -> Iterator[Finding]:

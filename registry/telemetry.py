@@ -92,7 +92,7 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("httpx", "httpcore", "werkzeug", "authlib", "urllib3"):
+    for noisy in ("httpx", "httpcore", "werkzeug", "authlib", "urllib3", "celery"):
         logging.getLogger(noisy).setLevel("WARNING")
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from celery import Celery, Task
+from celery.signals import setup_logging
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -67,6 +68,11 @@ def make_celery(settings: Settings, database: Database) -> Celery:
     }
     configure_logging(settings.log_level)
     return celery
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]  # Celery ships no types
+def keep_our_log(**_given: object) -> None:
+    """Celery leaves the log alone where somebody listens, and else raises its level to its own: ours said nothing."""
 
 
 def schedule(celery: Celery, name: str, task: Callable[[], object], every: timedelta, *, in_bulk: bool = False) -> None:

@@ -1,17 +1,20 @@
 """Periodic tasks of imports: go on with what is uploaded, call off what nobody went on with, forget old refusals."""
 
+import time
 from datetime import timedelta
 
 from registry.app import Renhice
 from registry.bulk.processing import process, take_due
 from registry.bulk.service import purge_refusals, purge_uploads
 from registry.database import session
+from registry.telemetry import logger
 from registry.worker import schedule
 
 ADVANCE_EVERY = timedelta(seconds=3)
 PURGE_EVERY = timedelta(hours=6)
 TURN_SECONDS = 60.0
 PURGED_AT_ONCE = 1000
+_log = logger(__name__)
 
 
 def schedule_imports(parts: Renhice) -> None:
@@ -21,7 +24,10 @@ def schedule_imports(parts: Renhice) -> None:
         due = take_due(session())
         session().commit()
         if due is not None:
-            process(parts, due, TURN_SECONDS)
+            started = time.monotonic()
+            done = process(parts, due, TURN_SECONDS)
+            seconds = round(time.monotonic() - started)
+            _log.info("import ended" if done else "import goes on", import_id=str(due), seconds=seconds)
 
     def purge_imports() -> None:
         purge_uploads(session())

@@ -220,15 +220,19 @@ def test_a_process_that_may_start_none_reads_a_large_file_alone(
 def test_a_worker_says_what_it_logs(
     renhice: Renhice, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Celery sent standard error round to the log, which writes there: of a failed turn not a word was to be seen."""
+    """Celery sent standard error round to the log, which writes there: of a failed turn not a word was to be seen.
+
+    And it raised the level to its own, with which workers are started so that not every task is told.
+    """
     monkeypatch.setattr(Logging, "_setup", False)
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     for stream in ("stdout", "stderr"):
         monkeypatch.setattr(sys, stream, getattr(sys, stream))
     configure_logging("INFO")
-    renhice.celery.log.setup("INFO", redirect_stdouts=renhice.celery.conf.worker_redirect_stdouts)
+    renhice.celery.log.setup("WARNING", redirect_stdouts=renhice.celery.conf.worker_redirect_stdouts)
     logging.captureWarnings(capture=False)
-    logger("t").warning("import line refused", line=7)
+    logging.getLogger("celery.worker.strategy").info("Task received")
+    logger("t").info("import line refused", line=7)
     assert json.loads(capsys.readouterr().err)["line"] == 7
 
 

@@ -1,11 +1,17 @@
 """Health, metrics and the four faces of an error."""
 
+import re
+from pathlib import Path
+from uuid import UUID
+
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import delete, text, update
 
+from deploy import service_checks
+from deploy.layout import Layout
 from registry.app import Renhice
-from registry.outbox import publish
+from registry.outbox import MAX_ATTEMPTS, OutboxMessage, publish
 from registry.settings import Settings
 from wsgi import create_app
 
@@ -48,6 +54,32 @@ def test_what_the_outbox_has_still_to_deliver_is_measured(client: FlaskClient, r
     assert 'renhice_outbox_undelivered{state="given-up"} 0.0' in metrics
     ages = [line for line in metrics.splitlines() if line.startswith('renhice_outbox_oldest_seconds{state="waiting"')]
     assert 0 <= float(ages[0].split()[1]) < 60
+
+
+def test_the_doctor_tells_what_waits_and_what_was_given_up(
+    renhice: Renhice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RENHICE_DATABASE_URL", renhice.settings.database_url)
+
+    def told() -> list[tuple[str, str]]:
+        return [(one.verdict, one.seen) for one in service_checks.check_backlog(Layout(tmp_path))]
+
+    with renhice.database.unit_of_work() as session:
+        session.execute(delete(OutboxMessage))
+        publish(session, "test:thing:waits", "1", {})
+        publish(session, "identity:record:received", "2", {})
+    [outbox, size] = told()
+    assert outbox == ("ok", "waiting: 1; of records, behind all else: 1")
+    assert re.fullmatch(r"database \d+ MB(, \w+ \d+ \w+){3}", size[1])
+    long_ago = UUID("01900000-0000-7000-8000-000000000000")
+    with renhice.database.unit_of_work() as session:
+        session.execute(update(OutboxMessage).where(OutboxMessage.key == "1").values(id=long_ago))
+        session.execute(update(OutboxMessage).where(OutboxMessage.key == "2").values(attempts=MAX_ATTEMPTS))
+    [late, given_up, _] = told()
+    assert late == ("broken", "waiting: 1; of records, behind all else: 0")
+    assert given_up == ("broken", "given up: 1")
+    monkeypatch.setenv("RENHICE_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    assert told() == []
 
 
 def test_metrics_are_there_when_the_database_is_not(settings: Settings) -> None:
