@@ -47,7 +47,7 @@ def write(message: Message, answer: Answer) -> bytes:
     kind = answer.kind or f"ACK^{DEFAULT.escaped(header.text(9, 2))}" + ("" if version in OLD_VERSIONS else "^ACK")
     receiver = [header.rewritten(5) or SENDER[0], header.rewritten(6) or SENDER[1]]
     sender = [header.rewritten(3), header.rewritten(4)]
-    first = ["MSH", "^~\\&", *receiver, *sender, _moment(), "", kind, new_id().hex[:20], header.rewritten(11) or "P"]
+    first = ["MSH", "^~\\&", *receiver, *sender, moment(), "", kind, new_id().hex[:20], header.rewritten(11) or "P"]
     control = DEFAULT.escaped(header.text(10))
     text = DEFAULT.escaped(answer.faults[0].message) if answer.faults else ""
     body = [f"MSA|{code(message, answer)}|{control}" + (f"|{text}" if text else "")]
@@ -55,11 +55,11 @@ def write(message: Message, answer: Answer) -> bytes:
     return _encode(message.character_set, [*first, DEFAULT.escaped(version)], [*body, *answer.segments])
 
 
-def write_rejection(fault: Fault) -> bytes:
-    """The answer to what could not be read as a message: nothing of it is repeated."""
-    first = ["MSH", "^~\\&", *SENDER, "", "", _moment(), "", "ACK^^ACK", new_id().hex[:20], "P", "2.5"]
+def write_rejection(fault: Fault, control: str = "") -> bytes:
+    """The answer to what could not be read as a message: nothing of it is repeated but its MSH-10."""
+    first = ["MSH", "^~\\&", *SENDER, "", "", moment(), "", "ACK^^ACK", new_id().hex[:20], "P", "2.5"]
     text = DEFAULT.escaped(fault.message)
-    return _encode("", first, [f"MSA|{fault.ack}||{text}", _error(fault, "2.5")])
+    return _encode("", first, [f"MSA|{fault.ack}|{control}|{text}", _error(fault, "2.5")])
 
 
 def _error(fault: Fault, version: str) -> str:
@@ -71,7 +71,8 @@ def _error(fault: Fault, version: str) -> str:
     return f"ERR|{old}|{fault.place}|{meaning}|E||||{DEFAULT.escaped(words)}"
 
 
-def _moment() -> str:
+def moment() -> str:
+    """Now, as HL7 writes it."""
     return now().strftime("%Y%m%d%H%M%S+0000")
 
 

@@ -18,7 +18,7 @@ from registry.fhir.wire import Json
 from registry.hl7v2.answers import Answer
 from registry.hl7v2.authorities import Authority, find_system
 from registry.hl7v2.faults import DATA_TYPE, REQUIRED_FIELD, TABLE_VALUE, UNKNOWN_KEY, Fault
-from registry.hl7v2.parsing import Message, Segment
+from registry.hl7v2.parsing import Message, Repetition, Segment
 from registry.hl7v2.patient_reading import GENDERS, to_fhir_date
 from registry.hl7v2.patient_writing import write_patient
 from registry.hl7v2.pix_query import read_domains
@@ -102,9 +102,7 @@ def _read(qpd: Segment) -> Stated:
     stated = Stated()
     for number, one in enumerate(qpd.repetitions(3), 1):
         place = f"QPD^1^3^{number}"
-        name, value = PARAMETERS.get(one.text(1).removeprefix("@").upper()), one.text(2)
-        if name is None:
-            raise Fault("A patient can't be asked for by this field.", number=TABLE_VALUE, place=place)
+        name, value = _parameter(one, place), one.text(2)
         if name in NAMES and re.fullmatch(r"[^*|]+\*", value):
             stated.beginnings.add(name)
             value = value.removesuffix("*")
@@ -118,6 +116,17 @@ def _read(qpd: Segment) -> Stated:
     if not stated.values:
         raise Fault("QPD-3 states nothing to search by.", number=REQUIRED_FIELD, place="QPD^1^3")
     return stated
+
+
+def _parameter(one: Repetition, place: str) -> str:
+    """What a field of QPD-3 means; raises Fault for one that can't be asked by, and for more than one value of it."""
+    name = PARAMETERS.get(one.text(1).removeprefix("@").upper())
+    if name is None:
+        raise Fault("A patient can't be asked for by this field.", number=TABLE_VALUE, place=place)
+    if one.rewritten().rstrip("^&").count("^") > 1 or len([part for part in one.texts(2) if part]) > 1:
+        hint = "Ask for each part by itself, such as @PID.3.1 and @PID.3.4."
+        raise Fault("A field is asked for with one value.", number=DATA_TYPE, place=place, hint=hint)
+    return name
 
 
 def _identifier(stated: Stated, own: str) -> list[Criterion]:

@@ -3,6 +3,7 @@
 python-hl7 takes messages apart; what it does to escape sequences is not used, since it logs what it can't read.
 """
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,16 +16,21 @@ CHARACTER_SETS = {
     "": "utf-8",
     "ASCII": "ascii",
     "UNICODE UTF-8": "utf-8",
+    "UNICODE": "utf-8",
+    "UTF-8": "utf-8",
     "8859/1": "iso-8859-1",
+    "ISO-8859-1": "iso-8859-1",
     "8859/15": "iso-8859-15",
 }
-"""Table 0211, as far as it is spoken here; without MSH-18 the standard means ASCII, of which UTF-8 is more."""
+"""Table 0211, as far as it is spoken here, and what engines write for it; without MSH-18 the standard means ASCII, of
+which UTF-8 is more. Of several the first is that of the message (§2.15.9.18)."""
 
 MOST_SEGMENTS, MOST_REPETITIONS, MAX_VALUE = 200, 50, 1000
 MOST_PARTS = 10_000
 """Fields, repetitions and components of a message: each costs many times its byte to take apart."""
 
 _HEADER = re.compile(rb"MSH([!-/:-@\[-`{-~])([!-/:-@\[-`{-~]{4})\1")
+_PLAIN = re.compile(rb"[A-Za-z0-9._+-]{1,199}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}")
 _NULL = '""'
@@ -57,6 +63,8 @@ class Delimiters:
             "R": self.repetition,
             "E": self.escape,
         }
+        if re.fullmatch(r"[CM]([0-9A-Fa-f]{2})+", code):
+            raise Fault("The character set is not switched within a message here.", number=DATA_TYPE)
         if code.startswith("X") and re.fullmatch(r"X([0-9A-Fa-f]{2})+", code):
             return bytes.fromhex(code[1:]).decode("utf-8", "replace")
         return known.get(code, " " if code.startswith(".") else "")
@@ -169,6 +177,18 @@ class Message:
         return f"{self.header.text(9, 1)}^{self.header.text(9, 2)}"
 
 
+def control_id(frame: bytes) -> str:
+    """MSH-10 of what may not be readable as a message; empty where it is anything but plain text."""
+    header = _HEADER.match(frame)
+    fields = re.split(rb"[\r\n]", frame, maxsplit=1)[0].split(header[1]) if header else []
+    return found[0].decode() if len(fields) > 9 and (found := _PLAIN.fullmatch(fields[9])) else ""
+
+
+def trimmed(frame: bytes) -> bytes:
+    """A frame without the blank lines and the mark of UTF-8 that some engines put before a message."""
+    return frame.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+
+
 def parse(frame: bytes) -> Message:
     """The message of a frame; raises Rejected for what is none, or in a character set that is not spoken here."""
     header = _HEADER.match(frame)
@@ -201,7 +221,8 @@ def _check_repeatable(message: Message) -> None:
 
 def _decode(frame: bytes, separator: bytes) -> tuple[str, str]:
     header = re.split(rb"[\r\n]", frame, maxsplit=1)[0].split(separator)
-    name = header[17].strip().decode("ascii", "replace") if len(header) > 17 else ""
+    stated = header[17].split(header[1][1:2])[0] if len(header) > 17 else b""
+    name = stated.strip().decode("ascii", "replace")
     encoding = CHARACTER_SETS.get(name.upper())
     if encoding is None:
         raise Rejected("The character set of MSH-18 is not spoken here.", number=DATA_TYPE, place="MSH^1^18")

@@ -28,6 +28,7 @@ from registry.settings import Settings, SettingsError
 from registry.telemetry import logger
 
 START, END = b"\x0b", b"\x1c\x0d"
+LINE_ENDS, MOST_LINE_ENDS = b"\r\n", 8
 HANDSHAKE_SECONDS = 10
 STOP_SECONDS = 20
 
@@ -157,8 +158,14 @@ class Server:
             raise Dropped("not-registered")
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
-        """The bytes of the next frame: however long the pause before it, it arrives soon once it has begun."""
-        first = await self._timely(reader.readexactly(1), self._settings.mllp_idle_seconds, "idle")
+        """The bytes of the next frame: however long the pause before it, it arrives soon once it has begun.
+
+        An end of line between two frames is passed over: some engines send one more than they should.
+        """
+        for _ in range(MOST_LINE_ENDS):
+            first = await self._timely(reader.readexactly(1), self._settings.mllp_idle_seconds, "idle")
+            if first not in LINE_ENDS:
+                break
         if first != START:
             raise Dropped("no-frame", write_rejection(Rejected("This is no MLLP frame.", number=SEGMENT_SEQUENCE)))
         try:

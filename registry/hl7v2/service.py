@@ -18,11 +18,12 @@ from registry.directory.service import find_certificate
 from registry.errors import DomainError, Forbidden
 from registry.hl7v2 import demographics_query, pix_query
 from registry.hl7v2.answers import Answer, wanted, write, write_rejection
+from registry.hl7v2.batches import join, split
 from registry.hl7v2.demographics_query import query_demographics
 from registry.hl7v2.faults import EVENT_CODE, INTERNAL, MESSAGE_TYPE, PROCESSING_ID, VERSION, Fault, Rejected, to_fault
 from registry.hl7v2.feed import EVENTS
 from registry.hl7v2.models import AnsweredMessage
-from registry.hl7v2.parsing import Message, parse, require
+from registry.hl7v2.parsing import Message, control_id, parse, require, trimmed
 from registry.hl7v2.pix_query import query_identifiers
 from registry.hl7v2.responses import refuse
 from registry.telemetry import bind_request, logger
@@ -49,15 +50,27 @@ def answer(certificate: bytes, frame: bytes) -> bytes | None:
     """The answer to a frame from the holder of a TLS client certificate (its SHA-256); None where none is wanted.
 
     Needs an application context. What the message does, the record of it, and the audit are one transaction; without
-    the audit there is no effect and nothing is told.
+    the audit there is no effect and nothing is told. The messages of a batch are served one after another.
     """
+    sent = trimmed(frame)
+    try:
+        messages = split(sent)
+    except Rejected as fault:
+        return write_rejection(fault)
+    if messages is None:
+        return _answer(certificate, sent)
+    return join([_answer(certificate, one) for one in messages])
+
+
+def _answer(certificate: bytes, frame: bytes) -> bytes | None:
     bind_request(new_id().hex)
     work = parts().database.begin()
     try:
         return _answered(work, certificate, frame)
     except Exception as error:  # noqa: BLE001  # whatever breaks, the sender learns that it must send again
         _log.error("a message could not be served", exc_info=error)
-        return write_rejection(Rejected("The service can't answer now; send it again.", number=INTERNAL))
+        fault = Rejected("The service can't answer now; send it again.", number=INTERNAL)
+        return write_rejection(fault, control_id(frame))
     finally:
         work.close()
 
@@ -82,7 +95,7 @@ def _answered(work: UnitOfWork, certificate: bytes, frame: bytes) -> bytes | Non
         _log.info("refused", code=error.error_code, client_id=caller.client_id if caller else None)
     MESSAGES.labels(_kind(message), said.ack).inc()
     if message is None:
-        return write_rejection(said.faults[0])
+        return write_rejection(said.faults[0], control_id(frame))
     return write(message, said) if wanted(message, said) else None
 
 
