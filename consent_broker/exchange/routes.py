@@ -19,6 +19,7 @@ from registry.database import now, session
 from registry.errors import InvalidInput, NotFound
 from registry.fhir.answers import answer
 from registry.fhir.formats import negotiate
+from registry.fhir.parameters import read_inputs
 
 blueprint = Blueprint("exchange", __name__)
 
@@ -37,12 +38,15 @@ def post_search(resource_type: str) -> Response:
     return _search(resource_type, request.form)
 
 
-@blueprint.get("/exchange/fhir/Patient/<uuid:patient>/$summary", provide_automatic_options=False)
+@blueprint.route(
+    "/exchange/fhir/Patient/<uuid:patient>/$summary", methods=["GET", "POST"], provide_automatic_options=False
+)
 def summary(patient: UUID) -> Response:
     """`Patient/{person}/$summary`: an International Patient Summary (HL7 IPS) of what the token may read."""
     negotiate()
     if request.args.keys() - {"_format", "_pretty"}:
         raise InvalidInput("The summary takes no parameters.", code="unsupported-parameter")
+    read_inputs()
     types = [one for one in SUMMARISED if f"patient/{one}.rs" in caller().scopes]
     if not types:
         require_scope(caller(), f"patient/{SUMMARISED[0]}.rs")

@@ -27,6 +27,7 @@ from registry.errors import InvalidInput, NotFound, Unprocessable
 from registry.fhir.answers import answer, answer_read, answer_stored
 from registry.fhir.formats import read_resource
 from registry.fhir.history import History, Version, history_bundle
+from registry.fhir.parameters import read_inputs
 from registry.fhir.preconditions import Preconditions
 from registry.fhir.resources import Operation, Resource, SearchParameter, fhir_blueprint
 from registry.fhir.searching import read_search, searchset, searchset_of
@@ -129,21 +130,23 @@ def delete(subscription_id: UUID) -> Response:
     return answer(None, 204)
 
 
-@blueprint.get("/<uuid:subscription_id>/$status")
+@blueprint.route("/<uuid:subscription_id>/$status", methods=["GET", "POST"])
 def status(subscription_id: UUID) -> Response:
     """How it stands, and what did not arrive."""
+    read_inputs()
     found = subscriptions.get_own(session(), caller(), subscription_id)
     error = describe(subscriptions.deliveries_of(session(), found), found.last_error)
     entry = {"resource": _status(found, "query-status", error=error), "search": {"mode": "match"}}
     return answer(searchset_of([entry], total=1))
 
 
-@blueprint.get("/<uuid:subscription_id>/$events")
+@blueprint.route("/<uuid:subscription_id>/$events", methods=["GET", "POST"])
 def events(subscription_id: UUID) -> Response:
     """What it was told, from `eventsSinceNumber` to `eventsUntilNumber`, the first 100 of them."""
     found = subscriptions.get_own(session(), caller(), subscription_id)
-    first = _number("eventsSinceNumber")
-    told = subscriptions.list_events(session(), found, first or 1, _number("eventsUntilNumber"))
+    first, last = "eventsSinceNumber", "eventsUntilNumber"
+    asked = {name: whole_number(text, name) for name, text in read_inputs(first, last).items()}
+    told = subscriptions.list_events(session(), found, asked.get(first) or 1, asked.get(last))
     notices = [Notice(one.number or 0, one.raised_at, str(one.content["focus"]), one.subject) for one in told]
     made = _status(found, "query-event", notices)
     return answer(notification(made, f"{_url(found)}/$events", made["id"], now()))
@@ -163,11 +166,6 @@ def _same(found: Subscription, body: Json) -> bool:
 
 def _version_url(found: Subscription) -> str:
     return f"{_url(found)}/_history/{found.version}"
-
-
-def _number(name: str) -> int | None:
-    text = request.args.get(name)
-    return None if text is None else whole_number(text, name)
 
 
 def _url(found: Subscription) -> str:

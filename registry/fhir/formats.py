@@ -14,6 +14,7 @@ from registry.fhir.xml_format import from_xml, to_xml
 Format = Literal["json", "xml"]
 FHIR_JSON, FHIR_XML = "application/fhir+json", "application/fhir+xml"
 FORM = "application/x-www-form-urlencoded"
+UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 R4 = frozenset({"4.0", "4.0.1"})
 FORMATS: Mapping[str, Format] = MappingProxyType({
     "json": "json", FHIR_JSON: "json", "application/json": "json", "text/json": "json",
@@ -36,7 +37,7 @@ class NotAcceptable(DomainError):
 
 
 class UnsupportedMediaType(DomainError):
-    """Only JSON and XML of FHIR R4 are read here."""
+    """Only JSON and XML of FHIR R4 are read here, in UTF-8 and as they are."""
 
     code = "unsupported-media-type"
     status = 415
@@ -70,6 +71,10 @@ def read_resource(limit: int = MAX_RESOURCE_BYTES) -> Json:
     sent = FORMATS.get(request.mimetype) if "/" in request.mimetype else None
     if sent is None or request.mimetype_params.get("fhirversion", "4.0") not in R4:
         raise UnsupportedMediaType("Send application/fhir+json or application/fhir+xml of FHIR 4.0.")
+    if request.content_encoding not in {None, "", "identity"}:
+        raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
+    if request.mimetype_params.get("charset", "utf-8").lower() not in UTF8:
+        raise UnsupportedMediaType("FHIR is written in UTF-8.")
     if (request.content_length or 0) > limit:
         raise TooLarge(f"At most {limit} bytes are taken here.")
     body = request.get_data(cache=False)

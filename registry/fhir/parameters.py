@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from flask import request
 from werkzeug.datastructures import MultiDict
 
 from registry.errors import InvalidInput
-from registry.fhir.formats import settle
+from registry.fhir.formats import read_resource, settle
 from registry.fhir.validation import validate
 from registry.fhir.wire import Json, fail, is_text
 
@@ -15,6 +16,7 @@ MOST_TARGETS = 20
 MAX_TOKEN = 500
 PIX_PARTS = ("sourceIdentifier", "targetSystem", "_format")
 TEXT_VALUES = ("valueString", "valueUri", "valueUrl", "valueCanonical")
+NUMBER_VALUES = ("valueInteger", "valueUnsignedInt", "valuePositiveInt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,16 @@ class PixQuery:
     system: str
     value: str
     targets: frozenset[str]
+
+
+def read_inputs(*names: str) -> dict[str, str]:
+    """The inputs of an operation that changes nothing: by GET in the query, by POST as Parameters, if it has any.
+
+    Raises InvalidInput, UnsupportedMediaType.
+    """
+    if request.method != "POST" or not request.get_data():
+        return {name: request.args[name] for name in names if name in request.args}
+    return {name: _text(part) for name, part in _parameters(read_resource(), frozenset(names)).items()}
 
 
 def read_match(body: Json) -> MatchQuery:
@@ -79,14 +91,14 @@ def read_pix_query(values: MultiDict[str, str]) -> PixQuery:
 def _parameters(body: Json, known: frozenset[str]) -> dict[str, Json]:
     if body.get("resourceType") != "Parameters":
         fail("resourceType", "must be Parameters")
-    parts = body.get("parameter")
+    parts = body.get("parameter", [])
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         fail("Parameters.parameter", "must be a list of objects")
     found: dict[str, Json] = {}
     for index, part in enumerate(parts):
         name = part.get("name")
         if not isinstance(name, str) or name not in known or name in found:
-            fail(f"Parameters.parameter[{index}].name", f"must be one of {', '.join(sorted(known))}, once")
+            fail(f"Parameters.parameter[{index}].name", f"must be one of {', '.join(sorted(known)) or 'none'}, once")
         found[name] = part
     return found
 
@@ -95,7 +107,7 @@ def _count(found: dict[str, Json]) -> int:
     part = found.get("count")
     if part is None:
         return DEFAULT_MATCHES
-    value = next((part[key] for key in ("valueInteger", "valuePositiveInt", "valueUnsignedInt") if key in part), None)
+    value = next((part[key] for key in NUMBER_VALUES if key in part), None)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         fail("Parameters.parameter.count", "must be a whole number of one or more")
     return min(value, MOST_MATCHES)
@@ -113,6 +125,14 @@ def _flag(found: dict[str, Json]) -> bool:
 
 def _text(part: Json) -> str:
     texts = [str(part[key]) for key in TEXT_VALUES if isinstance(part.get(key), str)]
-    if not texts:
+    numbers = [str(part[key]) for key in NUMBER_VALUES if isinstance(part.get(key), int)]
+    tokens = [_token(part["valueIdentifier"])] if isinstance(part.get("valueIdentifier"), dict) else []
+    found = [*texts, *numbers, *tokens]
+    if not found:
         fail("Parameters.parameter.value", "must be a string")
-    return texts[0]
+    return found[0]
+
+
+def _token(identifier: Json) -> str:
+    """An Identifier as the token it is in a query: what a token parameter is in Parameters is said both ways."""
+    return f"{identifier.get('system') or ''}|{identifier.get('value') or ''}"

@@ -11,7 +11,7 @@ from registry.errors import NotFound
 from registry.fhir.answers import answer, answer_read, answer_stored
 from registry.fhir.formats import FORM, read_resource
 from registry.fhir.history import history_bundle
-from registry.fhir.parameters import read_match, read_pix, read_pix_query
+from registry.fhir.parameters import read_inputs, read_match, read_pix, read_pix_query
 from registry.fhir.patient_answers import READ_RECORD, get_own, read_history, read_patient, unknown
 from registry.fhir.patient_feed import (
     create,
@@ -153,10 +153,11 @@ def post_pix() -> Response:
     return answer(cross_reference(caller(), query))
 
 
-@blueprint.get("/<patient_id>/$patient-location")
+@blueprint.route("/<patient_id>/$patient-location", methods=["GET", "POST"])
 def get_location(patient_id: str) -> Response:
     """Which establishments hold records of a person."""
     require_scope(caller(), READ)
+    read_inputs()
     return answer(locate_patient(caller(), _uuid(patient_id)))
 
 

@@ -54,6 +54,18 @@ def test_the_caller_chooses_the_format(call: Call, kept: Json, how: dict[str, An
 
 @pytest.mark.parametrize(
     "how",
+    [{"headers": {"Content-Encoding": "gzip"}}, {"content_type": "application/fhir+json; charset=iso-8859-1"},
+     {"content_type": "application/fhir+json; fhirVersion=5.0"}, {"content_type": "text/plain"}],
+    ids=str,
+)  # fmt: skip
+def test_a_body_that_is_written_otherwise_is_not_read(call: Call, kept: Json, how: dict[str, Any]) -> None:
+    path = f"/fhir/Patient/{kept['id']}"
+    assert call("PUT", path, kept, **how).status_code == 415
+    assert call("PUT", path, kept, content_type="application/fhir+json; charset=UTF-8").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "how",
     [{"headers": {"Accept": "text/html"}}, {"query_string": {"_format": "turtle"}}, {"query_string": {"_format": ""}},
      {"headers": {"Accept": "application/fhir+json;fhirVersion=5.0"}}, {"headers": {"Accept": "image/*"}}],
     ids=str,

@@ -200,6 +200,24 @@ def test_location_names_the_establishments(call: Call, two_records: dict[str, Js
     assert call("GET", f"/fhir/Patient/{two_records['b']['id']}/$patient-location").status_code == 404
 
 
+def test_operations_that_change_nothing_are_asked_by_post_too(call: Call, two_records: dict[str, Json]) -> None:
+    """FHIR R4 operations §3.2.0.1: any operation may be invoked by POST, with Parameters."""
+    path = f"/fhir/Patient/{two_records['a']['id']}/$patient-location"
+    expected = call("GET", path).json
+    assert call("POST", path).json == call("POST", path, {"resourceType": "Parameters"}).json == expected
+    unknown = {"resourceType": "Parameters", "parameter": [{"name": "count", "valueInteger": 1}]}
+    for body in (unknown, {"resourceType": "Patient"}, {"resourceType": "Parameters", "parameter": {}}):
+        assert call("POST", path, body).status_code == 400
+    source = {"system": SYSTEMS["a"], "value": "A-77"}
+    by_query = call("GET", PIX, query_string={"sourceIdentifier": f"{SYSTEMS['a']}|A-77"}).json
+    for said in ({"valueIdentifier": source}, {"valueString": f"{SYSTEMS['a']}|A-77"}):
+        asked = {"resourceType": "Parameters", "parameter": [{"name": "sourceIdentifier", **said}]}
+        assert call("POST", PIX, asked).json == by_query
+    for bad in ({"valueIdentifier": {"value": "A-77"}}, {"valueIdentifier": "A-77"}, {"valueBoolean": True}):
+        asked = {"resourceType": "Parameters", "parameter": [{"name": "sourceIdentifier", **bad}]}
+        assert call("POST", PIX, asked).status_code == 400
+
+
 def test_a_hidden_link_is_known_to_the_hidden_establishment_alone(
     call: Call, two_records: dict[str, Json], renhice: Renhice
 ) -> None:

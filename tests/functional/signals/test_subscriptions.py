@@ -193,5 +193,7 @@ def test_what_was_told_can_be_read_again(world: World, receiver: Receiver) -> No
     )
     second = told(call(world.holding, "GET", f"{path}?eventsSinceNumber=2&eventsUntilNumber=2").json)
     assert len(second["events"]) == 1
+    since = {"resourceType": "Parameters", "parameter": [{"name": "eventsSinceNumber", "valueString": "2"}]}
+    assert told(call(world.holding, "POST", path, json=since).json)["events"] == second["events"]
     assert call(world.asking, "GET", path).status_code == 404
     assert call(world.holding, "GET", f"{path}?eventsSinceNumber=dos").status_code == 400
