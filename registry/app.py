@@ -90,6 +90,7 @@ def make_app(parts: Renhice, page: Face | None = None) -> Flask:
     """An application without rooms; `page` renders errors for people (the portal's)."""
     app = _Application("renhice", static_folder=None)
     app.request_class = WholeRequest
+    app.url_map.merge_slashes = False  # else `//` is answered by a 308 to whatever host the request names
     app.config["MAX_CONTENT_LENGTH"] = parts.settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = parts.settings.max_body_bytes
     app.config["MAX_FORM_PARTS"] = 200

@@ -71,3 +71,12 @@ def test_where_an_answer_goes_is_not_the_answers_to_say(world: World) -> None:
     assert (parts.scheme, parts.netloc, parts.path, parts.fragment) == ("https", "app.example", "/callback", "")
     assert "\r" not in url
     assert "\n" not in url
+
+
+@pytest.mark.parametrize("path", ["/fhir//Patient", "/oauth//authorize", "/mi-historia//permisos", "/fhir"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_spelling_of_an_address_leads_to_the_host_a_request_names(world: World, method: str, path: str) -> None:
+    """A 308 is kept by caches for good, and repeats what was posted."""
+    environ = {"PATH_INFO": path, "HTTP_HOST": "evil.example"}
+    answer = world.asking.http.open(method=method, environ_overrides=environ)
+    assert (answer.status_code // 100, "Location" in answer.headers) == (4, False)
