@@ -7,7 +7,8 @@ parts are missing is not made: blocking never widens silently.
 
 A file is compared by any key its records share. The registry opens a record for a key that says much, or for any two
 (`worth`): a surname with a birth date that twenty people in the country have in common says too little alone, and each
-of them would be compared with the nineteen others in vain.
+of them would be compared with the nineteen others in vain. It opens first what shares `MORE`, and the rest only where
+nobody among those settles who it is.
 """
 
 from collections import defaultdict
@@ -47,6 +48,7 @@ JANUARY = "dsg:"
 """What the key begins with that a year of birth makes: whose day of birth is known shares it only by chance."""
 
 ENOUGH = 2
+MORE = 3
 COMMON = "x"
 """What the kind of a key ends with that more than ALONE people in the country are expected to share."""
 SURNAME_SHARES = _code_shares(SURNAME_RANKS, phonetic)
@@ -70,6 +72,11 @@ def lock_keys(record: Normalised) -> frozenset[str]:
 def worth(key: str) -> int:
     """What sharing a key counts; a search opens records from `ENOUGH` on."""
     return 1 if key[key.index(":") - 1] == COMMON else ENOUGH
+
+
+def document_keys(record: Normalised) -> frozenset[str]:
+    """Those of its keys that are a document's number: whoever shares one shares `MORE` than enough."""
+    return frozenset(f"doc:{document.number}" for document in record.documents)
 
 
 class Spelt(NamedTuple):
@@ -118,9 +125,9 @@ def _document_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
 
     With the birth date it finds the same number as the mother's.
     """
+    yield from document_keys(record)
     numbers = [document.number for document in record.documents]
     for number in numbers:
-        yield f"doc:{number}"
         if len(number) >= 8:
             yield from (f"dha:{number[:3]}:{one}:{other}" for one, other in spelt.pairs)
             yield from (f"dhb:{number[-3:]}:{one}:{other}" for one, other in spelt.pairs)

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from matching.compare import Comparison, compare
 from matching.model import Model, Thresholds
@@ -45,6 +45,17 @@ class Resolution(Generic[K]):
     consistency: float = 0.0
 
 
+class Prospects(NamedTuple, Generic[K]):
+    """What records found by their keys promise; `settled` when one is so like that only its equal could matter yet.
+
+    It weighs enough to be linked even beside a rival at the threshold: a record that shares less than it does with what
+    is looked for, one key and no document, is not looked at then.
+    """
+
+    likely: frozenset[K]
+    settled: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Standing(Generic[K]):
     """How a record stands to one person: weights against its best member and against all of them."""
@@ -76,14 +87,19 @@ def resolve(
     return decide(model, rank(model, arrival, candidates))
 
 
-def promising(model: Model, record: Normalised, found: Normalised) -> bool:
-    """Whether a record that shares keys is reason to look at the whole person it is of.
+def prospects(model: Model, record: Normalised, found: Mapping[K, Normalised]) -> Prospects[K]:
+    """Which of the records found by their keys are reason to look at the whole person they are of.
 
-    It carries the very document, or weighs within NEARLY of a question: another record of that person may weigh more.
+    One carries the very document, or weighs within NEARLY of a question: another record of that person may weigh more.
     """
-    if any(document in found.documents for document in record.documents):
-        return True
-    return weigh(model, record, found) >= model.thresholds.review - NEARLY
+    limits = model.thresholds
+    weights = {key: weigh(model, record, said) for key, said in found.items()}
+    likely = frozenset(
+        key
+        for key, said in found.items()
+        if weights[key] >= limits.review - NEARLY or any(document in said.documents for document in record.documents)
+    )
+    return Prospects(likely, any(weight >= limits.link + limits.margin for weight in weights.values()))
 
 
 def rank(model: Model, arrival: Member, candidates: Mapping[K, Sequence[Member]]) -> list[Standing[K]]:

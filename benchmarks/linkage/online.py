@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.linkage.report import show
 from benchmarks.linkage.run import load, load_truth
-from matching.blocking import ENOUGH, blocking_keys, worth
-from matching.cluster import Member, Resolution, promising, resolve
+from matching.blocking import ENOUGH, MORE, blocking_keys, document_keys, worth
+from matching.cluster import Member, Prospects, Resolution, prospects, resolve
 from matching.evaluate import evaluate
 from matching.model import Model
 
@@ -30,11 +30,13 @@ class Index:
     def register(self, member: Member, number: int) -> tuple[int, Resolution[int]]:
         """Resolve one record and store it; the person it went to, and the decision."""
         keys = blocking_keys(member.normalised)
+        documents = document_keys(member.normalised)
         shared: Counter[int] = Counter()
         for key in keys:
-            shared.update(dict.fromkeys(self.by_key[key], worth(key)))
-        found = [record for record, count in shared.items() if count >= ENOUGH]
-        likely = [one for one in found if promising(self.model, member.normalised, self.members[one].normalised)]
+            shared.update(dict.fromkeys(self.by_key[key], MORE if key in documents else worth(key)))
+        likely, settled = self._look(member, [record for record, count in shared.items() if count >= MORE])
+        if not settled:
+            likely |= self._look(member, [record for record, count in shared.items() if count == ENOUGH]).likely
         candidates = {person: self.persons[person] for person in {self.person_of[record] for record in likely}}
         decision = resolve(self.model, member.normalised, candidates, establishment=member.establishment)
         person = decision.key if decision.kind == "link" and decision.key is not None else number
@@ -44,6 +46,9 @@ class Index:
         for key in keys:
             self.by_key[key].append(number)
         return person, decision
+
+    def _look(self, member: Member, found: list[int]) -> Prospects[int]:
+        return prospects(self.model, member.normalised, {one: self.members[one].normalised for one in found})
 
 
 def main() -> None:

@@ -12,13 +12,13 @@ from prometheus_client import Counter
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, bindparam, func, select, text
 from sqlalchemy.orm import QueryableAttribute, Session
 
-from matching.blocking import ENOUGH
-from matching.cluster import Member, promising
+from matching.blocking import ENOUGH, MORE
+from matching.cluster import Member, Prospects, prospects
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
 from registry.errors import Unavailable
 from registry.identity.contents import Content, from_bytes, seal_context
-from registry.identity.engine import Engine
+from registry.identity.engine import Engine, document_tokens
 from registry.identity.models import BlockingScheme, Membership, Person, SourceRecord, SourceRecordVersion
 from registry.questions import Question
 from registry.sealing import DataKey, Sealer, SealError, WrappedKey
@@ -32,7 +32,8 @@ HITS = Question(
     text("""
 WITH hits AS (
   SELECT wanted.position, block.source_record_id,
-    CASE WHEN wanted.token & 1 = 1 THEN CAST(:enough AS integer) ELSE 1 END AS worth
+    CASE WHEN wanted.token = ANY(CAST(:documents AS bigint[])) THEN CAST(:more AS integer)
+         WHEN wanted.token & 1 = 1 THEN CAST(:enough AS integer) ELSE 1 END AS worth
   FROM unnest(CAST(:tokens AS bigint[])) WITH ORDINALITY AS wanted (token, position)
   CROSS JOIN LATERAL (
     SELECT source_record_id FROM blocking_tokens
@@ -41,22 +42,34 @@ WITH hits AS (
 ), oversized AS (
   SELECT count(*) AS blocks FROM (SELECT 1 FROM hits GROUP BY position HAVING count(*) >= :block_limit) AS full_block
 ), ranked AS (
-  SELECT source_record_id FROM hits GROUP BY source_record_id
+  SELECT source_record_id, sum(worth) AS shared FROM hits GROUP BY source_record_id
   HAVING sum(worth) >= :least ORDER BY sum(worth) DESC, source_record_id LIMIT :candidate_limit
-), said AS (
-  SELECT data_keys.*, newest.*
-  FROM ranked JOIN data_keys ON data_keys.owner_id = ranked.source_record_id
-  CROSS JOIN LATERAL (
-    SELECT version, sealed FROM source_record_versions AS kept
-    WHERE kept.source_record_id = ranked.source_record_id ORDER BY version DESC LIMIT 1
-  ) AS newest
 )
-SELECT in_force.scheme, oversized.blocks, said.owner_id, said.master_key_id, said.wrapped, said.version, said.sealed
+SELECT in_force.scheme, oversized.blocks, ranked.source_record_id, ranked.shared >= :opening,
+  said.master_key_id, said.wrapped, said.version, said.sealed
 FROM (SELECT scheme FROM blocking_schemes WHERE ended_at IS NULL) AS in_force
-CROSS JOIN oversized LEFT JOIN said ON true
+CROSS JOIN oversized LEFT JOIN ranked ON true LEFT JOIN LATERAL (
+  SELECT master_key_id, wrapped, version, sealed
+  FROM source_record_versions AS kept JOIN data_keys ON owner_id = kept.source_record_id
+  WHERE kept.source_record_id = ranked.source_record_id AND ranked.shared >= :opening
+  ORDER BY version DESC LIMIT 1
+) AS said ON true
 """)
 )
-"""What shares enough with what is wanted, as it is kept now: most of it is only looked at, its person never read."""
+"""What shares enough with what is wanted; what shares as much as `opening` as it is kept now.
+
+Most of it is only looked at, its person never read.
+"""
+SAID = Question(
+    text("""
+SELECT owner_id, master_key_id, wrapped, version, sealed
+FROM data_keys CROSS JOIN LATERAL (
+  SELECT version, sealed FROM source_record_versions AS kept
+  WHERE kept.source_record_id = data_keys.owner_id ORDER BY version DESC LIMIT 1
+) AS newest
+WHERE owner_id = ANY(CAST(:records AS uuid[]))
+""")
+)
 
 
 def _members(where: ColumnElement[bool]) -> Question:
@@ -179,7 +192,7 @@ def find_persons(
     A block over BLOCK_LIMIT is cut at its oldest records and counted in a metric: it never widens silently. Raises
     Unavailable where the index goes by other rules than these tokens: people would seem unknown.
     """
-    opened = _open_hits(session, sealer, tokens, least)
+    opened = _find(session, sealer, Sought(tokens), least, least).opened
     return _load_around(session, sealer, {record for record, _ in opened}, opened)
 
 
@@ -189,27 +202,66 @@ def find_likely(
     """Of `find_persons` those whom a record found makes worth looking at, and the person of the `known` record.
 
     Only what is found is opened first, then the other records of those persons: most of what a name and a birthday find
-    in a large index are strangers.
+    in a large index are strangers. What shares one key and no document is opened only where nothing that shares `MORE`
+    settles whom the record is of; a known record resembles itself and settles nothing.
     """
-    opened = _open_hits(session, engine.sealer, tokens, ENOUGH)
-    likely = {record for (record, _), one in opened.items() if promising(engine.model, wanted, one.normalised)}
-    return _load_around(session, engine.sealer, likely | ({known} if known else set()), opened)
+    sealer = engine.sealer
+    sought = Sought(tokens, document_tokens(sealer, wanted))
+    opened, left = _find(session, sealer, sought, ENOUGH, ENOUGH if known else MORE)
+    likely, settled = _look(engine, wanted, opened)
+    if left and not settled:
+        rest = _open_all(sealer, SAID.ask(session, records=left))
+        likely, opened = likely | _look(engine, wanted, rest).likely, opened | rest
+    return _load_around(session, sealer, likely | ({known} if known else set()), opened)
 
 
-def _open_hits(session: Session, sealer: Sealer, tokens: Sequence[int], least: int) -> Versions:
-    if not tokens:
-        return {}
-    limits = {"block_limit": BLOCK_LIMIT, "candidate_limit": CANDIDATE_LIMIT, "least": least}
-    rows = HITS.ask(session, tokens=list(tokens), enough=ENOUGH, **limits)
+class Sought(NamedTuple):
+    """Tokens to search by; which of them are a document's number counts where not all that is found is opened."""
+
+    tokens: Sequence[int]
+    documents: Sequence[int] = ()
+
+
+class Found(NamedTuple):
+    """What records that share enough say, and those that were left unopened."""
+
+    opened: Versions
+    left: list[UUID]
+
+
+def _look(engine: Engine, wanted: Normalised, opened: Versions) -> Prospects[UUID]:
+    return prospects(engine.model, wanted, {record: said.normalised for (record, _), said in opened.items()})
+
+
+def _find(session: Session, sealer: Sealer, sought: Sought, least: int, opening: int) -> Found:
+    if not sought.tokens:
+        return Found({}, [])
+    rows = HITS.ask(
+        session,
+        tokens=list(sought.tokens),
+        documents=list(sought.documents),
+        enough=ENOUGH,
+        more=MORE,
+        least=least,
+        opening=opening,
+        block_limit=BLOCK_LIMIT,
+        candidate_limit=CANDIDATE_LIMIT,
+    )
     if [row[0] for row in rows[:1]] != [key_scheme()]:
         raise OtherScheme
     OVERSIZED_BLOCKS.inc(rows[0][1])
+    found = [row[2:] for row in rows if row[2] is not None]
+    said = [(record, *rest) for record, opens, *rest in found if opens and rest[0] is not None]
+    return Found(_open_all(sealer, said), [record for record, opens, *_ in found if not opens])
+
+
+def _open_all(sealer: Sealer, rows: Iterable[tuple[Any, ...]]) -> Versions:
+    """What records say, by their data keys; what can't be opened is left out."""
     opened: Versions = {}
-    for _, _, owner_id, master_key_id, wrapped, version, sealed in rows:
-        if owner_id is not None:
-            said = _open(sealer, WrappedKey(owner_id, master_key_id, wrapped), version, sealed)
-            if said is not None:
-                opened[owner_id, version] = said
+    for owner_id, master_key_id, wrapped, version, sealed in rows:
+        said = _open(sealer, WrappedKey(owner_id, master_key_id, wrapped), version, sealed)
+        if said is not None:
+            opened[owner_id, version] = said
     return opened
 
 

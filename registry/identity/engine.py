@@ -5,9 +5,10 @@ from functools import lru_cache
 from pathlib import Path
 from struct import Struct
 
-from matching.blocking import ENOUGH
+from matching.blocking import ENOUGH, document_keys
 from matching.blocking import worth as worth_of_key
 from matching.model import Model
+from matching.normalise import Normalised
 from registry.app import Renhice
 from registry.sealing import Sealer
 
@@ -40,6 +41,11 @@ def blind_keys(sealer: Sealer, keys: frozenset[str]) -> list[int]:
     """
     blind = sealer.blinder(BLOCKING_DOMAIN)
     return sorted({number_of(blind(key)) & ~1 | (worth_of_key(key) == ENOUGH) for key in keys})
+
+
+def document_tokens(sealer: Sealer, record: Normalised) -> list[int]:
+    """Those of its tokens that are a document's number."""
+    return blind_keys(sealer, document_keys(record))
 
 
 def number_of(blind: bytes) -> int:

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from matching.blocking import ENOUGH
-from matching.cluster import Member
+from matching.blocking import ENOUGH, MORE
+from matching.cluster import Member, Prospects, prospects
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
 from registry.identity.batch.preparing import Prepared, Tokens
@@ -25,7 +25,7 @@ from registry.identity.candidates import (
     scheme_in_force,
 )
 from registry.identity.contents import from_bytes, seal_context
-from registry.identity.engine import worth
+from registry.identity.engine import Engine, document_tokens, worth
 from registry.identity.models import Membership, Person, SourceRecord, SourceRecordVersion
 from registry.sealing import DataKey, Sealer, SealError
 from registry.telemetry import logger
@@ -85,34 +85,46 @@ class Neighbours:
     repeated: frozenset[int]
     persons: dict[UUID, list[Member]] = field(default_factory=lambda: defaultdict(list))
     person_of: dict[bytes, UUID] = field(default_factory=dict)
+    said: dict[bytes, Normalised] = field(default_factory=dict)
     revisions: dict[UUID, int] = field(default_factory=dict)
 
-    def near(self, tokens: Iterable[int]) -> list[bytes]:
-        """The records that share enough of these tokens, by the same cuts as the online search."""
+    def near(self, tokens: Iterable[int], documents: Collection[int] = ()) -> dict[bytes, int]:
+        """The records that share enough of these tokens, and what it is worth, by the cuts of the online search."""
         shared: dict[bytes, int] = {}
         for token in tokens:
             if records := self.blocks.get(token):
-                counts = worth(token)
+                counts = MORE if token in documents else worth(token)
                 for record in records[:BLOCK_LIMIT]:
                     shared[record] = shared.get(record, 0) + counts
-        found = [record for record, count in shared.items() if count >= ENOUGH]
+        found = {record: count for record, count in shared.items() if count >= ENOUGH}
         if len(found) > CANDIDATE_LIMIT:
-            found = sorted(found, key=lambda one: (-shared[one], one))[:CANDIDATE_LIMIT]
+            first = sorted(found, key=lambda one: (-found[one], one))[:CANDIDATE_LIMIT]
+            found = {record: found[record] for record in first}
         return found
 
-    def around(self, tokens: Collection[int]) -> dict[UUID, Sequence[Member]]:
-        """The persons that one record's tokens find."""
-        known = [token for token in tokens if token in self.blocks]
+    def around(self, engine: Engine, one: Prepared) -> dict[UUID, Sequence[Member]]:
+        """The persons that one record's tokens find and that are worth looking at, as `candidates.find_likely`."""
+        known = [token for token in one.tokens if token in self.blocks]
+        if not known:
+            return {}
         if cut := sum([len(self.blocks[token]) >= BLOCK_LIMIT for token in known]):
             OVERSIZED_BLOCKS.inc(cut)
-        found = {self.person_of[record] for record in self.near(known) if record in self.person_of}
-        return {person: self.persons[person] for person in sorted(found)}
+        near = self.near(known, document_tokens(engine.sealer, one.normalised))
+        near = {record: shared for record, shared in near.items() if record in self.said}
+        likely, settled = self._look(engine, one, [record for record, shared in near.items() if shared >= MORE])
+        if not settled:
+            likely |= self._look(engine, one, [record for record, shared in near.items() if shared < MORE]).likely
+        return {person: self.persons[person] for person in sorted({self.person_of[record] for record in likely})}
+
+    def _look(self, engine: Engine, one: Prepared, records: Sequence[bytes]) -> Prospects[bytes]:
+        return prospects(engine.model, one.normalised, {record: self.said[record] for record in records})
 
     def add(self, one: Prepared, member: Member, person_id: UUID) -> None:
         """A record of the chunk was placed: those after it find it."""
         for token in self.repeated.intersection(one.tokens):
             self.blocks.setdefault(token, []).append(one.record)
         self.person_of[one.record] = person_id
+        self.said[one.record] = one.normalised
         self.persons[person_id].append(member)
 
 
@@ -162,6 +174,7 @@ def _load(session: Session, sealer: Sealer, memory: Memory, found: Neighbours, r
         found.person_of[record] = row.person_id
         normalised = memory.get(record, row.version)
         if normalised is not None:
+            found.said[record] = normalised
             member = Member(normalised, row.verified, str(row.establishment_id))
             found.persons[row.person_id].append(member)
 

@@ -182,7 +182,7 @@ def _register_new(
     rows, outcomes = Rows(engine, moment), []
     for one in rows.write_own(session, run, tokens):
         member, record_id = one.member(), one.record_id
-        placement = place(engine.model, member, near.around(one.tokens))
+        placement = place(engine.model, member, near.around(engine, one))
         person_id = placement.person_id or new_id()
         near.add(one, member, person_id)
         rows.add(Placed(one, record_id, placement, person_id, is_new=placement.person_id is None))

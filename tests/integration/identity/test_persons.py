@@ -209,3 +209,21 @@ def test_who_is_found_is_opened_whole_only_where_what_is_found_says_enough(
     )
     assert found(replace(ROSA, phone=None)) == [{rosa: 2}, {rosa: 2}]
     assert found(namesake) == [{rosa: 2}, {}]
+
+
+def test_who_shares_one_key_is_looked_at_only_where_nobody_settles_who_it_is(
+    session: Session, engine: Engine, register: Register
+) -> None:
+    rare = replace(ROSA, paternal_surname="Azurmendi", maternal_surname="Ccallohuanca")
+    outcome = register(rare)
+    initial = Demographics(paternal_surname="Azurmendi", maternal_surname="Ccallohuanca", given_names="R.")
+    sparse = register(initial).person_id
+    assert sparse != outcome.person_id
+
+    def found(asked: Demographics, known: UUID | None = None) -> set[UUID]:
+        wanted = normalise(asked)
+        return set(find_likely(session, engine, wanted, blind_keys(engine.sealer, blocking_keys(wanted)), known))
+
+    assert found(rare) == {outcome.person_id}
+    assert found(replace(rare, documents=(), birth_date=None, phone=None)) == {outcome.person_id, sparse}
+    assert found(rare, outcome.source_record_id) == {outcome.person_id, sparse}
