@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Look = Callable[[str], "Entry | None"]
 Answering = Callable[["WSGIEnvironment"], "tuple[str, bytes]"]
-MOST = 200
-"""How many items one answer may name that are asked for; of the others nothing is known."""
+MOST = 300
+"""How many items are asked for that one answer leads to; of the others nothing is known."""
 
 SECONDS = 5
 """How long they are asked for: then the gateway waits no more."""
@@ -33,16 +33,26 @@ _NOT_THERE = ("404", "410")
 
 def release_beside(said: Sequence[Entry], grant: Grant, look: Look) -> list[Entry]:
     """The entries that may leave together, given what they name of this server's other items too."""
-    here = {reference_of(one["resource"]) for one in said}
-    named = sorted({name for one in said for name in names_in(one) if _ASKABLE.fullmatch(name)} - here)
-    last = time.monotonic() + SECONDS
-    found = [
-        look(name) if place < MOST and time.monotonic() < last else unknown(name) for place, name in enumerate(named)
-    ]
-    beside = [one for one in found if one is not None]
+    beside = _around(said, look)
     left = release([*said, *beside], [*grant.residual, _closing(beside, grant)])
     kept = {id(one) for one in left}
     return [one for one in said if id(one) in kept]
+
+
+def _around(said: Sequence[Entry], look: Look) -> list[Entry]:
+    """What they name, and what that names, and so on: each item once, the nearest first."""
+    known, found, last = {reference_of(one["resource"]) for one in said}, list[Entry](), time.monotonic() + SECONDS
+    asked, ring = 0, said
+    while ring:
+        named = sorted({name for one in ring for name in names_in(one) if _ASKABLE.fullmatch(name)} - known)
+        answers = [
+            look(name) if place < MOST and time.monotonic() < last else unknown(name)
+            for place, name in enumerate(named, asked)
+        ]
+        known.update(named)
+        asked, ring = asked + len(named), [one for one in answers if one is not None]
+        found += ring
+    return found
 
 
 def looking(answering: Answering, environ: "WSGIEnvironment", prefix: str) -> Look:

@@ -344,6 +344,36 @@ def test_what_an_answer_names_of_another_type_its_server_is_asked_for(
     assert asked[1:] == [("GET", "/fhir/Condition/9", "")]
 
 
+def test_what_leads_to_a_withheld_item_over_others_that_are_not_there_is_withheld() -> None:
+    """A medicine given in a visit tells of what was diagnosed there, and the token may be for medicines alone."""
+    held = [
+        encounter("5", diagnosis=[{"condition": {"reference": "Condition/7"}}]),
+        {
+            "resourceType": "Condition",
+            "id": "7",
+            "meta": {"security": [PSY]},
+            "encounter": {"reference": "Encounter/5"},
+        },
+        encounter("6", diagnosis=[{"condition": {"reference": "Condition/8"}}]),
+        {"resourceType": "Condition", "id": "8"},
+    ]
+    there = {f"{one['resourceType']}/{one['id']}": {"resource": one} for one in held}
+    given = [
+        {"resourceType": "MedicationStatement", "id": one, "context": {"reference": f"Encounter/{one}"}}
+        for one in ("5", "6", "9")
+    ]
+    asked = list[str]()
+
+    def look(name: str) -> Any:
+        asked.append(name)
+        return there.get(name)
+
+    grant = replace(GRANT, claims={"extensions": {"ihe_pcf": {"residual": [NO_PSY]}}})
+    left = release_beside([{"resource": one} for one in given], grant, look)
+    assert [one["resource"]["id"] for one in left] == ["6", "9"]
+    assert asked == ["Encounter/5", "Encounter/6", "Encounter/9", "Condition/7", "Condition/8"]
+
+
 def test_of_more_than_it_asks_for_nothing_is_known() -> None:
     entries = [{"resource": encounter(str(n), partOf={"reference": f"Condition/{n}"})} for n in range(MOST + 5)]
     grant = replace(GRANT, claims={"extensions": {"ihe_pcf": {"residual": [NO_PSY]}}})
