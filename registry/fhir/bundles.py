@@ -6,6 +6,7 @@ spent or told on the way (a search of persons) can't be undone, so it has no pla
 
 import json
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from registry.errors import Unprocessable
 from registry.fhir.formats import FHIR_JSON
 from registry.fhir.resources import declared
 from registry.fhir.validation import validate
-from registry.fhir.wire import Json, fail
+from registry.fhir.wire import InvalidResource, Json, fail
 
 MOST_ENTRIES = 100
 ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
@@ -81,13 +82,26 @@ def _transact(entries: list[Entry]) -> list[Json]:
     """In the order of §3.1.0.11.2; what an entry became is known to those that come after it and refer to it."""
     known: dict[str, str] = {}
     done: dict[int, Json] = {}
+    written: set[str] = set()
     for entry in sorted(entries, key=lambda one: (ORDER.index(one.method), one.position)):
         resolved = entry._replace(resource=_resolved(entry.resource, known))
         response = _perform(resolved, g.unit_of_work, alone=False)
         done[entry.position] = _answered(response)
+        _once(entry, response, written)
         if entry.full_url and "Location" in response.headers:
             known[entry.full_url] = _reference(response.headers["Location"])
     return [done[position] for position in sorted(done)]
+
+
+def _once(entry: Entry, response: Response, written: set[str]) -> None:
+    """Note what an entry wrote; raises InvalidResource where another one did (§3.1.0.11.2)."""
+    if entry.method not in {"POST", "PUT", "DELETE"}:
+        return
+    location = response.headers.get("Location")
+    identity = _reference(location) if location else _relative(entry).partition("?")[0]
+    if identity in written:
+        fail(f"{entry.path}.request.url", "is of a resource that another entry writes too")
+    written.add(identity)
 
 
 def _alone(entry: Entry) -> Json:
@@ -95,6 +109,8 @@ def _alone(entry: Entry) -> Json:
     try:
         response = _perform(entry, work, alone=True)
         work.commit()
+    except InvalidResource as error:  # an address that is none: the other entries are done all the same
+        response = current_app.make_response(current_app.handle_user_exception(error))
     finally:
         work.close()
     return _answered(response)
@@ -144,10 +160,15 @@ def _handled() -> Response:
     return current_app.make_response(current_app.dispatch_request())
 
 
+def _relative(entry: Entry) -> str:
+    """The address of an entry from the server's base; a slash before it, as many write, changes nothing."""
+    return entry.url.removeprefix(f"{parts().settings.base_url}/fhir/").removeprefix("/")
+
+
 def _environ(entry: Entry) -> dict[str, Any]:
     base = f"{parts().settings.base_url}/fhir/"
     try:
-        split = urlsplit(entry.url.removeprefix(base))
+        split = urlsplit(_relative(entry))
     except ValueError:
         fail(f"{entry.path}.request.url", "is no address")
     if split.scheme or split.netloc or split.path.startswith("/") or ".." in split.path:
@@ -171,6 +192,8 @@ def _answered(response: Response) -> Json:
     for name, header in (("location", "Location"), ("etag", "ETag")):
         if header in response.headers:
             said[name] = response.headers[header]
+    if "Last-Modified" in response.headers:
+        said["lastModified"] = parsedate_to_datetime(response.headers["Last-Modified"]).isoformat()
     if body is not None and body["resourceType"] == "OperationOutcome":
         said["outcome"] = body
         body = None

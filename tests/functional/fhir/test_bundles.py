@@ -108,9 +108,6 @@ WRONG: dict[str, Json] = {
     "another kind": {"resourceType": "Bundle", "type": "collection"},
     "no request": {"resourceType": "Bundle", "type": "batch", "entry": [{"resource": rosa()}]},
     "no method": {"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"url": "Patient"}}]},
-    "another server": {"resourceType": "Bundle", "type": "batch", "entry": [entry("GET", "https://example.pe/Patient")]},
-    "out of FHIR": {"resourceType": "Bundle", "type": "batch", "entry": [entry("GET", "../api/v1/access-requests")]},
-    "the root": {"resourceType": "Bundle", "type": "batch", "entry": [entry("GET", "/mi-historia")]},
     "a search": {"resourceType": "Bundle", "type": "transaction", "entry": [entry("GET", "Patient?family=x")]},
     "an operation": {"resourceType": "Bundle", "type": "transaction", "entry": [entry("POST", "Patient/$match", {})]},
     "nothing": {"resourceType": "Bundle", "type": "transaction"},
@@ -123,6 +120,12 @@ def test_what_is_no_batch_is_a_clear_4xx(call: Call, body: Json) -> None:
     refused = call("POST", "/fhir", body)
     assert refused.status_code in {400, 422}
     assert refused.json["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("url", ["https://example.pe/Patient", "../api/v1/access-requests", "/mi-historia", "//[x"])
+def test_no_entry_leads_out_of_fhir(call: Call, url: str) -> None:
+    assert statuses(send(call, "batch", entry("GET", url)))[0] in {"400", "404"}
+    assert send(call, "transaction", entry("GET", url)).status_code in {400, 404}
 
 
 def test_a_bundle_in_a_bundle_goes_nowhere(call: Call) -> None:
@@ -149,14 +152,13 @@ def test_no_spelling_of_a_search_commits_half_a_transaction(call: Call, url: str
     [
         ({"method": "BREW", "url": "Patient"}, "method"),
         ({"method": "get", "url": "Patient/1"}, "method"),
-        ({"method": "GET", "url": "//[x"}, "url"),
         ({"method": "GET", "url": "Patient/1", "ifNoneMatch": 'W/"1"\nHost: x'}, "ifNoneMatch"),
     ],
-    ids=["unknown method", "small letters", "no address", "two lines"],
+    ids=["unknown method", "small letters", "two lines"],
 )
 def test_what_is_no_request_is_named(call: Call, kind: str, request_: Json, at: str) -> None:
     answer = send(call, kind, {"request": request_})
-    assert answer.status_code == 400
+    assert answer.status_code == 400, "a Bundle that is none, whatever else it holds"
     assert answer.json["issue"][0]["expression"] == [f"Bundle.entry[0].request.{at}"]
 
 
@@ -166,3 +168,26 @@ def test_an_entry_cant_choose_a_format_of_its_own(call: Call) -> None:
     bundle = {"resourceType": "Bundle", "type": "batch", "entry": [found, unknown]}
     read = from_xml(call("POST", "/fhir", bundle, headers={"Accept": "application/fhir+xml"}).data)
     assert [one["response"]["status"] for one in read["entry"]] == ["200", "404"]
+
+
+def test_one_address_that_is_none_stops_no_other_entry_of_a_batch(call: Call) -> None:
+    kept = call("PUT", "/fhir/Patient", numbered("U-1"), query_string={"identifier": f"{A}|U-1"}).json["id"]
+    answer = send(
+        call, "batch",
+        entry("GET", f"https://elsewhere.example/fhir/Patient/{kept}"),
+        entry("GET", f"/Patient/{kept}"),
+        entry("GET", f"//elsewhere/Patient/{kept}"),
+        entry("GET", f"http://127.0.0.1:8000/fhir/Patient/{kept}"),
+    )  # fmt: skip
+    assert statuses(answer) == ["400", "200", "400", "200"]
+    assert answer.json["entry"][0]["response"]["outcome"]["issue"][0]["expression"] == ["Bundle.entry[0].request.url"]
+    assert answer.json["entry"][1]["response"]["lastModified"].endswith("+00:00")
+    assert send(call, "transaction", entry("GET", f"//elsewhere/Patient/{kept}")).status_code == 400
+
+
+def test_a_transaction_writes_each_resource_once(call: Call) -> None:
+    twice = [entry("PUT", f"Patient?identifier={A}|U-{number}", numbered(f"U-{number}")) for number in (2, 3, 2)]
+    answer = send(call, "transaction", *twice)
+    assert (answer.status_code, answer.json["issue"][0]["expression"]) == (400, ["Bundle.entry[2].request.url"])
+    assert (total(call, "U-2"), total(call, "U-3")) == (0, 0)
+    assert statuses(send(call, "batch", *twice)) == ["201", "201", "200"]
