@@ -60,8 +60,9 @@ def respond(
 
 
 def _unconditional(environ: "WSGIEnvironment") -> "WSGIEnvironment":
-    """The request for the whole of what it asks for, a HEAD as the GET it stands for."""
+    """The request for the whole of what it asks for, in the one format that can be checked; a HEAD as its GET."""
     kept = {name: value for name, value in environ.items() if not name.startswith(_PARTIAL)}
+    kept["HTTP_ACCEPT"] = FHIR_JSON
     return kept | ({"REQUEST_METHOD": "GET"} if environ["REQUEST_METHOD"] == "HEAD" else {})
 
 

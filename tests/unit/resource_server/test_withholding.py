@@ -105,6 +105,21 @@ def test_a_failure_tells_why_and_nothing_else() -> None:
         assert "Condition" not in answer.text + str(answer.headers)
 
 
+def test_an_application_is_asked_for_what_can_be_checked() -> None:
+    """Whatever the client would rather have: XML could not be checked, and would be refused."""
+    asked = list[str]()
+
+    def application(environ: Any, start_response: Any) -> Iterable[bytes]:
+        asked.append(environ["HTTP_ACCEPT"])
+        return Response(json.dumps(encounter("a")))(environ, start_response)
+
+    for residual in ([NO_PSY], []):
+        claims = {"extensions": {"ihe_pcf": {"residual": residual}}}
+        guarded = GuardMiddleware(application, Recorder(replace(GRANT, claims=claims)), prefix="/fhir")
+        Client(guarded).get("/fhir/Encounter/a", headers={"Accept": "application/fhir+xml"})
+    assert asked == ["application/fhir+json", "application/fhir+xml"]
+
+
 def test_an_application_that_writes_by_itself_is_checked_too_and_closed() -> None:
     closed = []
 
