@@ -82,9 +82,12 @@ class TooManyHidden(Conflict):
 
     code = "portal-too-many-hidden"
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool) -> None:
+        """`alone`: nothing else of that holder is hidden, so that it is this item's names that are too many."""
         super().__init__(
-            "Ya oculta muchos datos de este establecimiento, uno por uno.",
+            "Este dato tiene demasiados nombres para ocultarlo solo."
+            if alone
+            else "Ya oculta muchos datos de este establecimiento, uno por uno.",
             hint="En «Límites» puede ocultar una parte entera de su historia, o todo el establecimiento.",
         )
 

@@ -40,7 +40,7 @@ def hide(session: Session, holder_id: UUID, names: frozenset[str], words: str) -
     hiding = hiding_at(session, me(), holder_id)
     named = names.union(*(state.terms.items or () for state in hiding))
     if len(hiding) >= MOST_HIDDEN or len(json.dumps(dependents(named))) > MOST_CHARACTERS:
-        raise TooManyHidden
+        raise TooManyHidden(alone=not hiding)
     terms = replace(everything(me()), sources=frozenset({holder_id}), items=names, hides=True)
     record_objection(session, terms, evidence(f"Ocultar a todos. {words}"))
 

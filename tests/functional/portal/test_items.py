@@ -106,7 +106,7 @@ def test_what_is_hidden_is_withheld_from_whoever_may_read_without_a_word_and_in_
     assert (HIDDEN in read, OTHER in read, "restringe" in read) == (False, True, False)
 
 
-def test_an_item_of_a_hundred_names_is_hidden_by_all_of_them(
+def test_an_item_of_a_hundred_names_is_hidden_by_all_of_them_and_one_of_more_than_fit_is_not(
     world: World, patient: Visitor, physician: Visitor, address: str
 ) -> None:
     world.holder.resources[0]["identifier"] = [NUMBER | {"value": str(one)} for one in range(100)]
@@ -117,6 +117,10 @@ def test_an_item_of_a_hundred_names_is_hidden_by_all_of_them(
     assert len(hidden_names(world)) == 101
     read = physician.open(f"/profesional/persona/{world.person_id}").body
     assert (HIDDEN in read, OTHER in read) == (False, True)
+    patient.press(patient.open(f"{address}/{PENICILLIN}"), "/mostrar")
+    world.holder.resources[0]["identifier"] = [NUMBER | {"value": str(one)} for one in range(300)]
+    refused = patient.press(patient.open(f"{address}/{PENICILLIN}"), "/ocultar")
+    assert (patient.status, "demasiados nombres" in refused.text, hidden_names(world)) == (409, True, [])
 
 
 def test_to_read_and_to_hide_she_proves_who_she_is(world: World, address: str) -> None:
