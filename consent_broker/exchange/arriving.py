@@ -19,7 +19,7 @@ from consent_broker.exchange.service import ExchangeResult, Reading, read_event,
 from consent_broker.oauth.holder_tokens import Holder, Ticket
 from consent_broker.oauth.issued import find_issued
 from consent_broker.oauth.standing import stands
-from registry.audit.service import record
+from registry.audit.service import record_now
 from registry.database import Database
 from registry.telemetry import logger
 
@@ -94,7 +94,7 @@ class Arrivals:
                 return Why.SIGNED_OUT
             if not _stands(session, ticket):
                 return Why.REVOKED
-            record(session, read_event(self._reading, ticket, answers))
+            record_now(session, read_event(self._reading, ticket, answers))
         return None
 
     def _note_unread(self, tickets: Sequence[Ticket], why: Why) -> None:
@@ -103,10 +103,9 @@ class Arrivals:
             return
         try:
             with self._database.unit_of_work() as session:
-                for ticket in tickets:
-                    event = read_event(self._reading, ticket, ())
-                    event = replace(event, outcome="refused", reason=why.value)
-                    record(session, replace(event, outcome="failure") if why is Why.INTERRUPTED else event)
+                outcome = "failure" if why is Why.INTERRUPTED else "refused"
+                unread = (read_event(self._reading, ticket, ()) for ticket in tickets)
+                record_now(session, *(replace(event, outcome=outcome, reason=why.value) for event in unread))
         except SQLAlchemyError:
             _log.exception("reading-not-recorded")
 
