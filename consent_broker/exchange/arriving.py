@@ -19,6 +19,7 @@ from consent_broker.exchange.service import ExchangeResult, Reading, read_event,
 from consent_broker.oauth.holder_tokens import Holder, Ticket
 from consent_broker.oauth.issued import find_issued
 from consent_broker.oauth.standing import stands
+from registry.audit.event import Outcome
 from registry.audit.service import record_now
 from registry.database import Database
 from registry.telemetry import logger
@@ -103,7 +104,7 @@ class Arrivals:
             return
         try:
             with self._database.unit_of_work() as session:
-                outcome = "failure" if why is Why.INTERRUPTED else "refused"
+                outcome: Outcome = "failure" if why is Why.INTERRUPTED else "refused"
                 unread = (read_event(self._reading, ticket, ()) for ticket in tickets)
                 record_now(session, *(replace(event, outcome=outcome, reason=why.value) for event in unread))
         except SQLAlchemyError:

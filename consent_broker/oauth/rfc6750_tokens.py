@@ -18,7 +18,7 @@ from consent_broker.resource_server.nonces import NonceNeeded
 from consent_broker.resource_server.proofs import InvalidProof
 from registry.access import Caller, Presented
 from registry.audit.event import Event
-from registry.database import session
+from registry.database import commit_each, session
 from registry.errors import Forbidden, Unauthenticated
 
 _TOKEN = re.compile(r"(?P<scheme>bearer|dpop) +(?P<token>\S+)", re.IGNORECASE)
@@ -38,12 +38,14 @@ class AccessTokens:
         """
         scheme, token = _read_header(presented.authorization)
         claims = self._claims(token)
+        commit_each(session())
         issued = self._issued(claims, audience)
         row = issued.token
         if scheme != token_type(claims).lower():
             raise _not_proved(row, "invalid_token", "The token is presented by another scheme than it was issued for.")
         if scheme == "dpop":
             self._require_proof(presented, token, claims, row)
+        session().commit()
         _require_accreditation(row, issued.unusable)
         g.grant = issued.grant
         return Caller(

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 from flask import Flask, Response, g
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -11,7 +12,7 @@ from consent_broker.oauth.models import UsedProof
 from consent_broker.resource_server.nonces import NonceNeeded, Nonces
 from consent_broker.resource_server.proofs import ALGORITHMS, InvalidProof, Proof, read_proof
 from registry.database import table_of
-from registry.questions import Question, await_no_disk
+from registry.questions import Question
 from registry.sealing import Sealer
 
 HEADER = "DPoP"
@@ -21,9 +22,10 @@ CHALLENGE = f'DPoP algs="{" ".join(ALGORITHMS)}"'
 
 
 # Made once: every request of a record system uses a proof up.
-_USE = Question(
-    insert(table_of(UsedProof)).on_conflict_do_nothing().returning(UsedProof.proof_hash), ["proof_hash", "expires_at"]
-)
+_INSERT = insert(table_of(UsedProof)).on_conflict_do_nothing()
+_COLUMNS = ["proof_hash", "expires_at"]
+_USE = Question(_INSERT.returning(UsedProof.proof_hash), _COLUMNS)
+_USE_FOR_GOOD = Question(_INSERT.returning(func.set_config("synchronous_commit", "off", True)), _COLUMNS)
 
 
 class InvalidDpopProof(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
@@ -56,19 +58,21 @@ def check_proof(nonces: Nonces, proof: str, method: str, url: str, token: str | 
 
 def use_proof(session: Session, proof: Proof) -> None:
     """Use a proof up in one statement; raises InvalidProof when it was used before (§11.1)."""
-    if not _USE.ask(session, proof_hash=proof.key, expires_at=datetime.fromtimestamp(proof.ends_at, UTC)):
-        raise InvalidProof("the proof was used before")
+    _use(_USE, session, proof)
 
 
 def use_proof_for_good(session: Session, proof: Proof) -> None:
-    """`use_proof`, whatever becomes of the request: committed before anything else is written.
+    """`use_proof`, whatever becomes of the request; of a session that commits each statement (`commit_each`).
 
     A request that fails is rolled back, and its proof must not be good again. The commit does not wait for the disk:
     what a crash could lose ends within a minute.
     """
-    await_no_disk(session)
-    use_proof(session, proof)
-    session.commit()
+    _use(_USE_FOR_GOOD, session, proof)
+
+
+def _use(question: Question, session: Session, proof: Proof) -> None:
+    if not question.ask(session, proof_hash=proof.key, expires_at=datetime.fromtimestamp(proof.ends_at, UTC)):
+        raise InvalidProof("the proof was used before")
 
 
 def read_request_proof(nonces: Nonces, proof: str | None, method: str, url: str) -> Proof | None:
