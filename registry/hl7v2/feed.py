@@ -25,7 +25,7 @@ Event = Callable[[Caller, Message], None]
 
 def register(caller: Caller, message: Message) -> None:
     """A01, A04, A05, A08, A28, A31: what is said of a patient; a message that comes late changes nothing."""
-    number, patient = read_patient(session(), message.one("PID"), _system(caller))
+    number, patient = read_patient(session(), message, _system(caller))
     check(patient, "Patient")
     feed_number(engine_of(parts()), caller, number, patient, said_at=said_at(message))
 

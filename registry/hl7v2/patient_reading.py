@@ -15,7 +15,7 @@ from registry.fhir.patient_feed import MAX_NUMBER
 from registry.fhir.wire import Json
 from registry.hl7v2.authorities import Authority, find_system, read_authority
 from registry.hl7v2.faults import DATA_TYPE, REQUIRED_FIELD, TABLE_VALUE, UNKNOWN_KEY, Fault
-from registry.hl7v2.parsing import Repetition, Segment
+from registry.hl7v2.parsing import Message, Repetition, Segment
 
 GENDERS = {"M": "male", "F": "female", "O": "other", "A": "other", "U": "unknown", "N": "unknown", "": None}
 NAME_TYPES = ("L", "D", "", "B", "C", "U", "N", "S")
@@ -31,8 +31,9 @@ MOBILE = frozenset({"CP"})
 _DATE = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2})(?:\d{2,6}(?:\.\d+)?(?:[+-]\d{4})?)?)?)?")
 
 
-def read_patient(session: Session, pid: Segment, own_system: str) -> tuple[str, Json]:
-    """The local number of `own_system` in a PID, and what it says as a Patient. Raises Fault."""
+def read_patient(session: Session, message: Message, own_system: str) -> tuple[str, Json]:
+    """The local number of `own_system` in the PID, and what the message says as a Patient. Raises Fault."""
+    pid = message.one("PID")
     number = own_number(session, pid, own_system)
     identifiers = [{"system": own_system, "value": number}, *_documents(session, pid)]
     patient = {
@@ -44,8 +45,8 @@ def read_patient(session: Session, pid: Segment, own_system: str) -> tuple[str, 
         "address": [address for one in pid.repetitions(11) if (address := _address(one))],
         "telecom": [*_phones(pid, 13, "home"), *_phones(pid, 14, "work")],
         "multipleBirthInteger": _birth_order(pid),
-        "extension": [*_mothers_surname(pid), *_mothers_identifiers(session, pid, own_system)],
-        "contact": _mothers_name(pid),
+        "extension": [*_mothers_surname(pid), *_mothers_identifiers(session, message, own_system)],
+        "contact": _mothers_name(message),
         **_deceased(pid),
     }
     return number, {key: value for key, value in patient.items() if value not in (None, [], "")}
@@ -82,9 +83,17 @@ def _no_number_of_ones_own(authorities: list[Authority], known: list[str | None]
     )
 
 
-def _mothers_identifiers(session: Session, pid: Segment, own_system: str) -> Iterator[Json]:
-    """The mother's documents, and her number with one's own or without any authority (PID-21)."""
-    for one in pid.repetitions(21):
+def _of_mother(message: Message, in_pid: int, in_kin: int) -> list[Repetition]:
+    """What the PID says of the mother, or where it says nothing the next of kin who is her (NK1-3, table 0063)."""
+    stated = message.one("PID").repetitions(in_pid)
+    kin = (one for one in message.all("NK1") if one.text(3).upper() == systems.MOTHER)
+    mother = next(kin, None)
+    return stated if stated or mother is None else mother.repetitions(in_kin)
+
+
+def _mothers_identifiers(session: Session, message: Message, own_system: str) -> Iterator[Json]:
+    """The mother's documents, and her number with one's own or without any authority (PID-21, else NK1-33)."""
+    for one in _of_mother(message, 21, 33):
         stated, authority = _document(session, one), read_authority(one)
         number = find_system(session, authority) == own_system if authority else one.text(5).upper() in NUMBER_TYPES
         if stated is None and number and one.text(1):
@@ -99,9 +108,9 @@ def _mothers_surname(pid: Segment) -> list[Json]:
     return [{"url": systems.MOTHERS_MAIDEN_NAME, "valueString": surname}] if surname else []
 
 
-def _mothers_name(pid: Segment) -> list[Json]:
-    """The mother's given names (PID-6.2, 6.3)."""
-    given = [word for part in (2, 3) for word in pid.text(6, part).split()]
+def _mothers_name(message: Message) -> list[Json]:
+    """The mother's given names (PID-6, else NK1-2): NK1-2.1 holds both surnames as often as one, and is not read."""
+    given = [word for one in _of_mother(message, 6, 2)[:1] for part in (2, 3) for word in one.text(part).split()]
     role = {"coding": [{"system": systems.ROLES, "code": systems.MOTHER}]}
     return [{"relationship": [role], "name": {"given": given}}] if given else []
 

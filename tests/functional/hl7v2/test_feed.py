@@ -91,6 +91,21 @@ def test_a_newborns_mother_is_named_by_her_number(engine: Engine, kept: Kept) ->
     }
 
 
+def test_a_mother_among_the_next_of_kin_counts_where_pid_says_nothing_of_her(engine: Engine, kept: Kept) -> None:
+    kin = "NK1|1|Ttito Cruz^Justina^Eva|MTH^Madre" + "|" * 30 + "MO-7^^^HOSP-A^PI~40718299^^^RENIEC^NNPER"
+    father = kin.replace("MTH^Madre", "FTH^Padre").replace("40718299", "40718200")
+    for number, pid_21, expected in (("KI-1", "", "40718299"), ("KI-2", "40718211^^^RENIEC^NNPER", "40718211")):
+        child = pid(number, "HOSP-A", name="", f6="", f7="20260102", f21=pid_21)
+        assert engine.send("ADT^A28^ADT_A05", EVN, child, father, kin)["MSA-1"] == "AA"
+        found = kept(engine, number)
+        assert found
+        content = found.member.content
+        assert content.demographics.mother_document
+        assert content.demographics.mother_document.number == expected
+        assert content.mother_number == ("MO-7" if not pid_21 else None)
+        assert (content.aside.mother_given_names, content.demographics.maternal_surname) == ("Justina Eva", None)
+
+
 def test_the_same_message_again_has_no_second_effect(engine: Engine, kept: Kept, renhice: Renhice) -> None:
     first = engine.message("ADT^A04^ADT_A01", EVN, pid("D-1", "HOSP-A"), PV1, control="D-1").encode()
     later = engine.message("ADT^A08^ADT_A01", EVN, pid("D-1", "HOSP-A", f13="984000111"), PV1, control="D-2").encode()
