@@ -31,7 +31,7 @@ class Places:
     categories: Collection[str] | None = None
     updated: Span = (None, None)
 
-    active: bool | None = None
+    active: Collection[bool] | None = None
     connected: bool = False
     """Whether only those with a FHIR address."""
 
@@ -48,7 +48,7 @@ class Practices:
     establishments: Collection[UUID] | None = None
     roles: Collection[str] | None = None
     updated: Span = (None, None)
-    active: bool | None = None
+    active: Collection[bool] | None = None
 
 
 def list_places(session: Session, wanted: Places, offset: int, limit: int) -> Sequence[Establishment]:
@@ -71,7 +71,7 @@ def _places(wanted: Places) -> Select[Establishment]:
     if wanted.connected:
         query = query.where(Establishment.fhir_endpoint.is_not(None))
     if wanted.active is not None:
-        query = query.where(Establishment.active == wanted.active)
+        query = query.where(Establishment.active.in_(wanted.active))
     query = query.where(*_within(Establishment.updated_at, wanted.updated))
     columns = (
         (Establishment.id, wanted.ids), (Establishment.renipress, wanted.renipress),
@@ -104,7 +104,7 @@ def _professionals(wanted: Practices) -> Select[Professional]:
     if wanted.ids is not None:
         query = query.where(Professional.id.in_(wanted.ids))
     if wanted.active is not None:
-        query = query.where(Professional.able_to_practise == wanted.active)
+        query = query.where(Professional.able_to_practise.in_(wanted.active))
     if wanted.registrations is not None:
         query = query.where(_any(_registered(college, number) for college, number in wanted.registrations))
     return query
@@ -135,7 +135,7 @@ def _affiliations(wanted: Practices, moment: datetime) -> Select[Affiliation]:
     if wanted.active is not None:
         ended = and_(Affiliation.valid_until.is_not(None), Affiliation.valid_until <= moment)
         in_force = and_(Affiliation.valid_from <= moment, ~ended)
-        query = query.where(in_force if wanted.active else ~in_force)
+        query = query.where(_any(in_force if one else ~in_force for one in wanted.active))
     return query
 
 

@@ -62,6 +62,7 @@ CALLED: dict[str, Callable[[PersonalData], Sequence[str | None]]] = {
 }
 """The parts of a professional's name, any of which may begin as a parameter says."""
 
+FLAG = ("true", "false")
 MOST_NAMED = 1000
 READ_PROFESSIONAL = "directory:professional:read"
 
@@ -83,7 +84,7 @@ class Found:
 
 def find_organizations(search: Search) -> Found:
     """Establishments as Organizations."""
-    wanted = replace(_places(search), categories=_categories(search))
+    wanted = replace(_places(search), categories=_categories(search), active=_states(search, "active", FLAG))
     return _found_places(replace(wanted, connected=bool(search.of("endpoint"))), organization)
 
 
@@ -91,12 +92,14 @@ def find_locations(search: Search) -> Found:
     """Establishments as Locations: `type` is that of all of them."""
     asked = [read_token(value) for value in search.values("type")]
     fits = not asked or any(one.code == HOSPITAL and one.system in {None, ROLE_CODES} for one in asked)
-    return _found_places(_places(search) if fits else replace(_places(search), ids=()), location)
+    wanted = replace(_places(search), active=_states(search, "status", ("active", "inactive")))
+    return _found_places(wanted if fits else replace(wanted, ids=()), location)
 
 
 def find_endpoints(search: Search) -> Found:
     """The FHIR addresses of establishments; they have no identifier of their own."""
-    wanted = replace(_places(search), renipress=None, connected=True)
+    wanted = replace(_places(search), active=_states(search, "status", ("active", "off")))
+    wanted = replace(wanted, renipress=None, connected=True)
     return _found_places(replace(wanted, ids=()) if search.of("identifier") else wanted, endpoint)
 
 
@@ -114,7 +117,6 @@ def _places(search: Search) -> Places:
         names=_names(search),
         areas=_texts(search, "address"),
         updated=_updated(search),
-        active=_flag(search, "active", "true") if search.of("active") else _flag(search, "status", "active"),
     )
 
 
@@ -127,7 +129,7 @@ def find_practitioners(search: Search) -> Found:
         ids=_ids(search, "_id"),
         registrations=_registrations(search),
         updated=_updated(search),
-        active=_flag(search, "active", "true"),
+        active=_states(search, "active", FLAG),
     )
     if called:
         named = _named(wanted, called)
@@ -175,7 +177,7 @@ def find_roles(search: Search) -> Found:
         professionals=_ids(search, "practitioner"),
         establishments=_ids(search, "organization", "location"),
         roles=_texts(search, "role"),
-        active=_flag(search, "active", "true"),
+        active=_states(search, "active", FLAG),
     )
     moment = now()
     return Found(
@@ -252,7 +254,8 @@ def _texts(search: Search, name: str) -> Collection[str] | None:
     return search.values(name) or None
 
 
-def _flag(search: Search, name: str, yes: str) -> bool | None:
-    """A parameter of two values; both or neither is no matter."""
-    said = {(read_token(value).code or "") == yes for value in search.values(name)}
-    return said.pop() if len(said) == 1 else None
+def _states(search: Search, name: str, words: tuple[str, str]) -> Collection[bool] | None:
+    """Which of two states are asked for, by the words for them; none of them by any other word."""
+    values = search.values(name)
+    codes = {read_token(value).code for value in values}
+    return {state for state, word in zip((True, False), words, strict=True) if word in codes} if values else None

@@ -212,8 +212,8 @@ def _meets(caller: Caller, hit: Hit, search: Search, named: Named, facts: Facts)
     identified = all(_carries(hit, documents) for documents in named.documents)
     if not identified or not all(_is_called(hit, ids) for ids in named.ids):
         return False
-    wanted = [read_token(value).code == "true" for value in search.values("active")]
-    if wanted and _active(hit) not in wanted:
+    wanted = {read_token(value).code for value in search.values("active")}
+    if wanted and str(_active(hit)).lower() not in wanted:
         return False
     return not facts or any(facts.met_by(*view) for view in _views(caller, hit, facts))
 

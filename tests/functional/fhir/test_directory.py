@@ -209,9 +209,15 @@ def test_what_the_directory_does_not_say_of_anybody_finds_nobody(call: Call) -> 
         ("PractitionerRole", {"service": "1"}),
         ("Endpoint", {"identifier": "00000000"}),
         ("Location", {"type": "PHARM"}),
+        ("Location", {"status": "suspended"}),
+        ("Endpoint", {"status": "error"}),
+        ("Organization", {"active": "maybe"}),
+        ("Practitioner", {"active": "yes"}),
+        ("PractitionerRole", {"active": "0"}),
     ):
         assert find(call, kind, **query) == []
-    assert len(find(call, "Location", type="HOSP")) == 2
+    assert len(find(call, "Location", type="HOSP", status="active,inactive")) == 2
+    assert len(find(call, "PractitionerRole", active="true,false")) == 3
 
 
 def test_a_total_is_told_where_it_is_known_or_asked_for(call: Call) -> None:

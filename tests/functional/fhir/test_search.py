@@ -78,6 +78,14 @@ def test_ones_own_record_is_found_by_what_names_it(call: Call, kept: dict[str, J
     assert ids(find(call, identifier=f"{A}|nobody")) == []
 
 
+def test_a_record_out_of_use_is_found_by_that_word_alone(call: Call, put: Call) -> None:
+    gone = put("S-OFF", rosa(active=False)).json["id"]
+    found = {
+        word: ids(find(call, identifier=f"{A}|S-OFF", active=word)) for word in ("false", "true,false", "true", "0")
+    }
+    assert found == {"false": [gone], "true,false": [gone], "true": [], "0": []}
+
+
 def test_anothers_number_and_record_are_as_unknown_as_none(call: Call, kept: dict[str, Json]) -> None:
     assert ids(find(call, identifier=f"{B}|S-900")) == []
     assert ids(find(call, _id=kept["S-900"]["id"])) == []
