@@ -155,14 +155,17 @@ class Membership(Base):
 
 
 class MembershipEvent(Base):
-    """Why a source record is, or is no longer, about a person; append-only and in the order of `position`."""
+    """Why a source record is, or is no longer, about a person; append-only and in the order of `position`.
+
+    No foreign keys to either: each is written with a membership, whose own are checked, and neither is ever deleted.
+    """
 
     __tablename__ = "membership_events"
 
     position: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     kind: Mapped[str]
-    person_id: Mapped[UUID] = mapped_column(ForeignKey("persons.id"), index=True)
-    source_record_id: Mapped[UUID] = mapped_column(ForeignKey("source_records.id"), index=True)
+    person_id: Mapped[UUID] = mapped_column(index=True)
+    source_record_id: Mapped[UUID] = mapped_column(index=True)
     other_person_id: Mapped[UUID | None]
     at: Mapped[datetime] = mapped_column(default=now)
     actor: Mapped[str]

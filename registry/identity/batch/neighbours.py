@@ -27,7 +27,7 @@ from registry.identity.candidates import (
 from registry.identity.contents import from_bytes, seal_context
 from registry.identity.engine import Engine, document_tokens, worth
 from registry.identity.models import Membership, Person, SourceRecord, SourceRecordVersion
-from registry.sealing import DataKey, Sealer, SealError
+from registry.sealing import DataKey, Sealer, SealError, WrappedKey
 from registry.telemetry import logger
 
 MOST_REMEMBERED = 60_000
@@ -184,7 +184,13 @@ def _open(session: Session, sealer: Sealer, wanted: dict[UUID, int]) -> dict[UUI
     if not wanted:
         return {}
     query = (
-        select(SourceRecordVersion.source_record_id, SourceRecordVersion.version, SourceRecordVersion.sealed, DataKey)
+        select(
+            SourceRecordVersion.source_record_id,
+            SourceRecordVersion.version,
+            SourceRecordVersion.sealed,
+            DataKey.master_key_id,
+            DataKey.wrapped,
+        )
         .join(DataKey, DataKey.owner_id == SourceRecordVersion.source_record_id)
         .join(SourceRecord, SourceRecord.id == SourceRecordVersion.source_record_id)
         .where(SourceRecord.id.in_(wanted), SourceRecord.version == SourceRecordVersion.version)
@@ -192,10 +198,10 @@ def _open(session: Session, sealer: Sealer, wanted: dict[UUID, int]) -> dict[UUI
     opened = {}
     for row in session.execute(query):
         try:
-            content = from_bytes(sealer.unseal(row.DataKey, row.sealed, seal_context(row.version)))
+            key = WrappedKey(row.source_record_id, row.master_key_id, row.wrapped)
+            content = from_bytes(sealer.unseal(key, row.sealed, seal_context(row.version)))
         except SealError as error:
             _log.error("a source record can't be opened", exc_info=error)
             continue
         opened[row.source_record_id] = normalise(content.demographics)
-    session.expunge_all()
     return opened

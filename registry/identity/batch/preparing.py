@@ -105,8 +105,8 @@ class Prepared(NamedTuple):
 class Tokens(NamedTuple):
     """The tokens of a run of records, in the order of their index: it is gone through once, not at random."""
 
-    distinct: list[int]
-    """Each once."""
+    distinct: str
+    """Each once, as PostgreSQL reads an array: the driver takes longer to write one than all else it does."""
 
     repeated: frozenset[int]
     """Those that several records of the run have."""
@@ -131,13 +131,10 @@ def prepare_batch(engine: Engine, registrations: Iterable[Registration]) -> Batc
 def gather_tokens(run: Sequence[Prepared]) -> Tokens:
     """The tokens of a run."""
     times = Counter([token for one in run for token in one.tokens])
-    write, scheme, in_order = _TOKEN.pack, key_scheme(), sorted(times)
-    rows = [
-        write(3, 8, token, 16, record, 4, scheme)
-        for token, record in sorted([(token, one.record) for one in run for token in one.tokens])
-    ]
+    write, scheme = _TOKEN.pack, key_scheme()
+    rows = sorted([write(3, 8, token, 16, one.record, 4, scheme) for one in run for token in one.tokens])
     return Tokens(
-        distinct=in_order,
+        distinct=f"{{{str(sorted(times))[1:-1]}}}",
         repeated=frozenset([token for token, count in times.items() if count > 1]),
         rows=[b"".join(rows[start : start + ROWS_AT_ONCE]) for start in range(0, len(rows), ROWS_AT_ONCE)],
     )
