@@ -29,6 +29,11 @@ _SEARCHED = re.compile(
 )
 """Of a search, also a conditional reference: the type it is of, and each parameter."""
 
+_IN_XML = re.compile(
+    r"""<system\s+value=(?:"([^"<]*)"|'([^'<]*)')\s*/>\s*<value\s+value=(?:"([^"<]*)"|'([^'<]*)')\s*/>"""
+)
+"""An identifier in FHIR XML, whose elements have an order."""
+
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _UUID_LENGTH, _DIGEST_LENGTH = 36, 16
 _URN = re.compile(rf"urn:uuid:{_UUID.pattern}", re.IGNORECASE)
@@ -163,6 +168,9 @@ def _said(texts: Iterable[str]) -> Iterator[str]:
         yield from map(str.lower, _URN.findall(text))
         if "?" in text:
             yield from _searched(text)
+        if "<system" in text:
+            for one, other, value, alike in _IN_XML.findall(text):
+                yield from _identified({"system": one or other, "value": value or alike})
 
 
 def _literal(kind: str, ids: str) -> Iterator[str]:

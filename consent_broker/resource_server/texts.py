@@ -12,11 +12,12 @@ from html import unescape
 from typing import Any
 
 MAX_STEPS = 4
-"""How often a text may have been encoded for a URL or for XHTML; an address may be a parameter of another."""
+"""How often a text may have been encoded for a URL, for XHTML or for JSON; an address may be a parameter of another."""
 
 SHORTEST = 16
 """How long what names an item is at least in base64."""
 
+_ESCAPED = re.compile(r"\\(?:/|u([0-9A-Fa-f]{4}))")
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _NUMBERED = re.compile(r"&#0*+([0-9]*)")
 _MOST_DIGITS = 7
@@ -30,7 +31,7 @@ def forms(texts: Iterable[str]) -> tuple[list[str], bool]:
     lines = list(texts)
     found, text = ["\n".join(lines)], "\n".join(one for one in lines if _is_encoded(one))
     for _ in range(MAX_STEPS):
-        plain = _PERCENT.sub(_unquote, _unescape(text))
+        plain = _PERCENT.sub(_unquote, _unescape(_ESCAPED.sub(_character, text)))
         if plain == text:
             return found, True
         found.append(plain)
@@ -39,11 +40,12 @@ def forms(texts: Iterable[str]) -> tuple[list[str], bool]:
 
 
 def attached(text: str) -> list[Any]:
-    """What a text carries in base64, of either alphabet: as JSON where it is that, else as text; nothing of others."""
+    """What a text carries in base64 of either alphabet, as JSON where it is that and else as text; or JSON it is."""
     packed = _DATA_URL.findall(text) if ";base64," in text.lower() else []
     if _BASE64.fullmatch(stripped := text.strip()) and " " not in stripped:
         packed.append(stripped)
-    return [_opened(one) for one in packed]
+    written = [_parsed(stripped)] if stripped.startswith(("{", "[")) else []
+    return [*map(_opened, packed), *(one for one in written if not isinstance(one, str))]
 
 
 def _opened(packed: str) -> Any:
@@ -51,14 +53,23 @@ def _opened(packed: str) -> Any:
     bare = packed.translate(_URL_SAFE)
     content = b64decode(bare[: len(bare) - (len(bare) % 4 == 1)] + "=" * (-len(bare) % 4))
     text = content.decode(json.detect_encoding(content), "replace").lstrip("\ufeff").replace("\0", "")
+    return _parsed(text) if text.lstrip().startswith(("{", "[")) else text
+
+
+def _parsed(text: str) -> Any:
     try:
-        return json.loads(text) if text.lstrip().startswith(("{", "[")) else text
+        return json.loads(text)
     except (ValueError, RecursionError):
         return text
 
 
 def _is_encoded(text: str) -> bool:
-    return "&" in text or ("%" in text and _PERCENT.search(text) is not None)
+    return "&" in text or "\\" in text or ("%" in text and _PERCENT.search(text) is not None)
+
+
+def _character(found: re.Match[str]) -> str:
+    """Of JSON within a text: `\\/` as some programs write each slash, or a number of four digits."""
+    return chr(int(found[1], 16)) if found[1] else "/"
 
 
 def _unquote(found: re.Match[str]) -> str:

@@ -65,6 +65,14 @@ NAMING = {
     "json-in-utf-16": carried(json.dumps({"reference": {"identifier": PROBLEM}}).encode("utf-16")),
     "attachment-in-an-attachment": carried(json.dumps({"data": b64encode(TEXT.encode()).decode()}).encode()),
     "attachments-without-end": carried(b64encode(b64encode(b64encode(b64encode(b64encode(TEXT.encode())))))),
+    "json-in-a-text": said(json.dumps({"condition": {"identifier": PROBLEM}})),
+    "slash-escaped": said('{"reference":"Condition\\/7"} '[1:]),
+    "slash-as-a-number": said('"Condition\\u002f7"'),
+    "xml": carried(b'<identifier><system value="urn:hc"/>\n <value value="P-7&#xf1;"/></identifier>'),
+    "xml-with-a-number-without-end": said(
+        f"<system value='urn:hc'/><value value='&#{'9' * 5000};'/><system value='urn:hc'/><value value='P-7ñ'/>"
+    ),
+    "xml-in-a-text": said("<system value='urn:hc' /><value value='p-7ñ'/>"),
     "data-url": said("data:text/html;charset=utf-8;base64," + b64encode(TEXT.encode()).decode()),
     "data-url-in-xhtml": said(f"<img src='DATA:;base64,{urlsafe_b64encode(TEXT.encode()).decode()}'/>"),
     "data-url-percent": said("data:text/html," + quote(TEXT)),
@@ -93,7 +101,8 @@ ORDINARY = [
     "Encounter?_id=7",
     "Encounter?subject=Patient/1&_id=7",
     "https://h.example/search?identifier=urn:hc|P-6&page=7",
-    "El 7% de 100 & más; Condition 7",
+    "El 7% de 100 & más; Condition 7; C:\\Condition\\70",
+    "[1] véase {2}",
     UUID,
     "JVBERi0xLjcKJcOkw7zDtsOfCjIgMCBvYmoKPDwvTGVuZ3Ro",
 ]
