@@ -27,6 +27,9 @@ DNI_TYPES = frozenset({"NNPER", "NI"})
 NUMBER_TYPES = frozenset({"", "PI", "MR", "PT"})
 """Those of an establishment's own numbers."""
 
+RECORD_NUMBER = "MR"
+OTHER_NUMBERS = frozenset({"VN", "AN"})
+
 MOBILE = frozenset({"CP"})
 _DATE = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2})(?:\d{2,6}(?:\.\d+)?(?:[+-]\d{4})?)?)?)?")
 
@@ -53,14 +56,19 @@ def read_patient(session: Session, message: Message, own_system: str) -> tuple[s
 
 
 def own_number(session: Session, segment: Segment, own_system: str, field: int = 3) -> str:
-    """The one identifier of one's own in PID-3 (or MRG-1); raises Fault where there is none, or are several."""
+    """The one identifier of one's own in PID-3 (or MRG-1); raises Fault where there is none, or are several.
+
+    Of several the one that says it is the record's. Those of visits and accounts are not the patient's.
+    """
     place = f"{segment.name}^1^{field}"
-    found = [one for one in segment.repetitions(field) if one.text(1)]
+    found = [one for one in segment.repetitions(field) if one.text(1) and one.text(5).upper() not in OTHER_NUMBERS]
     if not found:
         raise Fault("The patient has no identifier.", number=REQUIRED_FIELD, place=place)
     authorities = [read_authority(one) for one in found]
     known = [find_system(session, one) for one in authorities]
-    own = {one.text(1) for one, system in zip(found, known, strict=True) if system == own_system}
+    mine = [one for one, system in zip(found, known, strict=True) if system == own_system]
+    of_record = {one.text(1) for one in mine if one.text(5).upper() == RECORD_NUMBER}
+    own = of_record or {one.text(1) for one in mine}
     if any(len(one) > MAX_NUMBER for one in own):
         raise Fault(f"A number has at most {MAX_NUMBER} characters.", number=DATA_TYPE, place=place)
     if len(own) == 1:

@@ -106,6 +106,22 @@ def test_a_mother_among_the_next_of_kin_counts_where_pid_says_nothing_of_her(eng
         assert (content.aside.mother_given_names, content.demographics.maternal_surname) == ("Justina Eva", None)
 
 
+def test_numbers_of_visits_and_accounts_are_not_the_patients(engine: Engine, kept: Kept) -> None:
+    visit, account = "V-9^^^HOSP-A^VN", "C-9^^^HOSP-A^AN"
+    for number, others in (
+        ("SN-1^^^HOSP-A^PI", [visit]),
+        ("SN-2^^^HOSP-A", [visit, account]),
+        ("SN-3^^^HOSP-A^MR", ["X-9^^^HOSP-A^PI"]),
+    ):
+        sent = engine.send("ADT^A28^ADT_A05", EVN, pid("", "HOSP-A", f3="~".join([*others, number])))
+        assert sent["MSA-1"] == "AA"
+        assert kept(engine, number.partition("^")[0])
+    assert not any(kept(engine, number) for number in ("V-9", "C-9", "X-9"))
+    for alone in (visit, account, "Y-1^^^HOSP-A^PI~Y-2^^^HOSP-A^PI", "Y-1^^^HOSP-A^MR~Y-2^^^HOSP-A^MR"):
+        refused = engine.send("ADT^A28^ADT_A05", EVN, pid("", "HOSP-A", f3=alone))
+        assert (refused["MSA-1"], refused["ERR-2-1"], refused["ERR-2-3"]) == ("AE", "PID", "3")
+
+
 def test_the_same_message_again_has_no_second_effect(engine: Engine, kept: Kept, renhice: Renhice) -> None:
     first = engine.message("ADT^A04^ADT_A01", EVN, pid("D-1", "HOSP-A"), PV1, control="D-1").encode()
     later = engine.message("ADT^A08^ADT_A01", EVN, pid("D-1", "HOSP-A", f13="984000111"), PV1, control="D-2").encode()
