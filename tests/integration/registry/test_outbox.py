@@ -189,5 +189,8 @@ def published_at(moment: datetime) -> UUID:
     return UUID(bytes=int(moment.timestamp() * 1000).to_bytes(6) + new_id().bytes[6:])
 
 
-def test_the_outbox_is_relayed_by_beat(renhice: Renhice) -> None:
-    assert "relay-outbox" in renhice.celery.conf.beat_schedule
+def test_runs_leave_half_of_the_time_to_others_and_do_not_pile_up(renhice: Renhice) -> None:
+    """Ten runs in a row waited before whatever pushes a revocation, which was not asked for so long."""
+    relaying = renhice.celery.conf.beat_schedule["relay-outbox"]
+    assert relaying["schedule"].total_seconds() >= 2 * OUTBOX_SECONDS
+    assert relaying["options"]["expires"] <= relaying["schedule"].total_seconds()
