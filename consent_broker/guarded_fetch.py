@@ -6,7 +6,6 @@ nor time is the other side's to choose.
 """
 
 import ipaddress
-import json
 import re
 import socket
 import ssl
@@ -23,6 +22,7 @@ import httpcore
 from httpcore import SyncBackend
 
 from consent_broker.deadlines import Bounded, until
+from consent_broker.resource_server.reading import Unreadable, read_json
 
 TOTAL_SECONDS = 5.0
 STEP_SECONDS = 3.0
@@ -183,8 +183,8 @@ def _read(chunks: Iterable[bytes], deadline: float) -> bytes:
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = read_json(body)
+    except Unreadable:
         raise FetchRefused("not JSON") from None
     if not isinstance(found, dict):
         raise FetchRefused("not a JSON object")

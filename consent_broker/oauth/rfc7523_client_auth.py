@@ -26,6 +26,7 @@ from consent_broker.oauth.opaque import digest
 from consent_broker.oauth.profiles import Profile
 from consent_broker.oauth.rfc7517_client_keys import ClientKeys, KeysUnavailable
 from consent_broker.oauth.throttling import WINDOW, Count, Failures
+from consent_broker.resource_server.reading import read_json
 from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import table_of
@@ -180,7 +181,7 @@ def peek(assertion: str) -> Peeked:
         raise _refusal("The client assertion is not a compact JWT")
     try:
         signature = jws.extract_compact(assertion.encode())
-        header, claims = signature.headers(), json.loads(signature.payload)
+        header, claims = signature.headers(), read_json(signature.payload)
     except (JoseError, ValueError, TypeError, RecursionError):
         raise _refusal("The client assertion is not a compact JWT") from None
     if not isinstance(claims, dict):

@@ -4,7 +4,6 @@ One type, one object a request: which categories, of which establishments and da
 What a record system asks so is what the patient's page says, what the consent says, and what the token says.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,6 +24,7 @@ from consent_broker.consents.vocabulary import (
     scope_of,
 )
 from consent_broker.oauth.scopes import parse_scopes
+from consent_broker.resource_server.reading import Unreadable, read_json
 from registry.calendar import LIMA
 from registry.database import now
 from registry.directory.service import get_establishment
@@ -162,20 +162,12 @@ def sources_of(session: Session, details: Details) -> frozenset[UUID] | None:
 
 def _only_object(text: str) -> Json:
     try:
-        found = json.loads(text, object_pairs_hook=_no_name_twice)
-    except (ValueError, RecursionError):
+        found = read_json(text.encode("utf-8", "replace"))
+    except Unreadable:
         raise InvalidAuthorizationDetails("It must be JSON, with no name twice in one object") from None
     if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
         raise InvalidAuthorizationDetails("It must be a list of one object")
     return found[0]
-
-
-def _no_name_twice(pairs: list[tuple[str, Any]]) -> Json:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        msg = "a name twice"
-        raise ValueError(msg)
-    return found
 
 
 def _first(messages: Any) -> str:

@@ -17,6 +17,8 @@ from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import Key, import_key
 from joserfc.jws import JWSRegistry
 
+from consent_broker.resource_server.reading import read_json
+
 ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
 TYPE = "dpop+jwt"
 MAX_PROOF = 8_192
@@ -93,7 +95,7 @@ def _claims(signature: jws.CompactSignature, key: Key) -> dict[str, Any]:
     """What was signed, read once the signature holds; raises BadSignatureError, or ValueError for no JSON object."""
     if not jws.validate_compact(signature, key, registry=_ROOMY):
         raise BadSignatureError
-    claims = json.loads(signature.payload)
+    claims = read_json(signature.payload)
     if not isinstance(claims, dict):
         raise TypeError("no JSON object")
     return claims

@@ -15,7 +15,12 @@ from werkzeug.test import TestResponse
 
 def sign(header: dict[str, Any], claims: dict[str, Any], key: Key) -> str:
     """A JWS whose signature is right, whatever its header says: joserfc would not make some of them."""
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims)]
+    return sign_text(header, json.dumps(claims), key)
+
+
+def sign_text(header: dict[str, Any], claims: str, key: Key) -> str:
+    """The same of claims as they are written."""
+    parts = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in (json.dumps(header), claims)]
     signature = JWSRegistry.algorithms[header["alg"]].sign(b".".join(parts), key)
     return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 

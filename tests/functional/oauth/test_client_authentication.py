@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from registry.audit.models import AuditEvent
 from registry.directory.models import RecordSystem
 from tests.functional.oauth.moments import After, resolve
+from tests.functional.oauth.proofs import sign_text
 from tests.functional.oauth.world import ASSERTION_TYPE, ISSUER, World
 
 FORM = {"grant_type": "client_credentials", "scope": "system/Patient.rs"}
@@ -133,6 +134,28 @@ def test_unsigned_and_symmetric_assertions_are_refused(world: World) -> None:
     refused(world, {"client_assertion_type": ASSERTION_TYPE, "client_assertion": f"{none}.{payload}."})
     public = OctKey.import_key(world.asking.key.as_pem(private=False).decode().replace("BEGIN", "XX"))
     refused(world, world.asking.credentials(header={"alg": "HS256"}, key=public))
+
+
+def test_what_says_a_claim_twice_is_no_assertion_and_no_proof(world: World) -> None:
+    """Which of the two was meant depends on who reads it."""
+    party, prover = world.asking, world.asking.prover
+    head, claims, _ = party.assertion().split(".")
+    header, said = (json.loads(urlsafe_b64decode(part + "==")) for part in (head, claims))
+    text = json.dumps(said)
+    for written, passes in ((text, True), (text[:-1] + f', "aud": "{ISSUER}"}}', False)):
+        again = written.replace(said["jti"], uuid.uuid4().hex) if passes else written
+        answer = party.post(
+            "/oauth/token",
+            FORM | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": sign_text(header, again, party.key)},
+        )
+        assert (answer.status_code == 200) is passes
+    head, claims, _ = party.proof("POST", "/oauth/token").split(".")
+    header, said = (json.loads(urlsafe_b64decode(part + "==")) for part in (head, claims))
+    for more, error in (("", None), (', "htm": "POST"', "invalid_dpop_proof")):
+        text = json.dumps(said | {"jti": uuid.uuid4().hex})[:-1] + more + "}"
+        proof = {"DPoP": sign_text(header, text, prover.key)}
+        answer = party.http.post("/oauth/token", data=FORM | party.credentials(), headers=proof)
+        assert answer.json.get("error") == error
 
 
 def test_another_key_does_not_pass(world: World) -> None:
