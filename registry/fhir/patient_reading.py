@@ -12,6 +12,7 @@ from registry.identity.contents import NOTHING_ASIDE, Aside, Content
 MAX_VALUE = 200
 MAX_REPEATS = 20
 NAME_USES = ("official", "usual", None, "temp", "anonymous")
+PLACE = frozenset({"district", "city", "state", "postalCode"})
 GENDERS: dict[str, Sex] = {"male": "M", "female": "F"}
 
 
@@ -234,8 +235,9 @@ def identifiers_of_mother(patient: Json) -> Iterator[Json]:
 
 
 def _aside(patient: Json) -> Aside:
-    if patient.keys().isdisjoint(("address", "telecom", "contact")):
-        return NOTHING_ASIDE
+    works = any(one.get("use") == "work" for one in _dicts(patient, "telecom"))
+    if not works and "contact" not in patient and all(PLACE.isdisjoint(one) for one in _dicts(patient, "address")):
+        return NOTHING_ASIDE  # of most lines of a file, as fast as can be seen
     place = _main_address(patient)
     phone = _phone(patient)
     work = (_text(one.get("value")) for one in _phones(patient) if one.get("use") == "work")

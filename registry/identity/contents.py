@@ -64,7 +64,8 @@ def local_domain(establishment_id: UUID) -> str:
 def to_bytes(content: Content) -> bytes:
     """Canonical JSON, its names in alphabetical order: equal contents give equal bytes."""
     facts = content.demographics
-    aside = {name: value for name in _ASIDE if (value := getattr(content.aside, name)) is not None}
+    named = () if content.aside is NOTHING_ASIDE else _ASIDE
+    aside = {name: value for name in named if (value := getattr(content.aside, name)) is not None}
     deceased = {} if content.deceased is None else {"deceased": content.deceased}
     born_in = {} if content.born_in is None else {"born_in": content.born_in}
     body = {
