@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Event
 from urllib.parse import urlencode
@@ -22,6 +22,7 @@ PAUSE_SECONDS = 0.15
 """The longest pause before a retry where the holder names none."""
 PASSING = frozenset({502, 503, 504})
 """What a server says of a state that passes."""
+WAITING = frozenset({"connection.connect_tcp.started", "http11.receive_response_headers.started"})
 
 
 class Fault(StrEnum):
@@ -62,8 +63,24 @@ class HolderRequest:
     limit: int
 
 
-def ask(broker: Broker, ticket: Ticket, request: HolderRequest, halted: Event) -> bytes:
-    """The body of a holder's answer (200); raises HolderError. Nothing is begun once `halted` is set.
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The course of one question: nothing is begun once `halted` is set; `waits` is set when its holder's turn comes.
+
+    Until then it keeps the interpreter busy: questions that do so at once are each sent as late as the last.
+    """
+
+    halted: Event = field(default_factory=Event)
+    waits: Event = field(default_factory=Event)
+
+    def trace(self, step: str, _details: object) -> None:
+        """What httpcore tells of its steps."""
+        if step in WAITING:
+            self.waits.set()
+
+
+def ask(broker: Broker, ticket: Ticket, request: HolderRequest, course: Course) -> bytes:
+    """The body of a holder's answer (200); raises HolderError.
 
     A GET may be repeated: after a failure that passes (no connection, 502, 503, 504) it is, twice at most, within the
     holder's time and its budget of retries. Every attempt has a proof of its own.
@@ -73,21 +90,21 @@ def ask(broker: Broker, ticket: Ticket, request: HolderRequest, halted: Event) -
     broker.retries.note_request(endpoint)
     for retries_left in range(MAX_RETRIES, -1, -1):
         try:
-            return _attempt(broker, ticket, request, deadline)
+            return _attempt(broker, ticket, request, course, deadline)
         except _Passing as passing:
             pause = random.uniform(0, PAUSE_SECONDS) if passing.wait is None else passing.wait  # noqa: S311
         if not retries_left or time.monotonic() + pause >= deadline or not broker.retries.take(endpoint):
             break
-        if halted.wait(pause):
+        if course.halted.wait(pause):
             break
     raise HolderError(Fault.UNREACHABLE)
 
 
-def _attempt(broker: Broker, ticket: Ticket, request: HolderRequest, deadline: float) -> bytes:
+def _attempt(broker: Broker, ticket: Ticket, request: HolderRequest, course: Course, deadline: float) -> bytes:
     try:
         with until(deadline):
-            body = _try(broker, ticket, request, deadline)
-            body = _try(broker, ticket, request, deadline) if body is None else body
+            body = _try(broker, ticket, request, course, deadline)
+            body = _try(broker, ticket, request, course, deadline) if body is None else body
     except httpcore.TimeoutException:
         raise HolderError(Fault.TIMEOUT) from None
     except (httpcore.NetworkError, httpcore.RemoteProtocolError):
@@ -99,7 +116,7 @@ def _attempt(broker: Broker, ticket: Ticket, request: HolderRequest, deadline: f
     return body
 
 
-def _try(broker: Broker, ticket: Ticket, request: HolderRequest, deadline: float) -> bytes | None:
+def _try(broker: Broker, ticket: Ticket, request: HolderRequest, course: Course, deadline: float) -> bytes | None:
     """Ask with a proof of the key the token is bound to; None when the holder wants the nonce it has just named."""
     holder, token, url = ticket.holder.endpoint or "", ticket.token, request.url
     headers = [
@@ -111,7 +128,7 @@ def _try(broker: Broker, ticket: Ticket, request: HolderRequest, deadline: float
     address = over_pide(broker.settings.pide_url, ticket.holder.pide_service, holder, url)
     address = f"{address}?{urlencode(request.parameters)}" if request.parameters else address
     left = max(0.01, deadline - time.monotonic())
-    steps = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), left)}
+    steps = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), left), "trace": course.trace}
     with broker.holders.stream("GET", address, headers=headers, extensions=steps) as response:
         said = {name.lower(): value.decode("latin-1") for name, value in response.headers}
         broker.prover.learn(holder, said.get(b"dpop-nonce"))

@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client import Counter
 
 from consent_broker.broker import Broker
-from consent_broker.exchange.asking import Fault, HolderError, HolderRequest, ask
+from consent_broker.exchange.asking import Course, Fault, HolderError, HolderRequest, ask
 from consent_broker.oauth.holder_tokens import Holder, Ticket
 from consent_broker.resource_server.reading import TooMuch, Unreadable, read_json
 from consent_broker.resource_server.residual import Entry, release
@@ -31,6 +31,9 @@ MAX_ELEMENTS = 200_000
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 MAX_RESOURCES = 500
 MAX_THREADS = 16
+A_MOMENT = 0.01
+"""Seconds a question may take to be sent before the next is begun all the same."""
+
 DROPPED = Counter("renhice_dropped_resources_total", "Resources establishments should not have sent", ["why"])
 _log = logger(__name__)
 
@@ -69,19 +72,25 @@ def ask_holders(broker: Broker, tickets: Sequence[Ticket]) -> Generator[tuple[Ti
 def _ask_each(
     broker: Broker, questions: Sequence[tuple[Ticket, str]], halted: Event
 ) -> Iterator[tuple[Ticket, "_Found"]]:
-    """What each question found, as it comes; MAX_THREADS are asked at once."""
-    unasked, arrived = iter(questions), SimpleQueue[tuple[Ticket, Future[_Found]]]()
+    """What each question found, as it comes; MAX_THREADS are asked at once.
 
-    def begin() -> None:
-        for ticket, kind in islice(unasked, 1):
-            broker.askers.submit(_ask, broker, ticket, kind, halted).add_done_callback(partial(end, ticket))
+    Each is begun when the one before waits for its holder, so that the first is not sent as late as the last.
+    """
+    later, arrived = iter(questions[MAX_THREADS:]), SimpleQueue[tuple[Ticket, Future[_Found]]]()
 
-    def end(ticket: Ticket, asked: "Future[_Found]") -> None:
+    def begin(ticket: Ticket, kind: str) -> Course:
+        course = Course(halted)
+        broker.askers.submit(_ask, broker, ticket, kind, course).add_done_callback(partial(end, ticket, course))
+        return course
+
+    def end(ticket: Ticket, course: Course, asked: "Future[_Found]") -> None:
+        course.waits.set()
         arrived.put((ticket, asked))
-        begin()
+        for question in islice(later, 1):
+            begin(*question)
 
-    for _ in range(MAX_THREADS):
-        begin()
+    for question in questions[:MAX_THREADS]:
+        begin(*question).waits.wait(A_MOMENT)
     for _ in questions:
         ticket, asked = arrived.get()
         yield ticket, asked.result()
@@ -99,12 +108,12 @@ class _Found:
     """How many bytes that was."""
 
 
-def _ask(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -> _Found:
+def _ask(broker: Broker, ticket: Ticket, resource_type: str, course: Course) -> _Found:
     endpoint = ticket.holder.endpoint or ""
-    if halted.is_set() or not broker.breakers.allows(endpoint):
+    if course.halted.is_set() or not broker.breakers.allows(endpoint):
         return _Found(resource_type, fault=Fault.UNREACHABLE)
     try:
-        size, bundle = _search(broker, ticket, resource_type, halted)
+        size, bundle = _search(broker, ticket, resource_type, course)
         found = _wanted(bundle, size, resource_type, ticket)
     except HolderError as error:
         broker.breakers.report(endpoint, success=error.fault is Fault.REFUSED)
@@ -147,7 +156,7 @@ def fetch_document(broker: Broker, ticket: Ticket, url: str, content_type: str) 
     if not broker.breakers.allows(endpoint):
         raise HolderError(Fault.UNREACHABLE)
     try:
-        body = ask(broker, ticket, HolderRequest(url, {}, content_type, MAX_DOCUMENT_BYTES), Event())
+        body = ask(broker, ticket, HolderRequest(url, {}, content_type, MAX_DOCUMENT_BYTES), Course())
     except HolderError as error:
         broker.breakers.report(endpoint, success=error.fault is Fault.REFUSED)
         raise
@@ -155,13 +164,13 @@ def fetch_document(broker: Broker, ticket: Ticket, url: str, content_type: str) 
     return body
 
 
-def _search(broker: Broker, ticket: Ticket, resource_type: str, halted: Event) -> tuple[int, Any]:
+def _search(broker: Broker, ticket: Ticket, resource_type: str, course: Course) -> tuple[int, Any]:
     parameters = {
         "patient.identifier": f"{SOURCE_RECORD}|{ticket.holder.source_record_id}",
         "_count": str(MAX_RESOURCES),
     }
     url = f"{ticket.holder.endpoint or ''}/{resource_type}"
-    body = ask(broker, ticket, HolderRequest(url, parameters, "application/fhir+json", MAX_BYTES), halted)
+    body = ask(broker, ticket, HolderRequest(url, parameters, "application/fhir+json", MAX_BYTES), course)
     return len(body), read(body)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from werkzeug.wrappers import Request, Response
 
+from consent_broker.exchange import gateway
+from consent_broker.exchange.asking import WAITING, Course
 from registry.retrying import MOST, RetryBudgets
 from tests.functional.exchange.holder import FhirServer
 from tests.functional.exchange.test_gateway import grant, issues, read
@@ -85,3 +87,18 @@ def test_the_budget_ends_the_retries(world: World, holder: FhirServer) -> None:
     for _ in range(4):
         assert issues(read(world, token)) == ["transient"]
     assert len(holder.requests) == 4 + MOST
+
+
+def test_httpcore_tells_when_a_question_waits_for_its_holder(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = set[str]()
+
+    class Noted(Course):
+        def trace(self, step: str, details: object) -> None:
+            steps.add(step)
+            super().trace(step, details)
+
+    token = grant(world)
+    monkeypatch.setattr(gateway, "Course", Noted)
+    world.broker.holders.close()
+    assert read(world, token).json["total"] == 1
+    assert steps >= WAITING
