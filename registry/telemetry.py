@@ -29,6 +29,7 @@ ALLOWED_FIELDS = frozenset({
     "component", "version", "establishment", "holder", "holder_id", "import_id", "line", "withheld", "unasked",
     "reason", "staff", "segment", "head",
 })  # fmt: skip
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "exception": 40, "critical": 50}
 _DIGITS = re.compile(r"\d{7,}")
 _NUMBER = re.compile(r"(?<![0-9A-Fa-f])\d{7,12}(?![0-9A-Fa-f])")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -57,10 +58,37 @@ def _blank_digits(key: str, value: object) -> object:
 
 
 class _StandardError(logging.Handler):
-    """Write to whatever standard error is now: a supervisor may reopen it."""
+    """Where the lines of libraries go."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(f"{self.format(record)}\n")
+        _write(self.format(record))
+
+
+class _Line:
+    """Where our own lines go: by the standard library's loggers, as those of libraries, they cost twice as much.
+
+    What is wanted of a logger is still told to the standard library's of that name (`_only_wanted`).
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.level = logging.getLogger(name).getEffectiveLevel
+
+    def write(self, line: str) -> None:
+        _write(line)
+
+    debug = info = warning = error = exception = critical = write
+
+
+def _only_wanted(line: _Line, method: str, event: EventDict) -> EventDict:
+    if _LEVELS[method] < line.level():
+        raise structlog.DropEvent
+    return event
+
+
+def _write(line: str) -> None:
+    """A whole line to whatever standard error is now: a supervisor may reopen it."""
+    sys.stderr.write(f"{line}\n")
 
 
 def configure_logging(level: str) -> None:
@@ -71,9 +99,10 @@ def configure_logging(level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    said: list[Any] = [_safe_exception, _only_allowed, structlog.processors.JSONRenderer()]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[_only_wanted, *shared, *said],
+        logger_factory=_Line,
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
@@ -81,12 +110,7 @@ def configure_logging(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, _unsaid],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _safe_exception,
-                _only_allowed,
-                structlog.processors.JSONRenderer(),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *said],
         )
     )
     root = logging.getLogger()
