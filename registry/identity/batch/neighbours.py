@@ -16,6 +16,7 @@ from matching.blocking import ENOUGH, MORE
 from matching.cluster import Member, Prospects, prospects
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
+from registry.identity.batch import arrays
 from registry.identity.batch.preparing import Prepared, Tokens
 from registry.identity.candidates import (
     BLOCK_LIMIT,
@@ -47,6 +48,36 @@ WHERE block.records IS NOT NULL
 
 Ids come as bytes: a block has up to two hundred, and making objects of them took longer than finding them.
 """
+AROUND = (
+    select(
+        Membership.person_id,
+        Person.revision,
+        SourceRecord.id,
+        SourceRecord.version,
+        SourceRecord.verified,
+        SourceRecord.establishment_id,
+    )
+    .join(Person, Person.id == Membership.person_id)
+    .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
+    .where(
+        Membership.person_id.in_(
+            select(Membership.person_id).where(arrays.among_uuids(Membership.source_record_id, "records")).distinct()
+        )
+    )
+    .order_by(Membership.person_id, SourceRecord.id)
+)
+NEWEST = (
+    select(
+        SourceRecordVersion.source_record_id,
+        SourceRecordVersion.version,
+        SourceRecordVersion.sealed,
+        DataKey.master_key_id,
+        DataKey.wrapped,
+    )
+    .join(DataKey, DataKey.owner_id == SourceRecordVersion.source_record_id)
+    .join(SourceRecord, SourceRecord.id == SourceRecordVersion.source_record_id)
+    .where(arrays.among_uuids(SourceRecord.id, "records"), SourceRecord.version == SourceRecordVersion.version)
+)
 _log = logger(__name__)
 
 
@@ -148,23 +179,7 @@ def _parted(records: bytes) -> list[bytes]:
 
 
 def _load(session: Session, sealer: Sealer, memory: Memory, found: Neighbours, records: Collection[bytes]) -> None:
-    ids = [UUID(bytes=record) for record in records]
-    near = select(Membership.person_id).where(Membership.source_record_id.in_(ids)).distinct()
-    query = (
-        select(
-            Membership.person_id,
-            Person.revision,
-            SourceRecord.id,
-            SourceRecord.version,
-            SourceRecord.verified,
-            SourceRecord.establishment_id,
-        )
-        .join(Person, Person.id == Membership.person_id)
-        .join(SourceRecord, SourceRecord.id == Membership.source_record_id)
-        .where(Membership.person_id.in_(near))
-        .order_by(Membership.person_id, SourceRecord.id)
-    )
-    rows = session.execute(query).all()
+    rows = session.execute(AROUND, {"records": arrays.uuids(records)}).all()
     unknown = {row.id: row.version for row in rows if memory.get(row.id.bytes, row.version) is None}
     for record_id, said in _open(session, sealer, unknown).items():
         memory.put(record_id.bytes, unknown[record_id], said)
@@ -183,20 +198,8 @@ def _open(session: Session, sealer: Sealer, wanted: dict[UUID, int]) -> dict[UUI
     """The newest versions of those records, opened and normalised; what can't be opened is left out."""
     if not wanted:
         return {}
-    query = (
-        select(
-            SourceRecordVersion.source_record_id,
-            SourceRecordVersion.version,
-            SourceRecordVersion.sealed,
-            DataKey.master_key_id,
-            DataKey.wrapped,
-        )
-        .join(DataKey, DataKey.owner_id == SourceRecordVersion.source_record_id)
-        .join(SourceRecord, SourceRecord.id == SourceRecordVersion.source_record_id)
-        .where(SourceRecord.id.in_(wanted), SourceRecord.version == SourceRecordVersion.version)
-    )
     opened = {}
-    for row in session.execute(query):
+    for row in session.execute(NEWEST, {"records": arrays.uuids([record.bytes for record in wanted])}):
         try:
             key = WrappedKey(row.source_record_id, row.master_key_id, row.wrapped)
             content = from_bytes(sealer.unseal(key, row.sealed, seal_context(row.version)))

@@ -17,6 +17,7 @@ from matching.normalise import Normalised, normalise
 from matching.records import DocumentType
 from registry.database import new_id
 from registry.identity.arrivals import Registration
+from registry.identity.batch import arrays
 from registry.identity.batch import copying as as_
 from registry.identity.contents import from_bytes, local_domain, seal_context, to_bytes
 from registry.identity.engine import Engine, blind_keys
@@ -106,7 +107,7 @@ class Tokens(NamedTuple):
     """The tokens of a run of records, in the order of their index: it is gone through once, not at random."""
 
     distinct: str
-    """Each once, as PostgreSQL reads an array: the driver takes longer to write one than all else it does."""
+    """Each once, as an array."""
 
     repeated: frozenset[int]
     """Those that several records of the run have."""
@@ -134,7 +135,7 @@ def gather_tokens(run: Sequence[Prepared]) -> Tokens:
     write, scheme = _TOKEN.pack, key_scheme()
     rows = sorted([write(3, 8, token, 16, one.record, 4, scheme) for one in run for token in one.tokens])
     return Tokens(
-        distinct=f"{{{str(sorted(times))[1:-1]}}}",
+        distinct=arrays.numbers(sorted(times)),
         repeated=frozenset([token for token, count in times.items() if count > 1]),
         rows=[b"".join(rows[start : start + ROWS_AT_ONCE]) for start in range(0, len(rows), ROWS_AT_ONCE)],
     )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from registry.database import new_id, now
 from registry.errors import DomainError, Unavailable
+from registry.identity.batch import arrays
 from registry.identity.batch.neighbours import Memory, find_neighbours
 from registry.identity.batch.preparing import Batch, Prepared, Tokens, gather_tokens
 from registry.identity.batch.writing import Placed, Rows
@@ -22,11 +23,31 @@ from registry.identity.registration import STALE, Outcome, register_source_recor
 from registry.telemetry import REGISTRATIONS
 
 ALONE = text("SELECT pg_advisory_xact_lock(:key)")
+PLANNED_ANEW = text("SET LOCAL plan_cache_mode = force_custom_plan")
+"""For each chunk: a file fills tables that were empty when the first was planned for."""
+
 CONFIRM = text("""
 UPDATE source_records SET said_at = again.said_at
 FROM unnest(CAST(:records AS uuid[]), CAST(:moments AS timestamptz[])) AS again (id, said_at)
 WHERE source_records.id = again.id
 """)
+
+KEPT = (
+    select(
+        SourceRecord.establishment_id,
+        SourceRecord.local_token,
+        SourceRecord.id,
+        SourceRecord.version,
+        SourceRecord.content_token,
+        SourceRecord.replaced_by,
+        SourceRecord.said_at,
+        SourceRecord.received_at,
+        Membership.person_id,
+    )
+    .join(Membership, Membership.source_record_id == SourceRecord.id)
+    .where(arrays.among_uuids(SourceRecord.establishment_id, "places"))
+    .where(arrays.among_octets(SourceRecord.local_token, "tokens"))
+)
 
 Key = tuple[UUID, bytes]
 """An establishment and the token of a local number of it."""
@@ -51,6 +72,7 @@ def register_prepared(session: Session, engine: Engine, memory: Memory, batch: B
     stead. What was said before what is kept changes nothing (`stale`). Raises Unavailable.
     """
     session.execute(ALONE, {"key": SWITCHING})
+    session.execute(PLANNED_ANEW)
     chunk = batch.prepared
     work = _Registering(session, engine, memory, batch, _find_kept(session, chunk), Rows(engine, now()))
     for at, one in enumerate(chunk):
@@ -113,22 +135,10 @@ class _Registering:
 
 
 def _find_kept(session: Session, chunk: Sequence[Prepared]) -> dict[Key, Kept]:
-    query = (
-        select(
-            SourceRecord.establishment_id,
-            SourceRecord.local_token,
-            SourceRecord.id,
-            SourceRecord.version,
-            SourceRecord.content_token,
-            SourceRecord.replaced_by,
-            SourceRecord.said_at,
-            SourceRecord.received_at,
-            Membership.person_id,
-        )
-        .join(Membership, Membership.source_record_id == SourceRecord.id)
-        .where(SourceRecord.establishment_id.in_({one.establishment_id for one in chunk}))
-        .where(SourceRecord.local_token.in_([one.local_token for one in chunk]))
-    )
+    wanted = {
+        "places": arrays.uuids({one.establishment_id.bytes for one in chunk}),
+        "tokens": arrays.octets([one.local_token for one in chunk]),
+    }
     return {
         (row.establishment_id, bytes(row.local_token)): Kept(
             bytes(row.content_token),
@@ -136,7 +146,7 @@ def _find_kept(session: Session, chunk: Sequence[Prepared]) -> dict[Key, Kept]:
             row.said_at or row.received_at,
             Outcome(row.id, row.person_id, row.version, row.received_at, "unchanged", created=False),
         )
-        for row in session.execute(query)
+        for row in session.execute(KEPT, wanted)
     }
 
 
