@@ -13,7 +13,7 @@ BUDGET = {
     "refresh": 9,
     "exchange for a holder": 14,
     "introspection": 4,
-    "gateway": 11,
+    "gateway": 10,
 }
 """Statements: to find the client and use its assertion and proof up, to decide, to audit, to record."""
 
