@@ -143,7 +143,7 @@ def _birth_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
     if record.birth_date is None:
         return
     born = _either_order(record.birth_date)
-    if record.partial_birth:
+    if _is_january(record.birth_date):
         yield from (f"{JANUARY}{born}:{surname}:{name}" for surname, name in product(spelt.surnames, spelt.given))
         return
     for surname in spelt.surnames:
@@ -195,7 +195,7 @@ def _single_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
         born = _either_order(record.birth_date)
         if bearers / YEARS_OF_BIRTH < ALONE:
             yield f"sgy:{surname}:{name}:{born[:4]}"
-        if not record.partial_birth:
+        if not _is_january(record.birth_date):
             yield f"{_kind('sgd', bearers / BIRTHDAYS)}:{surname}:{name}:{born[4:]}"
 
 
@@ -252,4 +252,9 @@ def _half_births(record: Normalised) -> tuple[str, ...]:
     if record.birth_date is None:
         return ()
     born = _either_order(record.birth_date)
-    return (born[:4],) if record.partial_birth else (born[:4], born[4:])
+    return (born[:4],) if _is_january(record.birth_date) else (born[:4], born[4:])
+
+
+def _is_january(birth: date) -> bool:
+    """Whether the day is the one that far more people are said to be born on than are."""
+    return (birth.month, birth.day) == (1, 1)

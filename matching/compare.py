@@ -152,13 +152,13 @@ def compare_place(a: Normalised, b: Normalised) -> str:
 
 
 def compare_address(a: Normalised, b: Normalised) -> str:
-    """same, similar (half of all words common) or different."""
+    """same, similar (half of all words common) or different; without a number it names a community, at most similar."""
     if not a.address or not b.address:
         return MISSING
     common = len(a.address & b.address)
     union = len(a.address) + len(b.address) - common
     if common == union:
-        return SAME
+        return SAME if any(not word.isalpha() for word in a.address) else "similar"
     return "similar" if common * 2 >= union else DIFFERENT
 
 

@@ -158,7 +158,8 @@ def _compare_words(a: Words, b: Words) -> Outcome:
     one, other = a.given, b.given
     if len(one) == len(other) and set(one) == set(other):
         return "reordered", min(one, other)
-    if len(one) != len(other) and near_words("".join(one), "".join(other)):
+    initials = any(len(word) == 1 for word in (*one, *other))
+    if len(one) != len(other) and not initials and near_words("".join(one), "".join(other)):
         return "variant", max(one, other, key=len)
     a, b = _untied(a, other), _untied(b, one)
     return _aligned(a, b) if len(a.given) <= len(b.given) else _aligned(b, a)

@@ -23,8 +23,34 @@ def _ranks(name: str, column: str) -> dict[str, int]:
 
 
 SURNAME_RANKS = _ranks("surnames_pe.csv", "surname")
+UNRANKED = 10_000
 GIVEN_RANKS = _ranks("given_names_pe.csv", "given_name")
-SHORT_FORMS = {fold_name(row["short"]): fold_name(row["full"]) for row in _rows("short_forms.csv")}
+BEFORE_I = {"C": "QU", "G": "GU", "Z": "C"}
+
+
+def _diminutives(name: str, sex: str) -> Iterator[str]:
+    """A given name as it is called in the family: PEDRITO, BLANQUITA, CARMENCITA, JORGITO."""
+    last = name[-1] if name[-1] in "AO" else "O" if sex == "M" else "A"
+    stem = name[:-1] if name[-1] in "AEO" else name
+    yield f"{stem[:-1]}{BEFORE_I.get(stem[-1], stem[-1])}IT{last}"
+    if name[-1] not in "AO":
+        yield f"{name}CIT{last}"
+
+
+def _short_forms() -> dict[str, str]:
+    """Short forms and the full name of each: the listed, and the diminutives of names commoner than they are."""
+    listed = {fold_name(row["short"]): fold_name(row["full"]) for row in _rows("short_forms.csv")}
+    named = [(fold_name(row["given_name"]).replace(" ", ""), row["sex"]) for row in _rows("given_names_pe.csv")]
+    called = {
+        short: listed.get(name, name)
+        for name, sex in reversed(named)
+        for short in _diminutives(name, sex)
+        if GIVEN_RANKS.get(name, UNRANKED) < GIVEN_RANKS.get(short, UNRANKED)
+    }
+    return called | listed
+
+
+SHORT_FORMS = _short_forms()
 
 
 UNLISTED_SHARE = 3e-5

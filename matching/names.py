@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from matching.lexicon import GIVEN_RANKS, SHORT_FORMS, SURNAME_RANKS, is_given, share
@@ -56,6 +56,8 @@ SHORTEST_SURNAME = 3
 WHOLE_NAME = ((0.45, 2, True), (0.25, 2, False), (0.10, 1, True), (0.05, 1, False), (0.15, 0, True))
 MATERNAL_AMONG_GIVEN = ((0.02, 1, True), (0.98, 0, True))
 """Chance of a reading, how many words are surnames, and whether they stand at the end."""
+EXCHANGED = 64.0
+"""How much likelier names must be in each other's column before they are put there."""
 ORDINALS = {"PRIMER": 1, "SEGUND": 2, "TERCER": 3}
 
 
@@ -73,6 +75,21 @@ class Names:
 
 def parse_names(record: Demographics) -> Names:
     """Names of a record in their normalised parts; a placeholder counts as missing."""
+    names = _parsed(_in_place(record))
+    if names.paternal not in GIVEN_RANKS or not _exchanged(names.paternal, " ".join(names.given)):
+        return names
+    return _parsed(
+        replace(
+            record,
+            paternal_surname=" ".join(names.given),
+            maternal_surname=names.maternal,
+            married_surname=names.married,
+            given_names=names.paternal,
+        )
+    )
+
+
+def _parsed(record: Demographics) -> Names:
     first, second, married = _surnames(record.paternal_surname, record.maternal_surname, record.sex != "M")
     if record.married_surname:
         married = _husbands(record.married_surname) or married
@@ -85,6 +102,39 @@ def parse_names(record: Demographics) -> Names:
             return Names(first, second, married, () if "".join(given) in PLACEHOLDERS else given)
     order = _birth_order(fold(record.given_names or ""))
     return Names(first, second, married, (), newborn=True, birth_order=order)
+
+
+def _in_place(record: Demographics) -> Demographics:
+    """The record, a whole name taken out of the surname's column, or given names and surname put back into theirs."""
+    paternal, given = record.paternal_surname, record.given_names
+    if not paternal:
+        return record
+    is_newborn, _, words = _written(given or "")
+    if words and _exchanged(paternal, given or ""):
+        return replace(record, paternal_surname=given, given_names=paternal)
+    alone = not (words or is_newborn or _groups(fold_name(record.maternal_surname or "")))
+    if alone and _is_whole(_groups(fold_name(paternal))):
+        return replace(record, paternal_surname=None, maternal_surname=None, given_names=paternal)
+    return record
+
+
+@lru_cache(maxsize=65_536)
+def _exchanged(paternal: str, given: str) -> bool:
+    """Whether the two are far likelier in each other's place; initials say nothing."""
+    surnames, names = _groups(fold_name(paternal)), _whole_words(given)
+    if not surnames or not names or surnames[0] not in GIVEN_RANKS:
+        return False
+    turned = _likelihood(_groups(fold_name(given)), _whole_words(paternal))
+    return turned > EXCHANGED * _likelihood(surnames, names)
+
+
+def _whole_words(given: str) -> tuple[str, ...]:
+    return tuple(word for word in _given_words(fold_name(given)) if len(word) > 1)
+
+
+def _is_whole(groups: Sequence[str]) -> bool:
+    """Whether three words or more in the surname's column hold a given name."""
+    return len(groups) > 2 and any(is_given(word) for word in groups)
 
 
 @lru_cache(maxsize=65_536)

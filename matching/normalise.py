@@ -16,6 +16,7 @@ from matching.text import fold
 EARLIEST_BIRTH_YEAR = 1901
 NEWBORN_NAME = "RN"
 NOT_DIGIT = re.compile(r"[^0-9]")
+BETWEEN_PHONES = re.compile(r"[/;,|]")
 PHONE_PREFIXES = re.compile(r"^(?:0051|51)(?=9\d{8}$)")
 ADDRESS_WORDS = {
     "AVENIDA": "AV", "AVDA": "AV", "JIRON": "JR", "CALLE": "CA", "PASAJE": "PSJ", "PJE": "PSJ", "MANZANA": "MZ",
@@ -39,6 +40,19 @@ ADDRESS_NOISE = frozenset(
         "PJ",
         "PPJJ",
         "SIN",
+        "NINGUNO",
+        "NINGUNA",
+        "TIENE",
+        "REFIERE",
+        "REGISTRA",
+        "PRECISA",
+        "INDICA",
+        "DOMICILIO",
+        "DIRECCION",
+        "CONOCIDO",
+        "CONOCIDA",
+        "DESCONOCIDO",
+        "DESCONOCIDA",
         "DATO",
         "DATOS",
         "NULL",
@@ -51,7 +65,7 @@ ADDRESS_NOISE = frozenset(
 class Normalised:
     """A record ready to compare. Empty text or None is missing; codes are the phonetic forms of the names beside them.
 
-    `partial_birth` marks 1 January, which many sources write when they know the year only.
+    `partial_birth` marks 1 January and 1 July, which many sources write when they know the year or the age only.
     """
 
     documents: tuple[Document, ...] = ()
@@ -113,7 +127,7 @@ def normalise(record: Demographics) -> Normalised:
         newborn=names.newborn,
         sex=record.sex,
         birth_date=birth_date,
-        partial_birth=birth_date is not None and (birth_date.month, birth_date.day) == (1, 1),
+        partial_birth=birth_date is not None and (birth_date.month, birth_date.day) in {(1, 1), (7, 1)},
         ubigeo=_ubigeo(record.ubigeo),
         address=_address(record.address),
         phone=_phone(record.phone),
@@ -147,6 +161,10 @@ def _address(value: str | None) -> frozenset[str]:
 def _phone(value: str | None) -> str:
     if not value:
         return ""
-    digits = PHONE_PREFIXES.sub("", value if value.isascii() and value.isdigit() else NOT_DIGIT.sub("", value))
-    digits = digits.lstrip("0")
+    found = map(_one_phone, (value,) if value.isascii() and value.isdigit() else BETWEEN_PHONES.split(value))
+    return next(filter(None, found), "")
+
+
+def _one_phone(value: str) -> str:
+    digits = PHONE_PREFIXES.sub("", NOT_DIGIT.sub("", value)).lstrip("0")
     return digits if 6 <= len(digits) <= 12 and len(set(digits)) > 2 else ""

@@ -7,7 +7,10 @@ from functools import lru_cache
 
 MOJIBAKE = re.compile("[ÃÂ]")
 LOST_LETTER = re.compile(r"(?<=[AEIOU])[?#¥\ufffd](?=[AEIOU])")
-DIGIT_IN_WORD = re.compile(r"(?<=[A-Z])[01](?=[A-Z])")
+DIGIT_FOR_LETTER = re.compile(r"(?<=[A-Z])[0-58](?=[A-Z])|\b[01458](?=[A-Z]{4})|(?<=[A-Z]{3})[045]\b")
+"""Not 1 to 3 at the end, which count twins, nor the 1 of 1ER."""
+LETTERS = dict(zip("0123458", "OIZEASB", strict=True))
+MOST_TIMES_MISREAD = 3
 DIGITS = re.compile(r"[0-9]+")
 APOSTROPHES = re.compile(r"['’`´ʼ]")
 NOT_WORD = re.compile(r"[^A-Z0-9 ]+")
@@ -33,24 +36,32 @@ def fold(text: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def fold_name(text: str) -> str:
-    """Fold a name: `fold`, and a 0 or 1 typed inside a word becomes O or I; other digits go."""
+    """Fold a name: `fold`, and a digit typed or read for the letter it looks like becomes it; other digits go."""
     plain = fold(text)
     if plain.replace(" ", "").isalpha():
         return plain
-    plain = DIGIT_IN_WORD.sub(lambda digit: "OI"[int(digit.group())], plain)
+    plain = DIGIT_FOR_LETTER.sub(lambda digit: LETTERS[digit.group()], plain)
     return SPACES.sub(" ", DIGITS.sub(" ", plain)).strip()
 
 
 def _mend(text: str) -> str:
-    """Undo UTF-8 read as Latin-1 or Windows-1252 (`PEÃ‘A`), where it is that."""
-    if not MOJIBAKE.search(text):
-        return text
-    for encoding in ("cp1252", "latin-1"):
+    """Undo UTF-8 read as Latin-1 or Windows-1252 (`PEÃ‘A`), where it is that; several systems may have done it."""
+    for _ in range(MOST_TIMES_MISREAD):
+        if not MOJIBAKE.search(text):
+            return text
         try:
-            return text.encode(encoding).decode("utf-8")
+            text = b"".join(map(_byte, text)).decode("utf-8")
         except UnicodeError:
-            continue
+            return text
     return text
+
+
+def _byte(character: str) -> bytes:
+    """The byte read as this character: Windows shows the five it has no character for as Latin-1 does."""
+    try:
+        return character.encode("cp1252")
+    except UnicodeEncodeError:
+        return character.encode("latin-1")
 
 
 def _strip_accents(text: str) -> str:

@@ -85,6 +85,10 @@ def test_a_husbands_surname_in_place_of_the_mothers_is_no_difference() -> None:
         ("ROSA ELVIRA", "ELVIRA ROSA", "reordered"),
         ("YESSICA", "JESICA", "variant"),
         ("JOSE", "PEPE", "variant"),
+        ("CARMEN", "CARMENCITA", "variant"),
+        ("GUADALUPE", "LUPITA", "variant"),
+        ("BLANCA", "BLANQUITA", "variant"),
+        ("JUANA", "JUANA K", "subset"),
         ("JUAN CARLOS", "JUANCARLOS", "same"),
         ("ELEAZAR", "ELEAZXR", "typo"),
         ("ROSA ELVIRA", "ROSA", "subset"),
@@ -148,6 +152,13 @@ def test_contacts() -> None:
     assert compare_phone(home, named(phone="+51 984123456")) == "same"
     assert compare_phone(home, named(phone="984123465")) == "slip"
     assert compare_phone(home, named(phone="912000111")) == "different"
+
+
+def test_an_address_without_a_number_is_a_community_and_no_home() -> None:
+    community = named(address="C.P. Huayllapampa S/N")
+    assert compare_address(community, community) == "similar"
+    lot = named(address="AA.HH. Villa Sol Mz. B Lt. 12")
+    assert compare_address(lot, lot) == "same"
 
 
 def test_mothers() -> None:

@@ -20,6 +20,11 @@ def names(**fields: object) -> tuple[str, str, str, tuple[str, ...]]:
         ("pe?a", "PENA"),
         ("Sánchez", "SANCHEZ"),
         ("R0JAS", "ROJAS"),
+        ("5ANCHEZ", "SANCHEZ"),
+        ("C4RMEN0", "CARMENO"),
+        ("ROJAS 2", "ROJAS"),
+        ("PEÃƒâ€˜A", "PENA"),
+        ("GARCÃ\x8dA PEÃ‘A", "GARCIA"),
         ("D'Angelo", "DANGELO"),
         ("DE LA CRUZ", "DELACRUZ"),
         ("San Martín", "SANMARTIN"),
@@ -70,6 +75,19 @@ def test_a_surname_has_one_spelling(written: str, clean: str) -> None:
         ({"paternal_surname": "ROJAS", "given_names": "ROSA LUNA"}, ("ROJAS", "", "", ("ROSA", "LUNA"))),
         ({"paternal_surname": "QUISPEMAMANI"}, ("QUISPE", "MAMANI", "", ())),
         ({"paternal_surname": "VILLANUEVA"}, ("VILLANUEVA", "", "", ())),
+        ({"paternal_surname": "QUISPE MAMANI, JUAN CARLOS"}, ("QUISPE", "MAMANI", "", ("JUAN", "CARLOS"))),
+        ({"paternal_surname": "QUISPE DE LA CRUZ VILLANUEVA"}, ("QUISPE", "DELACRUZVILLANUEVA", "", ())),
+        (
+            {"paternal_surname": "JUAN CARLOS", "maternal_surname": "MAMANI", "given_names": "DE LA CRUZ"},
+            ("DELACRUZ", "MAMANI", "", ("JUAN", "CARLOS")),
+        ),
+        ({"paternal_surname": "ROSA", "given_names": "QUISPE MAMANI"}, ("QUISPE", "MAMANI", "", ("ROSA",))),
+        ({"paternal_surname": "MARIA ELENA", "given_names": "WAJAJAY"}, ("WAJAJAY", "", "", ("MARIA", "ELENA"))),
+        ({"maternal_surname": "ROSA MAMANI", "given_names": "QUISPE"}, ("QUISPE", "MAMANI", "", ("ROSA",))),
+        ({"paternal_surname": "SANTOS", "given_names": "YHEYSON"}, ("SANTOS", "", "", ("YHEYSON",))),
+        ({"paternal_surname": "VICENTE", "given_names": "CRUZ"}, ("VICENTE", "", "", ("CRUZ",))),
+        ({"paternal_surname": "GABRIEL", "given_names": "DIEGO C"}, ("GABRIEL", "", "", ("DIEGO", "C"))),
+        ({"paternal_surname": "ROSA", "given_names": "RN"}, ("ROSA", "", "", ())),
         ({"given_names": "JUANCARLOS"}, ("", "", "", ("JUAN", "CARLOS"))),
         ({"given_names": "Ma. del Carmen"}, ("", "", "", ("MARIA", "CARMEN"))),
         ({"given_names": "SEGUNDO MANUEL"}, ("", "", "", ("SEGUNDO", "MANUEL"))),
@@ -130,10 +148,23 @@ def test_placeholders_elsewhere_are_missing() -> None:
     assert (clean.birth_date, clean.phone, clean.ubigeo, clean.address) == (None, "", "", frozenset())
 
 
-def test_first_of_january_is_kept_as_a_partial_date() -> None:
-    clean = normalise(Demographics(birth_date=date(1960, 1, 1)))
-    assert clean.birth_date == date(1960, 1, 1)
-    assert clean.partial_birth
+@pytest.mark.parametrize(("month", "partial"), [(1, True), (7, True), (2, False)])
+def test_what_stands_for_a_year_or_an_age_is_kept_as_a_partial_date(month: int, partial: bool) -> None:
+    clean = normalise(Demographics(birth_date=date(1960, month, 1)))
+    assert (clean.birth_date, clean.partial_birth) == (date(1960, month, 1), partial)
+
+
+@pytest.mark.parametrize("written", ["S/N", "NO TIENE", "No refiere", "Domicilio conocido", "-", "SIN DIRECCION"])
+def test_an_address_that_says_there_is_none_is_missing(written: str) -> None:
+    assert normalise(Demographics(address=written)).address == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("written", "clean"),
+    [("984123456/234567", "984123456"), ("-/984123456", "984123456"), ("01 234-5678", "12345678"), ("NO TIENE", "")],
+)
+def test_of_several_telephones_the_first_counts(written: str, clean: str) -> None:
+    assert normalise(Demographics(phone=written)).phone == clean
 
 
 def test_contact_data_have_one_form() -> None:
