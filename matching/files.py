@@ -35,7 +35,7 @@ class BadRowError(FileError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: the line it starts on, and its cells by column, trimmed; a blank line has none."""
+    """One row: the line it starts on, and its cells by column, trimmed; a line of empty cells has none."""
 
     line: int
     cells: Mapping[str, str]
@@ -78,7 +78,7 @@ class Reading:
 
 
 def read_table(source: BinaryIO, required: Iterable[str], reading: Reading) -> Iterator[Row]:
-    """Rows of a CSV with a header. UTF-8 or, line by line, Windows-1252; comma, semicolon, tab or bar; any line ending.
+    """Rows of a CSV with a header. UTF-8 or, line by line, Windows-1252; comma, semicolon, tab or bar; LF or CRLF.
 
     Raises `FileError` for what is no text, a column missing or there twice, a quotation mark never closed, and a row of
     more than a mebibyte; and `BadRowError` for a bad row unless `reading.skip_bad_rows`.
@@ -112,6 +112,7 @@ def read_each(source: BinaryIO, required: Iterable[str], reading: Reading) -> It
         line, taken.left = before + rows.line_num + 1, LONGEST_ROW
         try:
             cells = next(rows)
+            cells = cells if any(map(str.strip, cells)) else []
             why = _fault(cells, reading.columns)
         except StopIteration:
             return
@@ -142,6 +143,8 @@ class _Lines:
 
     def __next__(self) -> bytes:
         line = self._source.readline(self.left + 1)
+        if not self.position and b"\r" in line.rstrip(b"\r\n"):
+            raise FileError("its lines end in a carriage return alone: save it with the line ends of Windows or Unix")
         self.left -= len(line)
         self.position += len(line)
         if self.left < 0:
@@ -156,7 +159,7 @@ def _probed(lines: Iterator[bytes]) -> Iterator[bytes]:
     first = next(lines, b"")
     found = next((what for mark, what in NOT_TEXT.items() if first.startswith(mark)), "")
     if found or b"\0" in first:
-        raise FileError(f"this is {found or 'no text'}: save it as CSV in UTF-8")
+        raise FileError(f"this is {found or 'no text, or UTF-16'}: save it as CSV in UTF-8")
     return chain([first], lines)
 
 

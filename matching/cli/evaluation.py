@@ -108,6 +108,8 @@ def labelled(path: str, columns: Sequence[str]) -> Iterator[tuple[Identity, str]
             label = next((column for column in columns if column in row.cells), None)
             if label is None or "local_id" not in row.cells:
                 raise FileError(f"wants local_id and one of {', '.join(columns)}; has {', '.join(reading.columns)}")
+            if not row.cells[label]:
+                raise FileError(f"line {row.line}: {label} is empty")
             establishment, local_id = (row.cells.get(name, "") for name in IDENTIFIERS)
             yield (establishment, local_id), row.cells[label]
 

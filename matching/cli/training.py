@@ -17,6 +17,8 @@ from matching.model import Model
 from matching.table import Table, weigh_pairs
 from matching.train import train as learn
 
+ENOUGH_RECORDS = 10_000
+
 
 @click.command()
 @reading_options()
@@ -57,6 +59,11 @@ def train(
     teller = Teller(quiet=options["quiet"])
     files = Files(records, model.schema, options["skip_bad_rows"], teller)
     model, identities, table = _table(files, model, options["jobs"])
+    if table.size < ENOUGH_RECORDS:
+        teller.warn(
+            f"{table.size:,} records teach little: the model stays near the one it starts from, "
+            f"and pays from some {ENOUGH_RECORDS:,} records on"
+        )
     persons = settled(truth, identities.named()) if truth is not None else None
     model = model_for(model, options["population"], table.size)
     with teller.stage("finding pairs that share a key"):

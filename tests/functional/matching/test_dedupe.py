@@ -101,6 +101,26 @@ def test_bad_rows_stop_it_or_are_left_out_and_named(run: Run, tmp_path: Path) ->
     assert "line 5" in accepted.stderr
 
 
+def test_a_pipe_is_written_to_and_stays_one(run: Run, tmp_path: Path) -> None:
+    records, out = tmp_path / "records.csv", tmp_path / "pipe"
+    records.write_text(FILES, encoding="utf-8")
+    os.mkfifo(out)
+    reader = os.open(out, os.O_RDONLY | os.O_NONBLOCK)
+    assert run("dedupe", records, "--out", out).exit_code == 0
+    assert os.read(reader, 10_000).startswith(b"establishment,local_id,cluster\n1,A,c1\n")
+    os.close(reader)
+    assert out.is_fifo()
+
+
+def test_a_link_to_the_result_stays_one(run: Run, tmp_path: Path) -> None:
+    records, out, real = tmp_path / "records.csv", tmp_path / "clusters.csv", tmp_path / "elsewhere.csv"
+    records.write_text(FILES, encoding="utf-8")
+    real.write_text("what was there before")
+    out.symlink_to(real)
+    assert run("dedupe", records, "--out", out).exit_code == 0
+    assert (out.is_symlink(), len(rows(real))) == (True, 3)
+
+
 def test_records_with_one_number_are_kept_apart_and_said(run: Run, tmp_path: Path) -> None:
     records = tmp_path / "records.csv"
     records.write_text(FILES + f"1,A,{ROSA}\n1,A,40000009,Paz,Rey,Ana,1990-01-02\n", encoding="utf-8")

@@ -46,6 +46,7 @@ def test_records_are_linked_first(run: Run, benchmark: Path) -> None:
     [
         (TRUTH + "x,Z,9,\n", "1 records are in the truth but not in the clusters: 9/Z"),
         (TRUTH.replace("third,D,1,\n", ""), "1 records are in the clusters but not in the truth: 1/D"),
+        (TRUTH + ",E,1,\n", "person is empty"),
         ("establishment,local_id\n1,A\n", "wants local_id and one of cluster, person"),
     ],
 )

@@ -34,6 +34,7 @@ def test_a_model_is_learnt_and_used(run: Run, benchmark: Path, tmp_path: Path) -
     found = json.loads(run("evaluate", out, "--truth", truth, "--format", "json").stdout)
     assert found["pairwise"]["f1"]["value"] > 0.95
     assert "learnt" in run("models", learnt).stdout
+    assert "records teach little" in result.stderr
 
 
 def test_without_a_truth_the_calibration_says_how_many_links_are_false(

@@ -30,6 +30,7 @@ def read(content: bytes | str, *, skip: bool = False) -> tuple[list[Row], Readin
         (HEADER + " 1 , HC1 ,  Peña\n").replace("\n", "\r\n").encode(),
         ("sep=;\r\n" + (HEADER + "1,HC1,Peña\n").replace(",", ";")).encode(),
         ("\n\n" + HEADER.upper().replace("_", " ") + "\n1,HC1,Peña,,\n\n").encode(),
+        (HEADER + "1,HC1,Peña\n,,\n , ,\n,\n").encode(),
         b'\xef\xbb\xbf"establishment","local-id","paternal_surname"\n"1","HC1","Pe\xc3\xb1a"\n',
     ],
 )
@@ -51,6 +52,8 @@ def test_lines_that_are_not_utf8_are_counted_and_the_others_stay_as_they_are() -
         (b"\n \n", "empty"),
         (b"PK\x03\x04 xl/workbook.xml", "spreadsheet"),
         (HEADER.encode("utf-16"), "UTF-16"),
+        (HEADER.encode("utf-16-le"), "UTF-16"),
+        ((HEADER + "1,HC1,A\n").replace("\n", "\r"), "carriage return"),
         (b"establishment\0local_id", "no text"),
         ("nombre,apellido\na,b\n", "missing columns: establishment, local_id; the header has: nombre, apellido"),
         ("establishment,local_id,LOCAL ID\n1,2,3\n", "twice: local_id"),
