@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -20,6 +20,7 @@ from consent_broker.consents.directives import Kind
 from consent_broker.consents.representatives import Proposal, Recorder, appoint
 from consent_broker.consents.service import Terms, grant_consent, propose_consent, record_objection
 from consent_broker.emergency import service as emergency
+from consent_broker.oauth.grants import find_grant
 from consent_broker.oauth.models import OAuthGrant
 from consent_broker.oauth.scopes import RECORD_SCOPES, STAFF_SCOPES, SYSTEM_SCOPES
 from matching.records import Demographics, Document, DocumentType
@@ -31,6 +32,7 @@ from registry.bulk.export.service import Wanted, ask
 from registry.bulk.export.writing import write
 from registry.bulk.models import Import
 from registry.database import new_id, now
+from registry.database import session as database_session
 from registry.directory.documents import document_token
 from registry.directory.models import Affiliation, Professional, StaffRole
 from registry.directory.representatives import Basis, Paper, Power
@@ -97,6 +99,8 @@ def authenticate(presented: Presented, audience: str) -> Caller:
     name = (presented.authorization or "").removeprefix("Bearer ")
     if name not in CALLERS or audience not in SURFACES.get(name, {"/fhir", "/api/v1"}):
         raise Unauthenticated("This call needs an access token.")
+    grant_id = CALLERS[name].grant_id
+    g.grant = find_grant(database_session(), grant_id) if grant_id else None
     return replace(CALLERS[name], audience=audience)
 
 
@@ -382,7 +386,8 @@ def _grant(world: World, side: Side) -> UUID:
 def _undone(renhice: Renhice) -> Iterator[None]:
     """What happens inside leaves no trace, whatever it commits."""
     database, sessions = renhice.database, renhice.database._sessions
-    with database.engine.connect() as connection:
+    with database.engine.connect() as connection, pytest.MonkeyPatch.context() as patched:
+        patched.setattr("consent_broker.oauth.routes.commit_each", lambda _session: None)  # it would last
         outer = connection.begin()
         database._sessions = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
         try:
