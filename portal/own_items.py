@@ -9,7 +9,7 @@ from consent_broker.consents.service import ConsentState
 from consent_broker.consents.vocabulary import CATEGORIES, LABEL_SYSTEMS
 from consent_broker.exchange.own import read_own
 from consent_broker.exchange.service import Missing, Record
-from consent_broker.resource_server.naming import names_in, own_names, reference_of, spelled
+from consent_broker.resource_server.naming import ID_IN_PATH, names_in, own_names, reference_of, spelled
 from consent_broker.resource_server.residual import dependents, labels_of, release
 from portal import clinical
 from portal.acting import withheld_from
@@ -23,7 +23,7 @@ from registry.app import parts
 from registry.database import session
 from registry.identity.service import bears_document, preferred_demographics
 
-_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9\-.]{1,64}")
+_ID = re.compile(ID_IN_PATH)
 
 
 @dataclass(frozen=True, slots=True)

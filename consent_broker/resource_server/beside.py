@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from consent_broker.resource_server.answers import Grant
-from consent_broker.resource_server.naming import ANYTHING, names_in, own_names, reference_of
+from consent_broker.resource_server.naming import ANYTHING, ID_IN_PATH, names_in, own_names, reference_of
 from consent_broker.resource_server.reading import Unreadable, read_json
 from consent_broker.resource_server.residual import RECORD_TYPES, Entry, dependents, flows, release
 
@@ -25,8 +25,8 @@ MOST = 300
 SECONDS = 5
 """How long they are asked for: then the gateway waits no more."""
 
-_ASKABLE = re.compile(rf"(?:{'|'.join(sorted(RECORD_TYPES))})/(?!\.{{1,2}}\Z)[A-Za-z0-9\-.]{{1,64}}")
-"""What the guard would let anybody read by id: `Condition/..` is another place, which nothing withholds."""
+_ASKABLE = re.compile(rf"(?:{'|'.join(sorted(RECORD_TYPES))})/{ID_IN_PATH}")
+"""What the guard would let anybody read by id."""
 
 _NOT_THERE = ("404", "410")
 

@@ -6,10 +6,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from consent_broker.resource_server.answers import Refusal
+from consent_broker.resource_server.naming import ID_IN_PATH, TYPE
 
-_PATH = re.compile(r"/(?P<type>[A-Z][A-Za-z]{2,39})(?:/(?P<id>(?!\.{1,2}\Z)[A-Za-z0-9\-.]{1,64}))?")
-"""FHIR lets an id be `.` or `..`; in an address they mean another place (RFC 3986 §5.2.4), so none is read by them."""
-
+_PATH = re.compile(rf"/(?P<type>{TYPE})(?:/(?P<id>{ID_IN_PATH}))?")
 _PATIENT_PARAMETERS = {"patient", "subject", "patient.identifier", "subject.identifier"}
 _REACHING = ("_include", "_revinclude", "_has", "_contained", "_filter", "_query", "_list", "_graph", "_method")
 _NAME = re.compile(r"[a-z_][a-z0-9_\-.:]*")

@@ -13,18 +13,20 @@ from typing import Any
 from unicodedata import normalize
 from urllib.parse import unquote, unquote_plus
 
-from consent_broker.resource_server.texts import SHORTEST as SHORTEST_ATTACHED
-from consent_broker.resource_server.texts import attached, forms
+from consent_broker.resource_server.texts import SHORTEST_ATTACHED, attached, forms
 
 ANYTHING = "*"
 """The name that stands for all: of what can't be judged, which may name any item."""
 
-_TYPE = "[A-Z][A-Za-z]{2,39}"
-_LITERAL = re.compile(rf"(?<![A-Za-z0-9])({_TYPE})(?=/+(?:\./+)*([A-Za-z0-9\-.,]+))")
+TYPE, ID = "[A-Z][A-Za-z]{2,39}", r"[A-Za-z0-9\-.]{1,64}"
+ID_IN_PATH = rf"(?!\.{{1,2}}\Z){ID}"
+"""FHIR lets an id be `.` or `..`; in an address they mean another place (RFC 3986 §5.2.4), so none is read by them."""
+
+_LITERAL = re.compile(rf"(?<![A-Za-z0-9])({TYPE})(?=/+(?:\./+)*([A-Za-z0-9\-.,]+))")
 """A FHIR type and ids of it, as any literal reference has them; of `/FHIR/Condition/7` both pairs."""
 
 _SEARCHED = re.compile(
-    rf"(?<![A-Za-z0-9])(?P<type>{_TYPE})(?=/*(?:_search/*)?\?)"
+    rf"(?<![A-Za-z0-9])(?P<type>{TYPE})(?=/*(?:_search/*)?\?)"
     r"|[?&;](?P<name>[A-Za-z_][^?&;=\s]*)=(?P<values>[^?&;#\s\"'<>]*)"
 )
 """Of a search, also a conditional reference: the type it is of, and each parameter."""
@@ -40,7 +42,7 @@ _URN = re.compile(rf"urn:uuid:{_UUID.pattern}", re.IGNORECASE)
 _DIGEST = re.compile(r"urn:renhice:(?:identifier|source):[A-Za-z0-9_-]{16}")
 _TOGETHER = "urn:renhice:names:"
 _DIGESTS = re.compile(rf"{_TOGETHER}((?:[A-Za-z0-9_-]{{16}})+)")
-_NAME = re.compile(rf"{_TYPE}/[A-Za-z0-9\-.]{{1,64}}|{_DIGEST.pattern}|urn:uuid:{_UUID.pattern}")
+_NAME = re.compile(f"{TYPE}/{ID}|{_DIGEST.pattern}|{_URN.pattern}")
 _PARTS = re.compile(r"[:.]")
 _OR, _WITHIN, _ESCAPED = re.compile(r"(?<!\\),"), re.compile(r"(?<!\\)\|"), re.compile(r"\\([,|$\\])")
 _VERSION = re.compile(r"[?#]|/_history/")

@@ -14,14 +14,14 @@ from typing import Any
 MAX_STEPS = 4
 """How often a text may have been encoded for a URL, for XHTML or for JSON; an address may be a parameter of another."""
 
-SHORTEST = 16
+SHORTEST_ATTACHED = 16
 """How long what names an item is at least in base64."""
 
 _ESCAPED = re.compile(r"\\(?:/|u([0-9A-Fa-f]{4}))")
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _NUMBERED = re.compile(r"&#0*+([0-9]*)")
 _MOST_DIGITS = 7
-_BASE64 = re.compile(rf"[A-Za-z0-9+/_\-\s]{{{SHORTEST},}}={{0,2}}")
+_BASE64 = re.compile(rf"[A-Za-z0-9+/_\-\s]{{{SHORTEST_ATTACHED},}}={{0,2}}")
 _DATA_URL = re.compile(r"data:[^,\s]{0,200};\s*base64,([A-Za-z0-9+/_=-]+)", re.IGNORECASE)
 _URL_SAFE = str.maketrans("-_", "+/", "= \t\r\n")
 
