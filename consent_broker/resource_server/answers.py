@@ -7,6 +7,8 @@ from typing import Any
 from consent_broker.resource_server.proofs import ALGORITHMS
 from consent_broker.resource_server.residual import Entry, flows, release
 
+FHIR_JSON = "application/fhir+json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
@@ -74,7 +76,7 @@ class Refusal:
     @property
     def headers(self) -> dict[str, str]:
         """The headers that go with the body."""
-        headers = {"Content-Type": "application/fhir+json", "Cache-Control": "no-store"}
+        headers = {"Content-Type": FHIR_JSON, "Cache-Control": "no-store"}
         if self.www_authenticate:
             headers["WWW-Authenticate"] = self.www_authenticate
         if self.nonce:

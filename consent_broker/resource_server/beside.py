@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from consent_broker.resource_server.answers import Grant
 from consent_broker.resource_server.naming import ANYTHING, ID_IN_PATH, names_in, own_names, reference_of
-from consent_broker.resource_server.reading import Unreadable, read_json
+from consent_broker.resource_server.reading import read_object
 from consent_broker.resource_server.residual import RECORD_TYPES, Entry, dependents, flows, release
 
 if TYPE_CHECKING:
@@ -73,11 +73,8 @@ def unknown(name: str) -> Entry:
 
 
 def _read(name: str, status: str, body: bytes) -> Entry:
-    try:
-        resource = read_json(body) if status.startswith("200") else None
-    except Unreadable:
-        resource = None
-    known = isinstance(resource, dict) and reference_of(resource) == name
+    resource = read_object(body) if status.startswith("200") else None
+    known = resource is not None and reference_of(resource) == name
     return {"resource": resource} if known else unknown(name)
 
 

@@ -14,9 +14,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import httpx
 
-from consent_broker.resource_server.answers import Grant
+from consent_broker.resource_server.answers import FHIR_JSON, Grant
 from consent_broker.resource_server.guard import FORM_TYPE, Guard
-from consent_broker.resource_server.withholding import FHIR_JSON
 from consent_broker.resource_server.wsgi import GuardMiddleware
 
 if TYPE_CHECKING:

@@ -25,6 +25,15 @@ def read_json(body: bytes, most: int | None = None) -> Any:
         raise Unreadable from None
 
 
+def read_object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object that a body is; None for any other."""
+    try:
+        found = read_json(body)
+    except Unreadable:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from consent_broker.resource_server.answers import Grant, Refusal
+from consent_broker.resource_server.answers import FHIR_JSON, Grant, Refusal
 from consent_broker.resource_server.beside import Look, looking, release_beside
 from consent_broker.resource_server.naming import names_in
-from consent_broker.resource_server.reading import Unreadable, read_json
+from consent_broker.resource_server.reading import read_object
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     Headers = list[tuple[str, str]]
 
 
-FHIR_JSON = "application/fhir+json"
 _PARTIAL = ("HTTP_RANGE", "HTTP_IF_", "HTTP_ACCEPT_ENCODING")
 _OF_THE_WHOLE = frozenset({
     "content-length", "content-location", "etag", "last-modified", "link", "location", "x-total-count",
@@ -86,11 +85,8 @@ def _collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> "tup
 
 
 def _release(body: bytes, grant: Grant, look: Look) -> bytes | Refusal:
-    try:
-        resource = read_json(body)
-    except Unreadable:
-        resource = None
-    if not isinstance(resource, dict):
+    resource = read_object(body)
+    if resource is None:
         return Refusal(500, "server_error", "The answer can not be checked against what the patient restricts")
     if resource.get("resourceType") == "Bundle":
         return json.dumps(_without(resource, grant, look), ensure_ascii=False, separators=(",", ":")).encode()
@@ -106,8 +102,8 @@ def _without(bundle: dict[str, Any], grant: Grant, look: Look) -> dict[str, Any]
     said, told = [one for one in read if not _is_outcome(one)], [one for one in read if _is_outcome(one)]
     kept = [*release_beside(said, grant, look), *told]
     left = {name: value for name, value in bundle.items() if name in _OF_THE_REST}
-    links = bundle.get("link")
-    links = [one for one in links if _is_link(one)] if isinstance(links, list) else []
+    stated = bundle.get("link")
+    links = [one for one in stated if _is_link(one)] if isinstance(stated, list) else []
     return left | ({"link": links} if links else {}) | ({"entry": kept} if kept else {})
 
 
@@ -117,11 +113,8 @@ def _is_link(link: Any) -> bool:
 
 def _explains(body: bytes) -> bool:
     """Whether the body of a failure says why and names nothing."""
-    try:
-        resource = read_json(body)
-    except Unreadable:
-        return False
-    return isinstance(resource, dict) and _is_outcome({"resource": resource})
+    resource = read_object(body)
+    return resource is not None and _is_outcome({"resource": resource})
 
 
 def _is_readable(entry: Any) -> bool:
