@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from consent_broker.resource_server.naming import apart, is_name, names_in, own_names, spelled
-from consent_broker.resource_server.reading import TooMuch, Unreadable, read_json
+from consent_broker.resource_server.reading import TooMuch, Unreadable, read_json, read_object
 from consent_broker.resource_server.residual import dependents, flows, release
 
 PROBLEM = {"system": "urn:hc", "value": "P-7ñ"}
@@ -156,6 +156,12 @@ def test_names_of_items_are_told_from_other_words() -> None:
 def test_what_others_might_read_otherwise_is_not_read(body: bytes) -> None:
     with pytest.raises(Unreadable):
         read_json(body)
+    assert read_object(body) is None
+
+
+def test_only_an_object_is_one() -> None:
+    assert read_object(b'{"a": []}') == {"a": []}
+    assert [read_object(body) for body in (b"[]", b"null", b'"a"')] == [None, None, None]
 
 
 def test_what_would_take_too_long_is_not_read() -> None:
