@@ -74,10 +74,8 @@ def search(session: Session, caller: Caller, parameters: Mapping[str, str]) -> l
     none of FHIR R4.
     """
     person_id = _patient(session, caller, parameters)
-    statuses, actors = (
-        _statuses(parameters.get("status", "")),
-        list(filter(None, parameters.get("actor", "").split(","))),
-    )
+    statuses = _statuses(parameters.get("status", ""))
+    actors = list(filter(None, parameters.get("actor", "").split(",")))
     found = list_consents(session, list_person_ids(session, person_id)) if person_id else []
     wanted = [one for one in found if _names(one, caller) and _matches(one, statuses, actors)]
     _account(session, caller, SEARCHED, person_id if wanted else None, None)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from registry.hl7v2.answers import moment
+from registry.hl7v2.answers import SENDER, moment
 from registry.hl7v2.faults import SEGMENT_SEQUENCE, Rejected
 
 MOST_MESSAGES = 100
@@ -30,5 +30,5 @@ def split(frame: bytes) -> list[bytes] | None:
 def join(answers: Sequence[bytes | None]) -> bytes | None:
     """The answers that are wanted as one batch; None without any."""
     wanted = [one for one in answers if one is not None]
-    header, trailer = f"BHS|^~\\&|RENHICE|MINSA|||{moment()}\r", f"BTS|{len(wanted)}\r"
+    header, trailer = "|".join(["BHS", "^~\\&", *SENDER, "", "", moment()]) + "\r", f"BTS|{len(wanted)}\r"
     return b"".join([header.encode(), *wanted, trailer.encode()]) if wanted else None
