@@ -1,6 +1,6 @@
 """`/fhir/AuditEvent`: what a record system's own establishment did here (IHE BALP); searching it is an event too."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -88,7 +88,7 @@ def _names_patient(search: Search) -> bool:
 
 
 def _doings(caller: Caller, search: Search) -> Doings:
-    spans = [_span(value) for one in search.of("date") for value in _one(one.values)]
+    spans = [_span(value) for value in search.dates("date")]
     return Doings(
         establishment_id=caller.establishment_id,
         actions=SHOWN,
@@ -97,12 +97,6 @@ def _doings(caller: Caller, search: Search) -> Doings:
         until=min((one.until for one in spans if one.until), default=None),
         outcomes=_outcomes(search.values("outcome")),
     )
-
-
-def _one(values: Sequence[str]) -> Sequence[str]:
-    if len(values) > 1:
-        raise InvalidInput("date has one value; send it twice for a span.", code="one-value-each")
-    return values
 
 
 def _span(text: str) -> _Span:

@@ -20,6 +20,7 @@ from registry.database import UnitOfWork
 from registry.errors import Unprocessable
 from registry.fhir.formats import FHIR_JSON
 from registry.fhir.resources import declared
+from registry.fhir.searching import full_url
 from registry.fhir.validation import validate
 from registry.fhir.wire import InvalidResource, Json, fail
 
@@ -162,17 +163,20 @@ def _handled() -> Response:
 
 def _relative(entry: Entry) -> str:
     """The address of an entry from the server's base; a slash before it, as many write, changes nothing."""
-    return entry.url.removeprefix(f"{parts().settings.base_url}/fhir/").removeprefix("/")
+    return entry.url.removeprefix(_base()).removeprefix("/")
+
+
+def _base() -> str:
+    return f"{parts().settings.base_url}/fhir/"
 
 
 def _environ(entry: Entry) -> dict[str, Any]:
-    base = f"{parts().settings.base_url}/fhir/"
     try:
         split = urlsplit(_relative(entry))
     except ValueError:
         fail(f"{entry.path}.request.url", "is no address")
     if split.scheme or split.netloc or split.path.startswith("/") or ".." in split.path:
-        fail(f"{entry.path}.request.url", f"must be relative to {base}")
+        fail(f"{entry.path}.request.url", f"must be relative to {_base()}")
     headers = Headers({"Accept": FHIR_JSON, **entry.headers})
     for name in ("Prefer", "X-Request-Id"):
         if name in request.headers:
@@ -199,7 +203,7 @@ def _answered(response: Response) -> Json:
         body = None
     made: Json = {"response": said}
     if body is not None and body["resourceType"] != "Bundle" and "id" in body:
-        made["fullUrl"] = f"{parts().settings.base_url}/fhir/{body['resourceType']}/{body['id']}"
+        made["fullUrl"] = full_url(body)
     return made | ({"resource": body} if body is not None else {})
 
 

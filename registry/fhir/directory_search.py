@@ -1,6 +1,5 @@
 """How a search of the directory is read, and what it finds, by type; reading a professional is accounted for."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -25,7 +24,7 @@ from registry.directory.listing import (
 )
 from registry.directory.models import Professional
 from registry.directory.service import PersonalData, personal_data_of
-from registry.errors import InvalidInput, Unprocessable
+from registry.errors import Unprocessable
 from registry.fhir import systems
 from registry.fhir.directory_writing import (
     CATEGORY,
@@ -40,10 +39,9 @@ from registry.fhir.directory_writing import (
     practitioner_role,
 )
 from registry.fhir.searching import Criterion, Search
-from registry.fhir.values import read_date, read_reference, read_token
+from registry.fhir.values import read_date, read_reference, read_token, read_uuid
 from registry.fhir.wire import Json
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 PROVIDER = "prov"
 """What every establishment is (http://terminology.hl7.org/CodeSystem/organization-type)."""
 
@@ -205,7 +203,7 @@ def _meant(name: str, value: str) -> str:
 
 
 def _uuids(texts: Iterable[str]) -> frozenset[UUID]:
-    return frozenset(UUID(text) for text in texts if _UUID.fullmatch(text))
+    return frozenset(filter(None, map(read_uuid, texts)))
 
 
 def _codes(search: Search, system: str) -> Collection[str] | None:
@@ -239,15 +237,9 @@ def _categories(search: Search) -> Collection[str] | None:
 
 def _updated(search: Search) -> Span:
     """From the latest beginning to before the earliest end that the dates of `_lastUpdated` say."""
-    said = [read_date(value).bounds() for one in search.of("_lastUpdated") for value in _one(one.values)]
+    said = [read_date(value).bounds() for value in search.dates("_lastUpdated")]
     begins, ends = [one for one, _ in said if one], [one for _, one in said if one]
     return (max(begins) if begins else None), (min(ends) if ends else None)
-
-
-def _one(values: Sequence[str]) -> Sequence[str]:
-    if len(values) > 1:
-        raise InvalidInput("_lastUpdated has one date; send it twice for a span.", code="one-value-each")
-    return values
 
 
 def _texts(search: Search, name: str) -> Collection[str] | None:

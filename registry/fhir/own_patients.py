@@ -10,7 +10,7 @@ from registry.directory.service import get_establishment
 from registry.errors import InvalidInput
 from registry.fhir import systems
 from registry.fhir.searching import Search
-from registry.fhir.values import read_reference
+from registry.fhir.values import read_reference, read_uuid
 from registry.identity.records import find_own_id, find_own_record
 from registry.identity.service import find_person, list_person_ids
 from registry.locator.service import locate
@@ -42,13 +42,13 @@ def named_patient(caller: Caller, search: Search) -> UUID | None:
     references, identifiers = search.values("patient"), search.values("patient.identifier")
     if len(references) + len(identifiers) != 1:
         raise InvalidInput("Name one patient, by patient or by patient.identifier.", code="patient-missing")
-    return _uuid(read_reference(references[0], "Patient")) if references else _identified(caller, identifiers[0])
+    return read_uuid(read_reference(references[0], "Patient")) if references else _identified(caller, identifiers[0])
 
 
 def _identified(caller: Caller, text: str) -> UUID | None:
     system, _, value = text.partition("|")
     if system in {systems.PERSON, systems.SOURCE_RECORD}:
-        return _uuid(value)
+        return read_uuid(value)
     if system == get_establishment(session(), caller.establishment_id).identifier_system:
         return find_own_id(session(), parts().sealer, caller.establishment_id, value.strip())
     raise InvalidInput(
@@ -56,10 +56,3 @@ def _identified(caller: Caller, text: str) -> UUID | None:
         code="patient-identifier",
         hint="An identity document never stands in a URL: use POST Patient/$match.",
     )
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None

@@ -23,7 +23,7 @@ from registry.fhir.patient_parameters import Facts, facts_of, placed, split_moth
 from registry.fhir.patient_reading import to_document
 from registry.fhir.patient_writing import own_record, recognisable
 from registry.fhir.searching import Criterion, Search, searchset
-from registry.fhir.values import Token, read_token
+from registry.fhir.values import Token, read_token, read_uuid
 from registry.fhir.wire import Json
 from registry.identity.budgets import SearchBudgetSpent, Searcher, spend_search
 from registry.identity.canaries import watch
@@ -128,7 +128,7 @@ def _named(ids: Iterable[Criterion], identifiers: Iterable[Criterion]) -> Named:
 
 def _former(texts: Iterable[str]) -> dict[str, str]:
     """Ids of persons that were found to be another one, with the id that one goes by today."""
-    keys = ((text, _uuid(text)) for text in texts)
+    keys = ((text, read_uuid(text)) for text in texts)
     found = ((text, key, find_person(session(), key)) for text, key in keys if key)
     return {text: str(current.id) for text, key, current in found if current is not None and current.id != key}
 
@@ -164,12 +164,12 @@ def _by_token(caller: Caller, own_system: str, token: Token) -> Hit | None:
 
 
 def _own(caller: Caller, text: str) -> OwnRecord | None:
-    key = _uuid(text)
+    key = read_uuid(text)
     return find_own_record(session(), parts().sealer, caller.establishment_id, key) if key else None
 
 
 def _person(text: str) -> LoadedPerson | None:
-    key = _uuid(text)
+    key = read_uuid(text)
     current = find_person(session(), key) if key else None
     return load_person(session(), parts().sealer, current.id) if current else None
 
@@ -287,10 +287,3 @@ def _account(caller: Caller, hit: Hit) -> None:
 
 def _key(hit: Hit) -> UUID:
     return hit.member.record_id if isinstance(hit, OwnRecord) else hit.person_id
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

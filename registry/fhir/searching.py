@@ -57,6 +57,13 @@ class Search:
             raise InvalidInput(f"{name} may be sent once.", code="repeated-parameter")
         return found[0].values if found else ()
 
+    def dates(self, name: str) -> list[str]:
+        """The dates of a parameter, sent twice for a span; raises InvalidInput for a list, which means any."""
+        found = self.of(name)
+        if any(len(one.values) > 1 for one in found):
+            raise InvalidInput(f"{name} has one date; send it twice for a span.", code="one-value-each")
+        return [date for one in found for date in one.values]
+
     def page_of(self, found: Sequence[Found]) -> Sequence[Found]:
         """The part of everything found that this page shows."""
         return found[self.offset : self.offset + self.count]

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from typing import NamedTuple
+from uuid import UUID
 
 from registry.calendar import LIMA
 from registry.errors import InvalidInput
@@ -12,6 +13,7 @@ _DATE = re.compile(
     r"(?P<prefix>eq|ne|gt|lt|ge|le|sa|eb|ap)?(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)(?P<time>T.{5,30})?)?)?",
     re.ASCII,
 )
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 
 
@@ -41,6 +43,11 @@ def read_reference(text: str, resource_type: str) -> str | None:
     """The id out of `id`, `Type/id` or an absolute reference; None for a reference to another type."""
     kind, slash, identifier = text.rpartition("/")
     return identifier if not slash or kind.rpartition("/")[2] == resource_type else None
+
+
+def read_uuid(text: str | None) -> UUID | None:
+    """An id of ours; None for any other, and for another way to write one: ids are compared as they are."""
+    return UUID(text) if text and _UUID.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from registry.errors import InvalidInput
-from registry.fhir.values import Token, read_date, read_reference, read_token
+from registry.fhir.values import Token, read_date, read_reference, read_token, read_uuid
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,19 @@ def test_tokens_and_references() -> None:
     assert read_reference("Group/7", "Patient") is None
     with pytest.raises(InvalidInput):
         read_token("|")
+
+
+def test_an_id_is_one_as_it_is_shown() -> None:
+    said = "0f0e0d0c-0b0a-4908-8706-050403020100"
+    assert [str(read_uuid(text)) for text in (said, said.upper())] == [said, said]
+    others = (
+        None,
+        "",
+        said.replace("-", ""),
+        f"urn:uuid:{said}",
+        f"{{{said}}}",
+        f"{said} ",
+        f"{said}\n",
+        said[:-1] + "\u0660",
+    )
+    assert [read_uuid(text) for text in others] == [None] * len(others)
