@@ -210,7 +210,7 @@ def find_likely(
     opened, left = _find(session, sealer, sought, ENOUGH, ENOUGH if known else MORE)
     likely, settled = _look(engine, wanted, opened)
     if left and not settled:
-        rest = _open_all(sealer, SAID.ask(session, records=left))
+        rest = open_newest(session, sealer, left)
         likely, opened = likely | _look(engine, wanted, rest).likely, opened | rest
     return _load_around(session, sealer, likely | ({known} if known else set()), opened)
 
@@ -253,6 +253,11 @@ def _find(session: Session, sealer: Sealer, sought: Sought, least: int, opening:
     found = [row[2:] for row in rows if row[2] is not None]
     said = [(record, *rest) for record, opens, *rest in found if opens and rest[0] is not None]
     return Found(_open_all(sealer, said), [record for record, opens, *_ in found if not opens])
+
+
+def open_newest(session: Session, sealer: Sealer, records: Sequence[UUID] | str) -> Versions:
+    """What these records say now, given their ids or an array of them as PostgreSQL reads it."""
+    return _open_all(sealer, SAID.ask(session, records=records))
 
 
 def _open_all(sealer: Sealer, rows: Iterable[tuple[Any, ...]]) -> Versions:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from matching.blocking import ENOUGH, MORE
 from matching.cluster import Member, Prospects, prospects
 from matching.key_scheme import key_scheme
-from matching.normalise import Normalised, normalise
+from matching.normalise import Normalised
 from registry.identity.batch import arrays
 from registry.identity.batch.preparing import Prepared, Tokens
 from registry.identity.candidates import (
@@ -23,13 +23,12 @@ from registry.identity.candidates import (
     CANDIDATE_LIMIT,
     OVERSIZED_BLOCKS,
     OtherScheme,
+    open_newest,
     scheme_in_force,
 )
-from registry.identity.contents import from_bytes, seal_context
 from registry.identity.engine import Engine, document_tokens, worth
-from registry.identity.models import Membership, Person, SourceRecord, SourceRecordVersion
-from registry.sealing import DataKey, Sealer, SealError, WrappedKey
-from registry.telemetry import logger
+from registry.identity.models import Membership, Person, SourceRecord
+from registry.sealing import Sealer
 
 MOST_REMEMBERED = 60_000
 UUID_BYTES = 16
@@ -66,19 +65,6 @@ AROUND = (
     )
     .order_by(Membership.person_id, SourceRecord.id)
 )
-NEWEST = (
-    select(
-        SourceRecordVersion.source_record_id,
-        SourceRecordVersion.version,
-        SourceRecordVersion.sealed,
-        DataKey.master_key_id,
-        DataKey.wrapped,
-    )
-    .join(DataKey, DataKey.owner_id == SourceRecordVersion.source_record_id)
-    .join(SourceRecord, SourceRecord.id == SourceRecordVersion.source_record_id)
-    .where(arrays.among_uuids(SourceRecord.id, "records"), SourceRecord.version == SourceRecordVersion.version)
-)
-_log = logger(__name__)
 
 
 class Memory:
@@ -180,9 +166,10 @@ def _parted(records: bytes) -> list[bytes]:
 
 def _load(session: Session, sealer: Sealer, memory: Memory, found: Neighbours, records: Collection[bytes]) -> None:
     rows = session.execute(AROUND, {"records": arrays.uuids(records)}).all()
-    unknown = {row.id: row.version for row in rows if memory.get(row.id.bytes, row.version) is None}
-    for record_id, said in _open(session, sealer, unknown).items():
-        memory.put(record_id.bytes, unknown[record_id], said)
+    unknown = [row.id.bytes for row in rows if memory.get(row.id.bytes, row.version) is None]
+    if unknown:
+        for (record_id, version), said in open_newest(session, sealer, arrays.uuids(unknown)).items():
+            memory.put(record_id.bytes, version, said.normalised)
     for row in rows:
         record = row.id.bytes
         found.revisions[row.person_id] = row.revision
@@ -192,19 +179,3 @@ def _load(session: Session, sealer: Sealer, memory: Memory, found: Neighbours, r
             found.said[record] = normalised
             member = Member(normalised, row.verified, str(row.establishment_id))
             found.persons[row.person_id].append(member)
-
-
-def _open(session: Session, sealer: Sealer, wanted: dict[UUID, int]) -> dict[UUID, Normalised]:
-    """The newest versions of those records, opened and normalised; what can't be opened is left out."""
-    if not wanted:
-        return {}
-    opened = {}
-    for row in session.execute(NEWEST, {"records": arrays.uuids([record.bytes for record in wanted])}):
-        try:
-            key = WrappedKey(row.source_record_id, row.master_key_id, row.wrapped)
-            content = from_bytes(sealer.unseal(key, row.sealed, seal_context(row.version)))
-        except SealError as error:
-            _log.error("a source record can't be opened", exc_info=error)
-            continue
-        opened[row.source_record_id] = normalise(content.demographics)
-    return opened
