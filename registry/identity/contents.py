@@ -1,16 +1,16 @@
 """The content of a source record version: its canonical bytes, sealed under the record's own data key."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
 from matching.records import Demographics, Document, DocumentType
 
-_ASIDE = ("city", "district", "mother_given_names", "postal_code", "state", "work_phone")
+T = TypeVar("T")
 _TYPES: Mapping[str, DocumentType] = {kind.value: kind for kind in DocumentType}
 
 
@@ -27,6 +27,7 @@ class Aside:
 
 
 NOTHING_ASIDE = Aside()
+_ASIDE = sorted(field.name for field in fields(Aside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +65,18 @@ def local_domain(establishment_id: UUID) -> str:
 def to_bytes(content: Content) -> bytes:
     """Canonical JSON, its names in alphabetical order: equal contents give equal bytes."""
     facts = content.demographics
-    named = () if content.aside is NOTHING_ASIDE else _ASIDE
-    aside = {name: value for name in named if (value := getattr(content.aside, name)) is not None}
-    deceased = {} if content.deceased is None else {"deceased": content.deceased}
-    born_in = {} if content.born_in is None else {"born_in": content.born_in}
     body = {
         "address": facts.address,
-        **({"aside": aside} if aside else {}),
+        **_if_said("aside", _aside(content.aside)),
         "birth_date": facts.birth_date.isoformat() if facts.birth_date else None,
-        **born_in,
-        **deceased,
+        **_if_said("born_in", content.born_in),
+        **_if_said("deceased", content.deceased),
         "documents": [_document(document) for document in facts.documents],
         "given_names": facts.given_names,
         "married_surname": facts.married_surname,
         "maternal_surname": facts.maternal_surname,
         "mother_document": _document(facts.mother_document) if facts.mother_document else None,
-        **({} if content.mother_number is None else {"mother_number": content.mother_number}),
+        **_if_said("mother_number", content.mother_number),
         "multiple_birth_order": facts.multiple_birth_order,
         "number": content.local_number,
         "paternal_surname": facts.paternal_surname,
@@ -118,6 +115,16 @@ def from_bytes(plaintext: bytes) -> Content:
         body.get("mother_number"),
         Aside(**body["aside"]) if "aside" in body else NOTHING_ASIDE,
     )
+
+
+def _if_said(name: str, value: T | None) -> dict[str, T]:
+    return {} if value is None else {name: value}
+
+
+def _aside(aside: Aside) -> dict[str, str] | None:
+    if aside is NOTHING_ASIDE:
+        return None
+    return {name: value for name in _ASIDE if (value := getattr(aside, name)) is not None} or None
 
 
 def _document(document: Document) -> dict[str, str]:

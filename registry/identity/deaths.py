@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, bindparam, exists, select
+from sqlalchemy import Uuid, bindparam, exists, select
 from sqlalchemy.orm import Session
 
-from registry.identity.models import Membership, Person, SourceRecord
+from registry.identity.models import Membership, SourceRecord
+from registry.identity.persons import with_replaced
 
 _DIED = select(
     exists().where(
@@ -17,13 +18,8 @@ _DIED = select(
 )
 
 
-def _life() -> Select[UUID, bool]:
-    ids = select(bindparam("person_id", type_=Uuid).label("id")).cte("ids", recursive=True)
-    ids = ids.union(select(Person.id).join(ids, Person.replaced_by == ids.c.id))
-    return select(ids.c.id, _DIED.scalar_subquery().label("deceased"))
-
-
-LIFE = _life()
+_IDS = with_replaced(select(bindparam("person_id", type_=Uuid).label("id")))
+LIFE = select(_IDS.c.id, _DIED.scalar_subquery().label("deceased"))
 """The ids under which a person's history is written, each with whether the person has died: part of a decision's
 question, as `list_person_ids` and `is_deceased` would answer it."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import CTE, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from matching.blocking import blocking_keys
@@ -47,10 +47,15 @@ def _current() -> Select[Person]:
     return select(Person).join(chain, Person.id == chain.c.id).where(Person.status == "active")
 
 
+def with_replaced(first: Select[UUID]) -> CTE:
+    """Those ids, and of the persons they replaced."""
+    chain = first.cte("chain", recursive=True)
+    return chain.union(select(Person.id).join(chain, Person.replaced_by == chain.c.id))
+
+
 def _replaced() -> Select[UUID]:
-    chain = select(Person.id).where(Person.id == bindparam("person_id")).cte("chain", recursive=True)
-    chain = chain.union(select(Person.id).join(chain, Person.replaced_by == chain.c.id))
-    return select(chain.c.id).order_by(chain.c.id)
+    ids = with_replaced(select(Person.id).where(Person.id == bindparam("person_id"))).c.id
+    return select(ids).order_by(ids)
 
 
 # Every decision about access asks these: they are made once.
