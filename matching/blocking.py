@@ -112,7 +112,7 @@ def _spelt_given(words: tuple[str, ...], codes: tuple[str, ...]) -> tuple[str, .
 
 def _keys(record: Normalised) -> Iterator[str]:
     spelt = _spelt(record)
-    yield from _document_keys(record, spelt)
+    yield from _number_keys(record, spelt)
     yield from _birth_keys(record, spelt)
     yield from _pair_keys(record, spelt)
     yield from _single_keys(record, spelt)
@@ -120,7 +120,7 @@ def _keys(record: Normalised) -> Iterator[str]:
     yield from _contact_keys(record, spelt)
 
 
-def _document_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
+def _number_keys(record: Normalised, spelt: Spelt) -> Iterator[str]:
     """A number finds the same document under any type; either end of it with both surnames survives a slip elsewhere.
 
     With the birth date it finds the same number as the mother's.

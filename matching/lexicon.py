@@ -23,8 +23,8 @@ def _ranks(name: str, column: str) -> dict[str, int]:
 
 
 SURNAME_RANKS = _ranks("surnames_pe.csv", "surname")
-UNRANKED = 10_000
 GIVEN_RANKS = _ranks("given_names_pe.csv", "given_name")
+UNRANKED = 10_000
 BEFORE_I = {"C": "QU", "G": "GU", "Z": "C"}
 
 
@@ -65,4 +65,4 @@ def share(ranks: Mapping[str, int], word: str) -> float:
 
 def is_given(word: str) -> bool:
     """Whether the word is a given name more readily than a surname."""
-    return GIVEN_RANKS.get(word, 10_000) <= SURNAME_RANKS.get(word, 9_999)
+    return GIVEN_RANKS.get(word, UNRANKED) <= SURNAME_RANKS.get(word, UNRANKED - 1)

@@ -74,7 +74,11 @@ class Names:
 
 
 def parse_names(record: Demographics) -> Names:
-    """Names of a record in their normalised parts; a placeholder counts as missing."""
+    """Names of a record in their normalised parts; a placeholder counts as missing.
+
+    Columns are looked at as they are written, and once more as they were read: a surname found in another column may
+    turn out to be a given name.
+    """
     names = _parsed(_in_place(record))
     if names.paternal not in GIVEN_RANKS or not _exchanged(names.paternal, " ".join(names.given)):
         return names

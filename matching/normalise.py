@@ -161,8 +161,7 @@ def _address(value: str | None) -> frozenset[str]:
 def _phone(value: str | None) -> str:
     if not value:
         return ""
-    found = map(_one_phone, (value,) if value.isascii() and value.isdigit() else BETWEEN_PHONES.split(value))
-    return next(filter(None, found), "")
+    return next(filter(None, map(_one_phone, BETWEEN_PHONES.split(value))), "")
 
 
 def _one_phone(value: str) -> str:
