@@ -100,7 +100,7 @@ def relay(session: Session, limit: int = 200) -> int:
 
 
 def _claim(session: Session, which: str, limit: int) -> Mapping[str, Sequence[_Message]]:
-    """Messages by topic, each in the order they were published."""
+    """Messages by topic, each in the order they are due."""
     columns = _TABLE.c
     due = (
         select(columns.topic, columns.id, columns.payload, columns.attempts)

@@ -46,8 +46,7 @@ def refresh_facts(session: Session, sealer: Sealer, person_ids: Collection[UUID]
         for key, person_id in keys.items()
         if person_id in persons and persons[person_id].members
     ]
-    if len(known) < len(keys):
-        gone = keys.keys() - {fact["person_key"] for fact in known}
+    if gone := keys.keys() - {fact["person_key"] for fact in known}:
         session.execute(delete(PersonFact).where(PersonFact.person_key.in_(gone)))
     if known:
         session.execute(_PUT, known)
