@@ -36,7 +36,7 @@ Days = tuple[date, date]
 Entry = Mapping[str, Any]
 """An entry of a Bundle: `resource`, a FHIR resource, and `fullUrl` where it has one."""
 
-Meant = tuple[frozenset[str], frozenset[str]] | None
+_Meant = tuple[frozenset[str], frozenset[str]] | None
 """What a rule's data name: the items alone, and those with whatever names them; None for any item."""
 
 ALWAYS: Days = (date.min, date.max)
@@ -51,7 +51,7 @@ class _Rule:
     classes: list[Any] | None = None
     labels: frozenset[Any] | None = None
     days: Days | None = None
-    meant: Meant = None
+    meant: _Meant = None
 
 
 class _Names:
@@ -223,14 +223,14 @@ def _within(days: Days, resource: Mapping[str, Any]) -> bool:
     return first <= days[1] and days[0] <= last
 
 
-def _named(meant: Meant, resource: Mapping[str, Any], names: _Names) -> bool:
+def _named(meant: _Meant, resource: Mapping[str, Any], names: _Names) -> bool:
     """Whether the rule's data name the item."""
     if meant is None or reference_of(resource) in meant[0]:
         return True
     return bool(meant[1]) and not meant[1].isdisjoint(names())
 
 
-def _all_meant(data: Any) -> Meant:
+def _all_meant(data: Any) -> _Meant:
     """A relation other than these two may mean any."""
     meant = [_meant(one) for one in data] if isinstance(data, list) else [None]
     if None in meant:

@@ -178,7 +178,7 @@ def _besides(asked: Search, shown: Sequence[Json]) -> Sequence[Json]:
 
 
 def _included(asked: Search, name: str, shown: Sequence[Json]) -> Iterator[Json]:
-    for way in (way for criterion in asked.of(name) for way in criterion.values):
+    for way in asked.values(name):
         source, _, parameter = way.partition(":")
         back = name == "_revinclude"
         kind, named = (source, parameter) if back else (TARGETS[parameter], "_id")
