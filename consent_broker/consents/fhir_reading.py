@@ -23,7 +23,7 @@ from registry.directory.service import list_establishments
 from registry.errors import InvalidInput, NotFound
 from registry.fhir import systems
 from registry.fhir.history import History, Version
-from registry.fhir.values import read_reference, read_token
+from registry.fhir.values import read_reference, read_token, read_uuid
 from registry.identity.service import find_own_record, find_person, list_person_ids
 
 READ, SEARCHED = "consent:directive:read", "consent:directive:searched"
@@ -106,19 +106,23 @@ def _patient(session: Session, caller: Caller, parameters: Mapping[str, str]) ->
     reference, identifier = parameters.get("patient"), parameters.get("patient.identifier")
     if (reference is None) == (identifier is None):
         raise InvalidInput("Name the patient by patient or by patient.identifier.", code="patient-missing")
-    if identifier is not None:
-        system, _, reference = identifier.rpartition("|")
-        if system not in _KNOWN:
-            raise InvalidInput(
-                "Name the patient by an id of the registry.", code="patient-identifier", hint="Use POST Patient/$match."
-            )
-    try:
-        wanted = UUID(read_reference(reference or "", "Patient") if identifier is None else reference)
-    except (TypeError, ValueError):
+    wanted = read_uuid(
+        _identified(identifier) if identifier is not None else read_reference(reference or "", "Patient")
+    )
+    if wanted is None:
         return None
     own = find_own_record(session, parts().sealer, caller.establishment_id, wanted)
     person = find_person(session, own.person_id if own else wanted)
     return person.id if person else None
+
+
+def _identified(identifier: str) -> str:
+    system, _, value = identifier.rpartition("|")
+    if system not in _KNOWN:
+        raise InvalidInput(
+            "Name the patient by an id of the registry.", code="patient-identifier", hint="Use POST Patient/$match."
+        )
+    return value
 
 
 def _as_of(session: Session, state: ConsentState, version: int) -> ConsentState:
