@@ -29,6 +29,7 @@ NUMBER_TYPES = frozenset({"", "PI", "MR", "PT"})
 
 RECORD_NUMBER = "MR"
 OTHER_NUMBERS = frozenset({"VN", "AN"})
+"""Of visits and accounts: they name no patient."""
 
 MOBILE = frozenset({"CP"})
 _DATE = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2})(?:\d{2,6}(?:\.\d+)?(?:[+-]\d{4})?)?)?)?")
