@@ -58,7 +58,8 @@ def test_the_product_sees_the_settings_it_was_started_with(
     checkout.make()
     write_object(checkout.environment, {"RENHICE_LOG_LEVEL": "ERROR", "RENHICE_BASE_URL": "http://127.0.0.1:1"})
     monkeypatch.setenv("RENHICE_LOG_LEVEL", "DEBUG")
-    monkeypatch.delenv("RENHICE_BASE_URL", raising=False)
+    monkeypatch.setenv("RENHICE_BASE_URL", "")  # so that it is taken away again afterwards
+    monkeypatch.delenv("RENHICE_BASE_URL")
     seen: dict[str, str | None] = {}
 
     @click.command()
@@ -69,7 +70,6 @@ def test_the_product_sees_the_settings_it_was_started_with(
     CliRunner().invoke(command_line.main, ["status"])
     assert "RENHICE_BASE_URL" not in os.environ
     CliRunner().invoke(command_line.main, ["keys"])
-    monkeypatch.delenv("RENHICE_BASE_URL")
     assert seen == {"RENHICE_LOG_LEVEL": "DEBUG", "RENHICE_BASE_URL": "http://127.0.0.1:1"}
 
 
