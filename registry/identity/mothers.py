@@ -12,7 +12,11 @@ from matching.records import Document, DocumentType
 from registry.identity.contents import Content, local_domain
 from registry.identity.models import MotherNumber
 from registry.identity.records import OwnRecord, find_own_id, find_own_record
+from registry.identity.search import SearchTooWide
 from registry.sealing import Sealer
+
+MOST_CHILDREN = 200
+"""Records opened for one search: a number that stands for none, such as 0, is that of thousands."""
 
 
 def with_mother(session: Session, sealer: Sealer, establishment_id: UUID, content: Content) -> Content:
@@ -48,9 +52,14 @@ def note_mother(session: Session, sealer: Sealer, establishment_id: UUID, record
 def find_children(
     session: Session, sealer: Sealer, establishment_id: UUID, numbers: Collection[str]
 ) -> list[OwnRecord]:
-    """The establishment's records whose newest version gives its patient's mother one of those numbers."""
+    """The establishment's records whose newest version gives its patient's mother one of those numbers.
+
+    Raises SearchTooWide for numbers that too many give, or gave before.
+    """
     tokens = [sealer.blind(local_domain(establishment_id), number) for number in numbers]
     query = select(MotherNumber.source_record_id).where(MotherNumber.token.in_(tokens)).distinct()
-    keys = session.scalars(query.order_by(MotherNumber.source_record_id)).all()
+    keys = session.scalars(query.order_by(MotherNumber.source_record_id).limit(MOST_CHILDREN + 1)).all()
+    if len(keys) > MOST_CHILDREN:
+        raise SearchTooWide
     found = (find_own_record(session, sealer, establishment_id, key) for key in keys)
     return [one for one in found if one and one.member.content.mother_number in numbers]

@@ -5,6 +5,7 @@ from sqlalchemy import func, select
 
 from registry.app import Renhice
 from registry.audit.models import AuditEvent
+from registry.identity import mothers
 from tests.functional.fhir.conftest import SYSTEMS, Call, Json, rosa
 from tests.functional.fhir.test_search import DNI, PATIENT, find, ids
 
@@ -96,6 +97,16 @@ def test_what_is_no_number_of_ones_own_and_what_is_too_wide_are_refused(call: Ca
         ({"mothersGivenName:contains": "Qoy", "mothersMaidenName": "Tintayapa"}, 422),
     ):
         assert call("GET", PATIENT, query_string=query).status_code == status
+
+
+def test_a_number_that_stands_for_no_mother_is_too_wide(call: Call, put: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of her children is opened: an establishment that writes 0 has thousands, and a search opened all of them."""
+    monkeypatch.setattr(mothers, "MOST_CHILDREN", 2)
+    for place, number in enumerate(("BA-20", "BA-21", "BA-22")):
+        assert call("GET", PATIENT, query_string={"mothersIdentifier": "0"}).json["total"] == place
+        put(number, baby("0", birthDate=f"2026-03-0{place + 1}"))
+    refused = call("GET", PATIENT, query_string={"mothersIdentifier": "0"})
+    assert (refused.status_code, refused.json["issue"][0]["code"]) == (422, "too-costly")
 
 
 def test_a_search_for_a_mother_is_counted_and_her_children_are_accounted_for(
