@@ -13,6 +13,7 @@ from typing import Any
 from unicodedata import normalize
 from urllib.parse import unquote, unquote_plus
 
+from consent_broker.resource_server.reading import Ambiguous
 from consent_broker.resource_server.texts import SHORTEST_ATTACHED, attached, forms
 
 ANYTHING = "*"
@@ -154,9 +155,16 @@ def _walk(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         elif isinstance(one, str) and len(one) >= SHORTEST_ATTACHED and one not in seen:
             seen.add(one)
-            inside = attached(one)
+            inside = _attached(one)
             waiting.extend(("", each if depth < _MOST_ATTACHED else ANYTHING, depth + 1) for each in inside)
         yield key, one
+
+
+def _attached(text: str) -> list[Any]:
+    try:
+        return attached(text)
+    except Ambiguous:
+        return [ANYTHING]
 
 
 def _said(texts: Iterable[str]) -> Iterator[str]:

@@ -8,6 +8,10 @@ class Unreadable(ValueError):
     """What can't be read, or could be read in two ways; the message holds nothing of it."""
 
 
+class Ambiguous(Unreadable):
+    """What could be read in two ways."""
+
+
 class TooMuch(Unreadable):
     """What would take too long to look through."""
 
@@ -21,6 +25,8 @@ def read_json(body: bytes, most: int | None = None) -> Any:
         raise TooMuch
     try:
         return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_no_duplicates)
+    except Ambiguous:
+        raise
     except (ValueError, RecursionError):
         raise Unreadable from None
 
@@ -37,5 +43,5 @@ def read_object(body: bytes) -> dict[str, Any] | None:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError
+        raise Ambiguous
     return made

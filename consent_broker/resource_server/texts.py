@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from html import unescape
 from typing import Any
 
+from consent_broker.resource_server.reading import Ambiguous, Unreadable, read_json
+
 MAX_STEPS = 4
 """How often a text may have been encoded for a URL, for XHTML or for JSON; an address may be a parameter of another."""
 
@@ -40,7 +42,10 @@ def forms(texts: Iterable[str]) -> tuple[list[str], bool]:
 
 
 def attached(text: str) -> list[Any]:
-    """What a text carries in base64 of either alphabet, as JSON where it is that and else as text; or JSON it is."""
+    """What a text carries in base64 of either alphabet, as JSON where it is that and else as text; or JSON it is.
+
+    Raises Ambiguous for JSON that says a member twice: whoever follows it may go by either.
+    """
     packed = _DATA_URL.findall(text) if ";base64," in text.lower() else []
     if _BASE64.fullmatch(stripped := text.strip()) and " " not in stripped:
         packed.append(stripped)
@@ -58,8 +63,10 @@ def _opened(packed: str) -> Any:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text.encode("utf-8", "replace"))
+    except Ambiguous:
+        raise
+    except Unreadable:
         return text
 
 

@@ -64,6 +64,8 @@ NAMING = {
     "unpadded": encounter(note=[{"text": b64encode(TEXT.encode()).decode().rstrip("=")}]),
     "json-in-utf-16": carried(json.dumps({"reference": {"identifier": PROBLEM}}).encode("utf-16")),
     "attachment-in-an-attachment": carried(json.dumps({"data": b64encode(TEXT.encode()).decode()}).encode()),
+    "attachment-of-two-readings": carried(b'{"reference": "Condition/7", "reference": "Condition/8"}'),
+    "text-of-two-readings": said(json.dumps({"identifier": PROBLEM})[:-1] + ', "identifier": {}}'),
     "attachments-without-end": carried(b64encode(b64encode(b64encode(b64encode(b64encode(TEXT.encode())))))),
     "json-in-a-text": said(json.dumps({"condition": {"identifier": PROBLEM}})),
     "slash-escaped": said('{"reference":"Condition\\/7"} '[1:]),
