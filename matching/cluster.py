@@ -1,8 +1,8 @@
 """Which person a record belongs to: the record is judged against whole persons, never against single records."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from matching.compare import Comparison, compare
 from matching.model import Model, Thresholds
@@ -45,17 +45,6 @@ class Resolution(Generic[K]):
     consistency: float = 0.0
 
 
-class Prospects(NamedTuple, Generic[K]):
-    """What records found by their keys promise; `settled` when one is so like that only its equal could matter yet.
-
-    It weighs enough to be linked even beside a rival at the threshold: a record that shares less than it does with what
-    is looked for, one key and no document, is not looked at then.
-    """
-
-    likely: frozenset[K]
-    settled: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Standing(Generic[K]):
     """How a record stands to one person: weights against its best member and against all of them."""
@@ -87,19 +76,17 @@ def resolve(
     return decide(model, rank(model, arrival, candidates))
 
 
-def prospects(model: Model, record: Normalised, found: Mapping[K, Normalised]) -> Prospects[K]:
+def likely(
+    model: Model, record: Normalised, first: Mapping[K, Normalised], rest: Callable[[], Mapping[K, Normalised]]
+) -> frozenset[K]:
     """Which of the records found by their keys are reason to look at the whole person they are of.
 
     One carries the very document, or weighs within NEARLY of a question: another record of that person may weigh more.
+    The `rest`, which share one key and no document, are asked for only where none of the `first` weighs enough to be
+    linked even beside a rival at the threshold: else only the equal of that one could matter yet.
     """
-    limits = model.thresholds
-    weights = {key: weigh(model, record, said) for key, said in found.items()}
-    likely = frozenset(
-        key
-        for key, said in found.items()
-        if weights[key] >= limits.review - NEARLY or any(document in said.documents for document in record.documents)
-    )
-    return Prospects(likely, any(weight >= limits.link + limits.margin for weight in weights.values()))
+    found, settled = _prospects(model, record, first)
+    return found if settled else found | _prospects(model, record, rest())[0]
 
 
 def rank(model: Model, arrival: Member, candidates: Mapping[K, Sequence[Member]]) -> list[Standing[K]]:
@@ -154,6 +141,18 @@ def verified_conflict(one: Member, other: Member) -> bool:
         return False
     mine, theirs = _dnis(one.normalised), _dnis(other.normalised)
     return bool(mine) and bool(theirs) and mine.isdisjoint(theirs)
+
+
+def _prospects(model: Model, record: Normalised, found: Mapping[K, Normalised]) -> tuple[frozenset[K], bool]:
+    """Those worth looking at, and whether one settles whom to look at."""
+    limits = model.thresholds
+    weights = {key: weigh(model, record, said) for key, said in found.items()}
+    worth_it = frozenset(
+        key
+        for key, said in found.items()
+        if weights[key] >= limits.review - NEARLY or any(document in said.documents for document in record.documents)
+    )
+    return worth_it, any(weight >= limits.link + limits.margin for weight in weights.values())
 
 
 def _allowed(arrival: Member, members: Sequence[Member]) -> bool:

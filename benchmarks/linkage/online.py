@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.linkage.report import show
 from benchmarks.linkage.run import load, load_truth
 from matching.blocking import ENOUGH, MORE, blocking_keys, document_keys, worth
-from matching.cluster import Member, Prospects, Resolution, prospects, resolve
+from matching.cluster import Member, Resolution, likely, resolve
 from matching.evaluate import evaluate
 from matching.model import Model
 
@@ -34,10 +34,10 @@ class Index:
         shared: Counter[int] = Counter()
         for key in keys:
             shared.update(dict.fromkeys(self.by_key[key], MORE if key in documents else worth(key)))
-        likely, settled = self._look(member, [record for record, count in shared.items() if count >= MORE])
-        if not settled:
-            likely |= self._look(member, [record for record, count in shared.items() if count == ENOUGH]).likely
-        candidates = {person: self.persons[person] for person in {self.person_of[record] for record in likely}}
+        first = {one: self.members[one].normalised for one, count in shared.items() if count >= MORE}
+        rest = {one: self.members[one].normalised for one, count in shared.items() if count == ENOUGH}
+        found = likely(self.model, member.normalised, first, lambda: rest)
+        candidates = {person: self.persons[person] for person in {self.person_of[record] for record in found}}
         decision = resolve(self.model, member.normalised, candidates, establishment=member.establishment)
         person = decision.key if decision.kind == "link" and decision.key is not None else number
         self.persons.setdefault(person, []).append(member)
@@ -46,9 +46,6 @@ class Index:
         for key in keys:
             self.by_key[key].append(number)
         return person, decision
-
-    def _look(self, member: Member, found: list[int]) -> Prospects[int]:
-        return prospects(self.model, member.normalised, {one: self.members[one].normalised for one in found})
 
 
 def main() -> None:

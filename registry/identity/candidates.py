@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, bindparam, func
 from sqlalchemy.orm import QueryableAttribute, Session
 
 from matching.blocking import ENOUGH, MORE
-from matching.cluster import Member, Prospects, prospects
+from matching.cluster import Member, likely
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised, normalise
 from registry.errors import Unavailable
@@ -208,11 +208,14 @@ def find_likely(
     sealer = engine.sealer
     sought = Sought(tokens, document_tokens(sealer, wanted))
     opened, left = _find(session, sealer, sought, ENOUGH, ENOUGH if known else MORE)
-    likely, settled = _look(engine, wanted, opened)
-    if left and not settled:
-        rest = open_newest(session, sealer, left)
-        likely, opened = likely | _look(engine, wanted, rest).likely, opened | rest
-    return _load_around(session, sealer, likely | ({known} if known else set()), opened)
+
+    def rest() -> Mapping[UUID, Normalised]:
+        further = open_newest(session, sealer, left) if left else {}
+        opened.update(further)
+        return _normalised(further)
+
+    chosen = likely(engine.model, wanted, _normalised(opened), rest)
+    return _load_around(session, sealer, chosen | ({known} if known else set()), opened)
 
 
 class Sought(NamedTuple):
@@ -229,8 +232,8 @@ class Found(NamedTuple):
     left: list[UUID]
 
 
-def _look(engine: Engine, wanted: Normalised, opened: Versions) -> Prospects[UUID]:
-    return prospects(engine.model, wanted, {record: said.normalised for (record, _), said in opened.items()})
+def _normalised(opened: Versions) -> Mapping[UUID, Normalised]:
+    return {record: said.normalised for (record, _), said in opened.items()}
 
 
 def _find(session: Session, sealer: Sealer, sought: Sought, least: int, opening: int) -> Found:

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from matching.blocking import ENOUGH, MORE
-from matching.cluster import Member, Prospects, prospects
+from matching.cluster import Member, likely
 from matching.key_scheme import key_scheme
 from matching.normalise import Normalised
 from registry.identity.batch import arrays
@@ -127,14 +127,12 @@ class Neighbours:
         if cut := sum([len(self.blocks[token]) >= BLOCK_LIMIT for token in known]):
             OVERSIZED_BLOCKS.inc(cut)
         near = self.near(known, document_tokens(engine.sealer, one.normalised))
-        near = {record: shared for record, shared in near.items() if record in self.said}
-        likely, settled = self._look(engine, one, [record for record, shared in near.items() if shared >= MORE])
-        if not settled:
-            likely |= self._look(engine, one, [record for record, shared in near.items() if shared < MORE]).likely
-        return {person: self.persons[person] for person in sorted({self.person_of[record] for record in likely})}
-
-    def _look(self, engine: Engine, one: Prepared, records: Sequence[bytes]) -> Prospects[bytes]:
-        return prospects(engine.model, one.normalised, {record: self.said[record] for record in records})
+        first, rest = dict[bytes, Normalised](), dict[bytes, Normalised]()
+        for record, shared in near.items():
+            if said := self.said.get(record):
+                (first if shared >= MORE else rest)[record] = said
+        found = likely(engine.model, one.normalised, first, lambda: rest)
+        return {person: self.persons[person] for person in sorted({self.person_of[record] for record in found})}
 
     def add(self, one: Prepared, member: Member, person_id: UUID) -> None:
         """A record of the chunk was placed: those after it find it."""

@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from matching.cluster import Member, prospects, resolve
+from matching.cluster import Member, likely, resolve
 from matching.model import Model
 from tests.unit.matching.conftest import MakeRecord
 
@@ -23,15 +23,16 @@ def test_nobody_like_it_is_new(model: Model, person: MakeRecord) -> None:
     )
     assert resolve(model, person(), {"p": [Member(stranger)]}).kind == "new"
     found = {"stranger": stranger, "near": person(dni="", given_names="Rosa")}
-    assert prospects(model, person(), found).likely == {"near"}
+    assert likely(model, person(), found, dict) == {"near"}
     parent = person(dni="70999111", paternal_surname="Flores", given_names="Juan")
-    assert prospects(model, parent, {"stranger": stranger}).likely == {"stranger"}
+    assert likely(model, parent, {"stranger": stranger}, dict) == {"stranger"}
 
 
 def test_only_one_who_is_surely_linked_settles_whom_to_look_at(model: Model, person: MakeRecord) -> None:
     doubtful = person(dni="", given_names="Ana", birth_date=date(2001, 5, 6))
-    assert not prospects(model, person(), {"near": doubtful}).settled
-    assert prospects(model, person(), {"near": doubtful, "same": person()}).settled
+    rest = {"rest": person(dni="", given_names="Rosa")}
+    assert "rest" in likely(model, person(), {"near": doubtful}, lambda: rest)
+    assert likely(model, person(), {"near": doubtful, "same": person()}, lambda: rest) == {"same"}
 
 
 def test_a_number_alone_never_links(model: Model, person: MakeRecord) -> None:
