@@ -282,6 +282,16 @@ class TestOverTheApi:
         }
         return asking.ask_access(headers, wanted).json()["id"], headers
 
+    def open_two(self, asking: RecordSystem, world: World) -> tuple[list[tuple[str, str]], dict[str, str]]:
+        """Where to answer two codes that were sent, each code, and with what headers."""
+        open_ones, headers = list[tuple[str, str]](), dict[str, str]()
+        for category in ("encounters", "immunizations"):
+            launch, headers = self.ask(asking, world, category)
+            assert self.post(asking, f"{launch}/sms-code", headers).status_code == 202
+            deliver(world)
+            open_ones.append((f"{launch}/sms-code/answer", newest_code(world)))
+        return open_ones, headers
+
     def post(self, asking: RecordSystem, path: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
         url = f"{asking._base_url}/api/v1/access-requests/{path}"
         return asking._http.post(url, json=body, headers=headers)
@@ -353,12 +363,7 @@ class TestOverTheApi:
     def test_nobody_spends_the_code_of_another_establishment(
         self, world: World, asking: RecordSystem, patient: Visitor
     ) -> None:
-        open_ones = []
-        for category in ("encounters", "immunizations"):
-            launch, headers = self.ask(asking, world, category)
-            assert self.post(asking, f"{launch}/sms-code", headers).status_code == 202
-            deliver(world)
-            open_ones.append((f"{launch}/sms-code/answer", newest_code(world)))
+        open_ones, headers = self.open_two(asking, world)
         with world.renhice.database.unit_of_work() as session:
             [first, _] = session.scalars(select(SmsCode).order_by(SmsCode.created_at)).all()
             elsewhere = select(Establishment.id).where(Establishment.renipress == story.HOLDING.renipress)
@@ -379,12 +384,7 @@ class TestOverTheApi:
 
     def test_codes_open_at_once_share_their_tries(self, world: World, asking: RecordSystem) -> None:
         """Else each code more would be three guesses more at the same telephone."""
-        open_ones = []
-        for category in ("encounters", "immunizations"):
-            launch, headers = self.ask(asking, world, category)
-            assert self.post(asking, f"{launch}/sms-code", headers).status_code == 202
-            deliver(world)
-            open_ones.append((f"{launch}/sms-code/answer", newest_code(world)))
+        open_ones, headers = self.open_two(asking, world)
         for path, code in (*open_ones, open_ones[0]):
             refused = self.post(asking, path, headers, {"code": wrong(code)})
             assert refused.status_code == 422
