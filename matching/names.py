@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from matching.lexicon import GIVEN_RANKS, SHORT_FORMS, SURNAME_RANKS, is_given, share
 from matching.records import Demographics
-from matching.text import fold, fold_name
+from matching.text import fold, fold_name, in_letters
 
 PARTICLES = frozenset(
     ["DE", "DEL", "LA", "LAS", "LOS", "SAN", "SANTA", "SANTO", "VON", "VAN", "DI", "DA", "DOS", "DAS", "MC", "MAC", "Y"]
@@ -56,6 +56,7 @@ SHORTEST_SURNAME = 3
 WHOLE_NAME = ((0.45, 2, True), (0.25, 2, False), (0.10, 1, True), (0.05, 1, False), (0.15, 0, True))
 MATERNAL_AMONG_GIVEN = ((0.02, 1, True), (0.98, 0, True))
 """Chance of a reading, how many words are surnames, and whether they stand at the end."""
+REMEMBERED = 65_536
 EXCHANGED = 64.0
 """How much likelier names must be in each other's column before they are put there."""
 ORDINALS = {"PRIMER": 1, "SEGUND": 2, "TERCER": 3}
@@ -122,11 +123,21 @@ def _in_place(record: Demographics) -> Demographics:
     return record
 
 
-@lru_cache(maxsize=65_536)
 def _exchanged(paternal: str, given: str) -> bool:
     """Whether the two are far likelier in each other's place; initials say nothing."""
+    return _may_be_given(paternal) and _likelier_exchanged(paternal, given)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _may_be_given(paternal: str) -> bool:
+    surnames = _groups(fold_name(paternal))
+    return bool(surnames) and surnames[0] in GIVEN_RANKS
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _likelier_exchanged(paternal: str, given: str) -> bool:
     surnames, names = _groups(fold_name(paternal)), _whole_words(given)
-    if not surnames or not names or surnames[0] not in GIVEN_RANKS:
+    if not names:
         return False
     turned = _likelihood(_groups(fold_name(given)), _whole_words(paternal))
     return turned > EXCHANGED * _likelihood(surnames, names)
@@ -141,25 +152,33 @@ def _is_whole(groups: Sequence[str]) -> bool:
     return len(groups) > 2 and any(is_given(word) for word in groups)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=REMEMBERED)
 def _written(given_names: str) -> tuple[bool, str, tuple[str, ...]]:
     """Whether given names are a newborn's, and else how they are folded, and their words."""
-    if NEWBORN.match(fold(given_names)):
+    folded = fold(given_names)
+    if NEWBORN.match(folded):
         return True, "", ()
-    written = fold_name(given_names)
+    written = in_letters(folded)
     return False, written, _given_words(written)
 
 
-@lru_cache(maxsize=65_536)
 def _surnames(paternal: str | None, maternal: str | None, may_be_wife: bool) -> tuple[str, str, str]:
     """The two surnames and a husband's, from the two fields."""
-    own, husband_1 = _own_and_husband(paternal, may_be_wife, keep_leading=True)
-    other, husband_2 = _own_and_husband(maternal, may_be_wife, keep_leading=False)
-    return *_settle_surnames(_groups(own), _groups(other)), husband_1 or husband_2
+    own, husband_1 = _own_and_husband(paternal, may_be_wife, True)
+    other, husband_2 = _own_and_husband(maternal, may_be_wife, False)
+    if len(own) == len(other) == 1:
+        return own[0], other[0], husband_1 or husband_2
+    return *_settle_surnames(own, other), husband_1 or husband_2
 
 
-@lru_cache(maxsize=65_536)
-def _own_and_husband(surname: str | None, may_be_wife: bool, *, keep_leading: bool) -> tuple[str, str]:
+@lru_cache(maxsize=REMEMBERED)
+def _own_and_husband(surname: str | None, may_be_wife: bool, keep_leading: bool) -> tuple[tuple[str, ...], str]:
+    """Own surnames, and the husband's after them."""
+    own, husband = _parted_from_husband(surname, may_be_wife, keep_leading=keep_leading)
+    return _groups(own), husband
+
+
+def _parted_from_husband(surname: str | None, may_be_wife: bool, *, keep_leading: bool) -> tuple[str, str]:
     """Split `QUISPE DE FLORES` or `VDA DE FLORES`; `keep_leading` keeps an own surname that starts with DE."""
     folded = fold_name(surname or "")
     if "DE" not in folded:
@@ -175,7 +194,7 @@ def _husbands(surname: str | None) -> str:
     return _joined(_groups(LEADING_OF.sub("", fold_name(surname)))) if surname else ""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=REMEMBERED)
 def _groups(folded: str) -> tuple[str, ...]:
     """Surnames in a field, each glued to its particles: `DE LA CRUZ QUISPE` is DELACRUZ and QUISPE."""
     groups: list[str] = []
@@ -204,7 +223,7 @@ def _is_placeholder(word: str) -> bool:
 def _settle_surnames(paternal: tuple[str, ...], maternal: tuple[str, ...]) -> tuple[str, str]:
     """Both surnames typed into one field are parted; one repeated in the other field is dropped there."""
     if not maternal and len(paternal) == 1:
-        paternal = _parted(paternal[0], SURNAME_RANKS, 4)
+        paternal = _parted_surname(paternal[0])
     if not maternal and len(paternal) > 1:
         return paternal[0], _joined(paternal[1:])
     if not paternal and len(maternal) > 1:
@@ -216,11 +235,22 @@ def _settle_surnames(paternal: tuple[str, ...], maternal: tuple[str, ...]) -> tu
     return _joined(paternal), _joined(maternal)
 
 
-@lru_cache(maxsize=65_536)
 def _given_words(folded: str) -> tuple[str, ...]:
-    words = (ABBREVIATIONS.get(word, word) for word in folded.split() if word not in GIVEN_PARTICLES)
-    named = [word for word in words if word not in PLACEHOLDERS and set(word) != {"X"}]
-    return tuple([part for word in named for part in _parted(word, GIVEN_RANKS, 3)][:MOST_GIVEN_NAMES])
+    return tuple([part for word in folded.split() for part in _given_word(word)][:MOST_GIVEN_NAMES])
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _given_word(written: str) -> tuple[str, ...]:
+    """The given names that one word stands for."""
+    word = ABBREVIATIONS.get(written, written)
+    if written in GIVEN_PARTICLES or word in PLACEHOLDERS or set(word) == {"X"}:
+        return ()
+    return _parted(word, GIVEN_RANKS, 3)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _parted_surname(word: str) -> tuple[str, ...]:
+    return _parted(word, SURNAME_RANKS, 4)
 
 
 def _parted(word: str, ranks: Mapping[str, int], shortest: int) -> tuple[str, ...]:
@@ -235,7 +265,7 @@ def _parted(word: str, ranks: Mapping[str, int], shortest: int) -> tuple[str, ..
     return commonest[1:]
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=REMEMBERED)
 def _surnames_from_given(paternal: str, words: tuple[str, ...], written: str) -> tuple[str, str, tuple[str, ...]]:
     """Surnames typed among the given names: the likeliest reading of the words, by how common each is as which.
 

@@ -37,7 +37,11 @@ def fold(text: str) -> str:
 @lru_cache(maxsize=65_536)
 def fold_name(text: str) -> str:
     """Fold a name: `fold`, and a digit typed or read for the letter it looks like becomes it; other digits go."""
-    plain = fold(text)
+    return in_letters(fold(text))
+
+
+def in_letters(plain: str) -> str:
+    """What is folded, as a name: letters only."""
     if plain.replace(" ", "").isalpha():
         return plain
     plain = DIGIT_FOR_LETTER.sub(lambda digit: LETTERS[digit.group()], plain)
