@@ -42,21 +42,25 @@ WITH hits AS (
 ), oversized AS (
   SELECT count(*) AS blocks FROM (SELECT 1 FROM hits GROUP BY position HAVING count(*) >= :block_limit) AS full_block
 ), ranked AS (
-  SELECT source_record_id, sum(worth) AS shared FROM hits GROUP BY source_record_id
+  SELECT source_record_id, sum(worth) AS shared, max(sum(worth)) OVER () AS most FROM hits GROUP BY source_record_id
   HAVING sum(worth) >= :least ORDER BY sum(worth) DESC, source_record_id LIMIT :candidate_limit
+), unopened AS (
+  SELECT CAST(array_agg(source_record_id) AS text) AS records FROM ranked WHERE shared < least(:opening, most)
 )
-SELECT in_force.scheme, oversized.blocks, ranked.source_record_id, ranked.shared >= :opening,
-  said.master_key_id, said.wrapped, said.version, said.sealed
+SELECT in_force.scheme, oversized.blocks, unopened.records,
+  first.source_record_id, said.master_key_id, said.wrapped, said.version, said.sealed
 FROM (SELECT scheme FROM blocking_schemes WHERE ended_at IS NULL) AS in_force
-CROSS JOIN oversized LEFT JOIN ranked ON true LEFT JOIN LATERAL (
+CROSS JOIN oversized CROSS JOIN unopened
+LEFT JOIN (SELECT source_record_id FROM ranked WHERE shared >= least(:opening, most)) AS first ON true
+LEFT JOIN LATERAL (
   SELECT master_key_id, wrapped, version, sealed
   FROM source_record_versions AS kept JOIN data_keys ON owner_id = kept.source_record_id
-  WHERE kept.source_record_id = ranked.source_record_id AND ranked.shared >= :opening
+  WHERE kept.source_record_id = first.source_record_id
   ORDER BY version DESC LIMIT 1
 ) AS said ON true
 """)
 )
-"""What shares enough with what is wanted; what shares as much as `opening` as it is kept now.
+"""What shares enough with what is wanted; what shares as much as `opening` as it is kept now: all, where nothing does.
 
 Most of it is only looked at, its person never read.
 """
@@ -226,10 +230,10 @@ class Sought(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What records that share enough say, and those that were left unopened."""
+    """What records that share enough say, and those that were left unopened, as PostgreSQL writes an array."""
 
     opened: Versions
-    left: list[UUID]
+    left: str | None
 
 
 def _normalised(opened: Versions) -> Mapping[UUID, Normalised]:
@@ -238,7 +242,7 @@ def _normalised(opened: Versions) -> Mapping[UUID, Normalised]:
 
 def _find(session: Session, sealer: Sealer, sought: Sought, least: int, opening: int) -> Found:
     if not sought.tokens:
-        return Found({}, [])
+        return Found({}, None)
     rows = HITS.ask(
         session,
         tokens=list(sought.tokens),
@@ -252,10 +256,9 @@ def _find(session: Session, sealer: Sealer, sought: Sought, least: int, opening:
     )
     if [row[0] for row in rows[:1]] != [key_scheme()]:
         raise OtherScheme
-    OVERSIZED_BLOCKS.inc(rows[0][1])
-    found = [row[2:] for row in rows if row[2] is not None]
-    said = [(record, *rest) for record, opens, *rest in found if opens and rest[0] is not None]
-    return Found(_open_all(sealer, said), [record for record, opens, *_ in found if not opens])
+    _, oversized, left, *_ = rows[0]
+    OVERSIZED_BLOCKS.inc(oversized)
+    return Found(_open_all(sealer, [row[3:] for row in rows if row[4] is not None]), left)
 
 
 def open_newest(session: Session, sealer: Sealer, records: Sequence[UUID] | str) -> Versions:

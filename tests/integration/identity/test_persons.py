@@ -13,7 +13,7 @@ from matching.normalise import normalise
 from matching.records import Demographics, Document, DocumentType
 from registry.database import new_id
 from registry.errors import NotFound, Unprocessable
-from registry.identity.candidates import find_likely, find_persons
+from registry.identity.candidates import SAID, find_likely, find_persons
 from registry.identity.engine import blind_keys
 from registry.identity.models import PossibleMatch, SourceRecord, Verification
 from registry.identity.service import (
@@ -227,3 +227,19 @@ def test_who_shares_one_key_is_looked_at_only_where_nobody_settles_who_it_is(
     assert found(rare) == {outcome.person_id}
     assert found(replace(rare, documents=(), birth_date=None, phone=None)) == {outcome.person_id, sparse}
     assert found(rare, outcome.source_record_id) == {outcome.person_id, sparse}
+
+
+def test_what_shares_one_key_is_opened_at_once_where_nothing_shares_more(
+    session: Session, engine: Engine, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rare = replace(ROSA, paternal_surname="Azurmendi", maternal_surname="Ccallohuanca")
+    known = register(rare).person_id
+    monkeypatch.setattr(SAID, "ask", None)
+
+    def found(asked: Demographics) -> set[UUID]:
+        wanted = normalise(asked)
+        return set(find_likely(session, engine, wanted, blind_keys(engine.sealer, blocking_keys(wanted))))
+
+    assert found(Demographics(paternal_surname="Azurmendi", maternal_surname="Ccallohuanca", given_names="R.")) == {
+        known
+    }
