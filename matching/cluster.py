@@ -82,8 +82,8 @@ def likely(
     """Which of the records found by their keys are reason to look at the whole person they are of.
 
     One carries the very document, or weighs within NEARLY of a question: another record of that person may weigh more.
-    The `rest`, which share one key and no document, are asked for only where none of the `first` weighs enough to be
-    linked even beside a rival at the threshold: else only the equal of that one could matter yet.
+    The `rest`, which share one key and no document, are asked for only where none of the `first` weighs half a margin
+    more than a link: else only somebody nearly as much alike as that one could matter yet.
     """
     found, settled = _prospects(model, record, first)
     return found if settled else found | _prospects(model, record, rest())[0]
@@ -152,7 +152,7 @@ def _prospects(model: Model, record: Normalised, found: Mapping[K, Normalised]) 
         for key, said in found.items()
         if weights[key] >= limits.review - NEARLY or any(document in said.documents for document in record.documents)
     )
-    return worth_it, any(weight >= limits.link + limits.margin for weight in weights.values())
+    return worth_it, any(weight >= limits.link + limits.margin / 2 for weight in weights.values())
 
 
 def _allowed(arrival: Member, members: Sequence[Member]) -> bool:

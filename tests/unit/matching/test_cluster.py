@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from matching.cluster import Member, likely, resolve
 from matching.model import Model
+from matching.score import weigh
 from tests.unit.matching.conftest import MakeRecord
 
 HOSPITAL, POST = "00000001", "00000002"
@@ -33,6 +35,16 @@ def test_only_one_who_is_surely_linked_settles_whom_to_look_at(model: Model, per
     rest = {"rest": person(dni="", given_names="Rosa")}
     assert "rest" in likely(model, person(), {"near": doubtful}, lambda: rest)
     assert likely(model, person(), {"near": doubtful, "same": person()}, lambda: rest) == {"same"}
+
+
+@pytest.mark.parametrize(("over", "is_asked"), [(0.5, True), (2.9, True), (3.1, False), (8.0, False)])
+def test_half_a_margin_over_a_link_settles_whom_to_look_at(
+    model: Model, person: MakeRecord, over: float, is_asked: bool
+) -> None:
+    found, rest = person(dni="", given_names="Rosa"), {"rest": person(dni="")}
+    link = weigh(model, person(), found) - over
+    strict = replace(model, thresholds=replace(model.thresholds, link=link, margin=6.0))
+    assert likely(strict, person(), {"found": found}, lambda: rest) == {"found"} | ({"rest"} if is_asked else set())
 
 
 def test_a_number_alone_never_links(model: Model, person: MakeRecord) -> None:
