@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from flask import Flask
 from prometheus_client import Counter as Metric
@@ -104,11 +104,13 @@ class Server:
                 ssl_handshake_timeout=HANDSHAKE_SECONDS,
                 ssl_shutdown_timeout=HANDSHAKE_SECONDS,
             )
+            if secured is None:  # what Python before 3.11.4 answers where the peer ended it first
+                raise ConnectionResetError
         except OSError:
             DROPPED.labels("no-handshake").inc()
             connection.abort()
         else:
-            protocol.connection_made(cast("asyncio.Transport", secured))
+            protocol.connection_made(secured)
         finally:
             self._handshakes.end(place)
 

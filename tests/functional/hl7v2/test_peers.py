@@ -246,6 +246,22 @@ def ended(connection: socket.socket) -> bool:
         return True
 
 
+def test_who_ends_the_connection_before_tls_is_counted_and_logs_no_fault(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A probe of the port: Python before 3.11.4 answers None for it, later versions raise."""
+
+    async def ended_first(*_: object, **__: object) -> None:
+        return
+
+    before = dropped("no-handshake")
+    with monkeypatch.context() as older:
+        older.setattr(asyncio.BaseEventLoop, "start_tls", ended_first)
+        with socket.create_connection(("127.0.0.1", engine.port), timeout=10) as probe:
+            assert ended(probe)
+    assert dropped("no-handshake") == before + 1
+
+
 def test_handshakes_are_counted_in_all_and_by_network() -> None:
     under_way = Handshakes(3, 2)
     assert [under_way.begin(place) for place in "aaabc"] == [True, True, False, True, False]
