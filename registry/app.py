@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 from flask.sessions import NullSession, SecureCookieSessionInterface
 from flask_smorest import Blueprint as ApiBlueprint
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import UUIDConverter
 
 from registry.access import Policy
 from registry.api import make_api
@@ -70,6 +71,12 @@ class _Application(Flask):
         return func
 
 
+class _Id(UUIDConverter):
+    """An id in a path is written in one way: what compares paths, a log or a proxy, tells two of them apart."""
+
+    regex = UUIDConverter.regex.replace("A-Fa-f", "a-f")
+
+
 class _NoCookieSession(SecureCookieSessionInterface):
     """Flask's own session is not used: sign-ins live in the database."""
 
@@ -91,6 +98,7 @@ def make_app(parts: Renhice, page: Face | None = None) -> Flask:
     app = _Application("renhice", static_folder=None)
     app.request_class = WholeRequest
     app.url_map.merge_slashes = False  # else `//` is answered by a 308 to whatever host the request names
+    app.url_map.converters["uuid"] = _Id
     app.config["MAX_CONTENT_LENGTH"] = parts.settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = parts.settings.max_body_bytes
     app.config["MAX_FORM_PARTS"] = 200

@@ -16,6 +16,7 @@ from registry.fhir.patient_answers import READ_RECORD, account, unknown
 from registry.fhir.provenance_writing import version_provenance
 from registry.fhir.resources import Resource, SearchParameter, fhir_blueprint
 from registry.fhir.searching import read_search, searchset
+from registry.fhir.values import read_id
 from registry.fhir.wire import Json
 from registry.identity.records import OwnRecord, list_own_versions
 
@@ -41,7 +42,7 @@ def search_provenance() -> Response:
     match = TARGET.fullmatch(targets[0]) if len(targets) == 1 else None
     if match is None:
         raise InvalidInput("Name one target: Patient/{id} or DocumentReference/{id}.", code="target-missing")
-    found = list(_about(match[1], _uuid(match[2]), int(match[3]) if match[3] else None))
+    found = list(_about(match[1], _id(match[2]), int(match[3]) if match[3] else None))
     shown = search.page_of(found)
     more = len(found) > search.offset + len(shown)
     return answer(searchset(search, caller().client_id, shown, total=len(found), more=more))
@@ -53,8 +54,8 @@ def read_provenance(provenance_id: str) -> Response:
     require_scope(caller(), READ)
     match = VERSION.fullmatch(provenance_id)
     if match is None:
-        return answer_read(read_signatures(caller(), _uuid(provenance_id)))
-    record_id = _uuid(match[1])
+        return answer_read(read_signatures(caller(), _id(provenance_id)))
+    record_id = _id(match[1])
     for own in _versions(record_id):
         if own.member.version == int(match[2]):
             return answer_read(version_provenance(own))
@@ -79,8 +80,5 @@ def _versions(record_id: UUID) -> list[OwnRecord]:
     return found
 
 
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound("There is no such Provenance.") from None
+def _id(text: str) -> UUID:
+    return read_id(text, "There is no such Provenance.")

@@ -29,6 +29,7 @@ from registry.fhir.preconditions import Preconditions
 from registry.fhir.resources import Operation, Resource, fhir_blueprint
 from registry.fhir.searching import read_search
 from registry.fhir.systems import BASE
+from registry.fhir.values import read_id
 from registry.identity.service import Engine, Outcome, engine_of, find_own_record
 
 READ, WRITE, REMOVE = "system/Patient.rs", "system/Patient.cu", "system/Patient.d"
@@ -85,7 +86,7 @@ def put_by_identifier() -> Response:
 def put_by_id(patient_id: str) -> Response:
     """Revise one's own record."""
     require_scope(caller(), WRITE)
-    record_id = _uuid(patient_id)
+    record_id = _id(patient_id)
     return _stored(feed_by_id(_engine(), caller(), record_id, read_resource(), _preconditions()))
 
 
@@ -102,21 +103,21 @@ def delete_by_identifier() -> Response:
 def delete_by_id(patient_id: str) -> Response:
     """The same for one's own record by its id."""
     require_scope(caller(), REMOVE)
-    return _removed(remove_by_id(_engine(), caller(), _uuid(patient_id), _preconditions()))
+    return _removed(remove_by_id(_engine(), caller(), _id(patient_id), _preconditions()))
 
 
 @blueprint.get("/<patient_id>")
 def get_patient(patient_id: str) -> Response:
     """One's own source record, or a person in a recognisable form."""
     require_scope(caller(), READ)
-    return answer_read(read_patient(caller(), _uuid(patient_id)))
+    return answer_read(read_patient(caller(), _id(patient_id)))
 
 
 @blueprint.get("/<patient_id>/_history/<int:version>")
 def get_version(patient_id: str, version: int) -> Response:
     """A version of one's own source record."""
     require_scope(caller(), READ)
-    record_id = _uuid(patient_id)
+    record_id = _id(patient_id)
     own = get_own(caller(), record_id, version) if version < 2**31 else None
     if own is None:
         raise unknown(caller(), READ_RECORD, record_id)
@@ -127,7 +128,7 @@ def get_version(patient_id: str, version: int) -> Response:
 def get_history(patient_id: str) -> Response:
     """The versions of one's own source record, newest first."""
     require_scope(caller(), READ)
-    record_id = _uuid(patient_id)
+    record_id = _id(patient_id)
     return answer(history_bundle(PATIENT, record_id, caller().client_id, read_history(caller(), record_id)))
 
 
@@ -158,7 +159,7 @@ def get_location(patient_id: str) -> Response:
     """Which establishments hold records of a person."""
     require_scope(caller(), READ)
     read_inputs()
-    return answer(locate_patient(caller(), _uuid(patient_id)))
+    return answer(locate_patient(caller(), _id(patient_id)))
 
 
 def _searched() -> Response:
@@ -175,12 +176,8 @@ def _preconditions() -> Preconditions:
     return Preconditions(request.headers.get("If-Match"), request.headers.get("If-None-Match"))
 
 
-def _uuid(text: str) -> UUID:
-    """An id of ours; anything else names nothing here."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound("There is no such Patient.") from None
+def _id(text: str) -> UUID:
+    return read_id(text, "There is no such Patient.")
 
 
 def _stored(outcome: Outcome) -> Response:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from registry.calendar import LIMA
-from registry.errors import InvalidInput
+from registry.errors import InvalidInput, NotFound
 
 _DATE = re.compile(
     r"(?P<prefix>eq|ne|gt|lt|ge|le|sa|eb|ap)?(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)(?P<time>T.{5,30})?)?)?",
@@ -48,6 +48,14 @@ def read_reference(text: str, resource_type: str) -> str | None:
 def read_uuid(text: str | None) -> UUID | None:
     """An id of ours; None for any other, and for another way to write one: ids are compared as they are."""
     return UUID(text) if text and _UUID.fullmatch(text) else None
+
+
+def read_id(text: str, nothing: str) -> UUID:
+    """The id of ours in a path; NotFound, in these words, for anything else, also for another way to write one."""
+    found = read_uuid(text)
+    if found is None or str(found) != text:
+        raise NotFound(nothing)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -342,6 +342,25 @@ def test_every_cell_is_as_written(app: Flask, people: People) -> None:
     assert seen == written
 
 
+SPELLINGS: tuple[Callable[[str], str], ...] = (str.upper, "urn:uuid:{}".format, "{{{}}}".format)
+UUID_IN_PATH = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def test_an_id_in_a_path_is_written_in_one_way(app: Flask, people: People) -> None:
+    """Whoever compares addresses, a log or a proxy, takes another spelling for somebody else."""
+    client, headers, seen = app.test_client(), {"Authorization": "Bearer system A"}, set[tuple[str, int]]()
+    for method, rule in routes(app):
+        path = path_of(rule, people.sides["P"])
+        for spell in (*SPELLINGS, lambda one: one.replace("-", "")):
+            other = UUID_IN_PATH.sub(lambda found, spell=spell: spell(found[0]), path)  # type: ignore[misc]
+            if other != path:
+                said = BODIES.get(f"{method} {rule.rule}", lambda _: {})(people.sides["P"])
+                said["headers"] = said.get("headers", {}) | headers
+                seen.add((f"{method} {other}", client.open(other, method=method, base_url=ORIGIN, **said).status_code))
+    assert len(seen) > 200
+    assert not [one for one in seen if one[1] != (405 if one[0].partition(" ")[2].startswith("/exchange/") else 404)]
+
+
 CLIENTS = "clients prove themselves by what they sign: tests/functional/oauth"
 ITEM = "/mi-historia/registros/<uuid:record_id>/<kind>/<item_id>"
 WITHOUT_SUCCESS = {
