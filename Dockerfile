@@ -12,5 +12,5 @@ ENV PATH=/opt/renhice/bin:$PATH PYTHONPATH=/srv/renhice PYTHONUNBUFFERED=1 PYTHO
 USER renhice
 EXPOSE 8000
 HEALTHCHECK CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/ready', timeout=3)"]
-CMD ["gunicorn", "wsgi:create_app()", "--preload", "--bind", "0.0.0.0:8000", "--keep-alive", "75", "--worker-class", "gthread", "--workers", "2", \
+CMD ["gunicorn", "wsgi:create_app()", "--preload", "--bind", "0.0.0.0:8000", "--keep-alive", "75", "--worker-class", "deploy.keeping.KeepingWorker", "--workers", "2", \
      "--threads", "24", "--timeout", "60", "--graceful-timeout", "20", "--no-control-socket"]

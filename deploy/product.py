@@ -16,6 +16,7 @@ from registry.sealing import create_keys
 from registry.worker import BULK, ORDINARY
 
 WEB_PROCESSES = 2
+WEB_WORKER = "deploy.keeping.KeepingWorker"
 WEB_THREADS = 24
 """Several times the fetches one process allows at once: the holders' introspections need the rest."""
 KEEP_ALIVE_SECONDS = 75
@@ -70,7 +71,7 @@ def web_command(bind: str) -> list[str]:
     """gunicorn with threads: requests wait for the database and for other establishments, not for the processor."""
     command = [sys.executable, "-m", "gunicorn", "wsgi:create_app()", "--config", "python:deploy.web", "--preload"]
     command += ["--bind", bind]
-    command += ["--workers", str(WEB_PROCESSES), "--worker-class", "gthread", "--threads", str(WEB_THREADS)]
+    command += ["--workers", str(WEB_PROCESSES), "--worker-class", WEB_WORKER, "--threads", str(WEB_THREADS)]
     command += ["--keep-alive", str(KEEP_ALIVE_SECONDS)]
     return [*command, "--timeout", "60", "--graceful-timeout", "20", "--no-control-socket", "--log-level", "warning"]
 
