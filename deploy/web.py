@@ -2,6 +2,8 @@
 
 import gc
 
+from registry.telemetry import gather_lines
+
 
 def when_ready(_server: object) -> None:
     """Before the first web process is forked: what is loaded by now is nobody's garbage.
@@ -10,3 +12,8 @@ def when_ready(_server: object) -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def post_fork(_server: object, _worker: object) -> None:
+    """In each web process: a line of the log for every request wakes the supervisor for each."""
+    gather_lines()

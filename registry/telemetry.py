@@ -1,10 +1,15 @@
 """Structured logs free of personal data, request ids, and Prometheus metrics."""
 
+import atexit
 import logging
 import os
 import re
 import sys
+import threading
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -74,10 +79,17 @@ class _Line:
         self.name = name
         self.level = logging.getLogger(name).getEffectiveLevel
 
-    def write(self, line: str) -> None:
+    def may_wait(self, line: str) -> None:
+        if _lines is None:
+            _write(line)
+        else:
+            _lines.add(line)
+
+    def at_once(self, line: str) -> None:
         _write(line)
 
-    debug = info = warning = error = exception = critical = write
+    debug = info = may_wait
+    warning = error = exception = critical = at_once
 
 
 def _only_wanted(line: _Line, method: str, event: EventDict) -> EventDict:
@@ -86,9 +98,53 @@ def _only_wanted(line: _Line, method: str, event: EventDict) -> EventDict:
     return event
 
 
-def _write(line: str) -> None:
-    """A whole line to whatever standard error is now: a supervisor may reopen it."""
-    sys.stderr.write(f"{line}\n")
+class _Lines:
+    """Lines that wait a moment for others: who reads them wakes for each time something is written."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: deque[str] = deque()
+        self._some = threading.Event()
+        threading.Thread(target=self._run, name="log-lines", daemon=True).start()
+
+    def add(self, line: str) -> None:
+        self._waiting.append(line)
+        if not self._some.is_set():
+            self._some.set()
+
+    def take(self) -> list[str]:
+        """What waits, oldest first."""
+        taken = list[str]()
+        with suppress(IndexError):
+            while True:
+                taken.append(self._waiting.popleft())
+        return taken
+
+    def _run(self) -> None:
+        while self._some.wait():
+            time.sleep(self._seconds)
+            self._some.clear()
+            _write()
+
+
+_lines: _Lines | None = None
+
+
+def gather_lines(seconds: float = 0.1) -> None:
+    """Write this process's lines below a warning together from now on, at most so much later; call it after a fork.
+
+    A process killed within that time takes them with it; what is audited is in the database, and no line of this log.
+    """
+    global _lines  # noqa: PLW0603  # one standard error a process
+    _lines = _Lines(seconds)
+    atexit.register(_write)
+
+
+def _write(*lines: str) -> None:
+    """Whole lines, after those that wait, to whatever standard error is now: a supervisor may reopen it."""
+    waiting = _lines.take() if _lines else []
+    if written := "".join(f"{line}\n" for line in (*waiting, *lines)):
+        sys.stderr.write(written)
 
 
 def configure_logging(level: str) -> None:

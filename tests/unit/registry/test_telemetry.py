@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,3 +74,32 @@ def test_a_well_formed_request_id_is_kept() -> None:
 @pytest.mark.parametrize("offered", ["DNI-94900137", "94900137", "x.94900137.y"])
 def test_a_request_id_that_could_be_a_document_number_is_replaced(offered: str) -> None:
     assert "94900137" not in accept_request_id(offered)
+
+
+GATHERING = """
+import sys, time
+from registry.telemetry import configure_logging, gather_lines, logger
+configure_logging("INFO")
+gather_lines(seconds=float(sys.argv[1]))
+log = logger("t")
+log.info("request", status=1)
+log.info("request", status=2)
+if sys.argv[2] == "warn":
+    log.warning("request", status=3)
+    time.sleep(60)
+"""
+
+
+def _gathered(seconds: float, then: str) -> Iterator[int]:
+    command = [sys.executable, "-c", GATHERING, str(seconds), then]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            yield json.loads(line)["status"]
+            if then == "warn" and json.loads(line)["status"] == 3:
+                process.kill()
+
+
+def test_lines_that_wait_are_written_in_order_before_a_warning_and_at_the_end() -> None:
+    assert list(_gathered(60, "warn")) == [1, 2, 3]
+    assert list(_gathered(0.01, "end")) == [1, 2]
