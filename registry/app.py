@@ -144,7 +144,8 @@ def _open() -> None:
 
 def _refuse_control_characters() -> None:
     """NUL is no text in any surface or column of ours; forms are read later, each by its own strict reader."""
-    if "\x00" in request.path or any("\x00" in part for pair in request.args.items(multi=True) for part in pair):
+    asked = request.args.items(multi=True) if request.query_string else ()
+    if "\x00" in request.path or any("\x00" in part for pair in asked for part in pair):
         raise InvalidInput("The address holds a forbidden character.")
 
 

@@ -26,6 +26,17 @@ from consent_broker.oauth.rfc9449_dpop import HEADER, InvalidDpopProof, read_req
 from consent_broker.resource_server.proofs import InvalidProof, Proof
 from registry.database import now
 
+_GRANTS: tuple[tuple[type, list[S256Only]], ...] = (
+    (ClientCredentialsGrant, []),
+    (AuthorizationCodeGrant, [S256Only(required=True)]),
+    (RefreshTokenGrant, []),
+    (DeviceCodeGrant, []),
+    (TokenExchangeGrant, []),
+    (EmergencyGrant, []),
+    (JwtBearerGrant, []),
+)
+"""What the token endpoint gives a token for."""
+
 _OWN_HEADERS = {"content-type", "www-authenticate"}
 """Authlib challenges for Basic authentication, which nobody may use here."""
 
@@ -71,13 +82,6 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         self.register_client_auth_method(
             AUTH_METHOD, PrivateKeyJwt(session, broker.issuer, broker.client_keys, broker.failures)
         )
-        self.register_grant(ClientCredentialsGrant)
-        self.register_grant(AuthorizationCodeGrant, [S256Only(required=True)])
-        self.register_grant(RefreshTokenGrant)
-        self.register_grant(DeviceCodeGrant)
-        self.register_grant(TokenExchangeGrant)
-        self.register_grant(EmergencyGrant)
-        self.register_grant(JwtBearerGrant)
 
     def query_client(self, client_id: str) -> Client | None:
         return find_client(self.session, client_id, now())
@@ -136,6 +140,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
 
     def token(self, request: Request) -> Response:
         """Answer the token endpoint (RFC 6749 §3.2): a token or an error, never an exception for bad input."""
+        for grant, extensions in _GRANTS:
+            self.register_grant(grant, extensions)
         try:
             response: Response = self.create_token_response(request)
         except OAuth2Error as error:

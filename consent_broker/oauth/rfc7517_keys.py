@@ -25,6 +25,9 @@ LEAD = 3 * JWKS_MAX_AGE
 OVERLAP = 600
 """Twice the longest life of a token."""
 
+_SETTLES_NS = 2_000_000_000
+"""Within this of a change another may bear the same time."""
+
 _NAME = re.compile(r"signing-.*\.jwk")
 
 
@@ -48,6 +51,9 @@ class SigningKeys:
         self._directory = directory
         self._seen: tuple[str, ...] = ()
         self._keys: tuple[SigningKey, ...] = ()
+        self._settled = 0
+        """When the directory last changed, once it has been looked through long enough after that."""
+
         self._lock = threading.Lock()
 
     def current(self) -> SigningKey:
@@ -89,12 +95,16 @@ class SigningKeys:
         ]
 
     def _load(self) -> tuple[SigningKey, ...]:
+        changed = self._directory.stat().st_mtime_ns
+        if changed == self._settled:
+            return self._keys
         with os.scandir(self._directory) as found:
             names = tuple(sorted(one.name for one in found if _NAME.fullmatch(one.name)))
         if names != self._seen:
             with self._lock:
                 self._keys = tuple(_read(self._directory / name) for name in names)
                 self._seen = names
+        self._settled = changed if time.time_ns() - changed > _SETTLES_NS else 0
         return self._keys
 
 
