@@ -16,12 +16,25 @@ from psycopg import sql
 from sqlalchemy import URL
 
 from deploy.account import Account
+from deploy.memory import usable_memory
 
 SUPERUSER = "postgres"
 SHARED_PROGRAMS = Path("/var/lib/renhice")
+LEAST_BUFFERS, MOST_BUFFERS = 256, 8192
+
+
+def buffers(memory: int) -> int:
+    """A quarter of the memory, as PostgreSQL's manual advises for a start; in megabytes.
+
+    With less of it than the index of keys takes, a search copies most of its pages from the system first.
+    """
+    return min(max(memory // 4, LEAST_BUFFERS), MOST_BUFFERS)
+
+
+_BUFFERS = buffers(usable_memory())
 DURABLE: Mapping[str, str] = {
-    "shared_buffers": "256MB",
-    "effective_cache_size": "1GB",
+    "shared_buffers": f"{_BUFFERS}MB",
+    "effective_cache_size": f"{max(2 * _BUFFERS, 1024)}MB",
     "maintenance_work_mem": "64MB",
     "max_connections": "100",
     "max_wal_size": "1GB",
