@@ -15,7 +15,7 @@ from prometheus_client import Counter
 from consent_broker.broker import Broker
 from consent_broker.exchange.asking import Course, Fault, HolderError, HolderRequest, ask
 from consent_broker.oauth.holder_tokens import Holder, Ticket
-from consent_broker.resource_server.reading import TooMuch, Unreadable, read_json
+from consent_broker.resource_server.reading import MAX_VALUES, TooMuch, Unreadable, read_json
 from consent_broker.resource_server.residual import Entry, release
 from registry.fhir.systems import SOURCE_RECORD
 from registry.fhir.wire import is_sound
@@ -24,9 +24,6 @@ from registry.telemetry import logger
 MAX_BYTES = 4 * 1024 * 1024
 MAX_TOGETHER = 2 * MAX_BYTES
 """How much one holder may send for one reading: looking through it takes this process's time, and so everybody's."""
-
-MAX_ELEMENTS = 200_000
-"""How many JSON values one body of a holder may have: an honest one of 4 MB has fewer."""
 
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 MAX_RESOURCES = 500
@@ -177,7 +174,7 @@ def _search(broker: Broker, ticket: Ticket, resource_type: str, course: Course) 
 def read(body: bytes) -> Any:
     """What a holder's JSON says, as its guard reads it; raises HolderError."""
     try:
-        return read_json(body, MAX_ELEMENTS)
+        return read_json(body, MAX_VALUES)
     except TooMuch:
         raise HolderError(Fault.TOO_LARGE) from None
     except Unreadable:

@@ -9,12 +9,13 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 from unicodedata import normalize
 from urllib.parse import unquote, unquote_plus
 
-from consent_broker.resource_server.reading import Ambiguous
-from consent_broker.resource_server.texts import SHORTEST_ATTACHED, attached, forms
+from consent_broker.resource_server.reading import Allowance, Ambiguous, TooMuch
+from consent_broker.resource_server.texts import SHORTEST_ATTACHED, UNSEEN, attached, forms
 
 ANYTHING = "*"
 """The name that stands for all: of what can't be judged, which may name any item."""
@@ -23,8 +24,19 @@ TYPE, ID = "[A-Z][A-Za-z]{2,39}", r"[A-Za-z0-9\-.]{1,64}"
 ID_IN_PATH = rf"(?!\.{{1,2}}\Z){ID}"
 """FHIR lets an id be `.` or `..`; in an address they mean another place (RFC 3986 §5.2.4), so none is read by them."""
 
-_LITERAL = re.compile(rf"(?<![A-Za-z0-9])({TYPE})(?=/+(?:\./+)*([A-Za-z0-9\-.,]+))")
-"""A FHIR type and ids of it, as any literal reference has them; of `/FHIR/Condition/7` both pairs."""
+_END = r"(?:;[^;\s/\\\"'<>?#]*+){0,4}+[/\\]"
+_LITERAL = re.compile(rf"(?<![A-Za-z0-9])({TYPE})(?={_END}(?:\.?{_END})*+([A-Za-z0-9\-.,]+))")
+"""A FHIR type and ids of it, as any literal reference has them; of `/FHIR/Condition/7` both pairs. What ends a segment
+of a path may be a backslash to a browser, and a segment may have parameters (RFC 3986 §3.3)."""
+
+_AROUND = re.compile(r"[\s\"'<>?#]")
+_BACK = re.compile(r"[/\\]\.\.[/\\;]")
+_DOWN = re.compile(rf"(?<![A-Za-z0-9]){TYPE}[/\\;]")
+"""What an address's path ends at; a step back in it; and a FHIR type, which such a step may part from its id."""
+
+_LONGEST_PATH, _MOST_STEPS = 2000, 1000
+_LONGEST_IDENTIFIER = 250
+"""Of longer ones the forms are not brought together: that takes the square of a run of accents."""
 
 _SEARCHED = re.compile(
     rf"(?<![A-Za-z0-9])(?P<type>{TYPE})(?=/*(?:_search/*)?\?)"
@@ -84,14 +96,14 @@ def _identifiers_of_the_person(resource: Mapping[str, Any]) -> set[str]:
     return {name for one in whose if isinstance(one, dict) for name in _identified(one.get("identifier"))}
 
 
-def names_in(resource: Mapping[str, Any]) -> frozenset[str]:
-    """What a resource is, contains or names anywhere; ANYTHING besides, where that can't be told.
+def names_in(resource: Mapping[str, Any], allowance: Allowance | None = None) -> frozenset[str]:
+    """What a resource is, contains or names anywhere; ANYTHING besides, or UNSEEN, where that can't be told.
 
     Literal references count in any form (relative, absolute, of a version, a search) and in any text, also encoded for
     a URL or for XHTML, or attached in base64; identifiers wherever there is one, so that a logical reference counts.
     """
     found, texts = set[str](), dict[str, None]()
-    for key, one in _walk(resource):
+    for key, one in _walk(resource, allowance or Allowance()):
         if isinstance(one, str):
             texts[one] = None
             if key in _ADDRESSES:
@@ -106,15 +118,17 @@ def names_in(resource: Mapping[str, Any]) -> frozenset[str]:
 
 def resources_in(resource: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """A resource and those inside it."""
-    return (one for _, one in _walk(resource) if isinstance(one, Mapping) and "resourceType" in one)
+    return (one for _, one in _walk(resource, Allowance()) if isinstance(one, Mapping) and "resourceType" in one)
 
 
 def spelled(name: str) -> frozenset[str]:
-    """A name, and how else who bears it may be meant: by the id alone, where no other can have it, and by ANYTHING."""
+    """A name, and how else who bears it may be meant: by the id alone, where no other can have it; ANYTHING; UNSEEN."""
     kind, _, item_id = name.partition("/")
+    if name == ANYTHING:
+        return frozenset({name})
     if not _UUID.fullmatch(item_id):
-        return frozenset({name, ANYTHING})
-    return frozenset({name, ANYTHING, f"{kind}/{item_id.lower()}", f"urn:uuid:{item_id.lower()}"})
+        return frozenset({name, ANYTHING, UNSEEN})
+    return frozenset({name, ANYTHING, UNSEEN, f"{kind}/{item_id.lower()}", f"urn:uuid:{item_id.lower()}"})
 
 
 def is_name(text: str) -> bool:
@@ -143,7 +157,7 @@ def apart(reference: str) -> frozenset[str]:
     return frozenset(f"urn:renhice:{what}:{one}" for one in digests for what in ("identifier", "source"))
 
 
-def _walk(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _walk(resource: Mapping[str, Any], allowance: Allowance) -> Iterator[tuple[str, Any]]:
     """Each object and text at any depth, also in an attachment, with the name of the element it is in."""
     waiting, seen = list[tuple[str, Any, int]]([("", resource, 0)]), set[str]()
     while waiting:
@@ -155,23 +169,24 @@ def _walk(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         elif isinstance(one, str) and len(one) >= SHORTEST_ATTACHED and one not in seen:
             seen.add(one)
-            inside = _attached(one)
+            inside = _attached(one, allowance)
             waiting.extend(("", each if depth < _MOST_ATTACHED else ANYTHING, depth + 1) for each in inside)
         yield key, one
 
 
-def _attached(text: str) -> list[Any]:
+def _attached(text: str, allowance: Allowance) -> list[Any]:
     try:
-        return attached(text)
-    except Ambiguous:
+        return attached(text, allowance)
+    except (Ambiguous, TooMuch):
         return [ANYTHING]
 
 
 def _said(texts: Iterable[str]) -> Iterator[str]:
     """The names in texts, as they are and decoded; ANYTHING where that does not come to an end."""
     read, whole = forms(texts)
-    if ANYTHING in texts or not whole:
+    if not whole or any(map(_goes_back, read)):
         yield ANYTHING
+    yield from {ANYTHING, UNSEEN}.intersection(texts)
     for text in read:
         for kind, ids in _LITERAL.findall(text):
             yield from _literal(kind, ids)
@@ -181,6 +196,17 @@ def _said(texts: Iterable[str]) -> Iterator[str]:
         if "<system" in text:
             for one, other, value, alike in _IN_XML.findall(text):
                 yield from _identified({"system": one or other, "value": value or alike})
+
+
+def _goes_back(text: str) -> bool:
+    """Whether an address leads past a FHIR type and back: to what, only who follows it knows."""
+    steps = [step.start() for step in islice(_BACK.finditer(text), _MOST_STEPS + 1)]
+    return len(steps) > _MOST_STEPS or any(_leads_down(text, step) for step in steps)
+
+
+def _leads_down(text: str, step: int) -> bool:
+    *ended, path = _AROUND.split(text[max(0, step - _LONGEST_PATH) : step + 1])
+    return (step > _LONGEST_PATH and not ended) or _DOWN.search(path) is not None
 
 
 def _literal(kind: str, ids: str) -> Iterator[str]:
@@ -227,7 +253,9 @@ def _identified(identifier: Any) -> Iterator[str]:
     if urn := _URN.fullmatch(plain):
         yield urn[0].lower()
     elif plain:
-        yield _digest("identifier", normalize("NFKC", f"{identifier.get('system') or ''}|{plain}").casefold())
+        whole = f"{identifier.get('system') or ''}|{plain}"
+        alike = normalize("NFKC", whole) if len(whole) <= _LONGEST_IDENTIFIER else whole
+        yield _digest("identifier", alike.casefold())
 
 
 def _addressed(address: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from consent_broker.resource_server.naming import apart, names_in, own_names, reference_of, spelled, together
+from consent_broker.resource_server.reading import Allowance
 
 NORMAL, RESTRICTED = "N", "R"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -57,21 +58,21 @@ class _Rule:
 class _Names:
     """What a resource names, looked up when first asked for and once, however many rules ask."""
 
-    __slots__ = ("_found", "_named_by")
+    __slots__ = ("_allowance", "_found", "_named_by")
 
-    def __init__(self, named_by: Mapping[str, Any]) -> None:
-        self._named_by = named_by
+    def __init__(self, named_by: Mapping[str, Any], allowance: Allowance) -> None:
+        self._named_by, self._allowance = named_by, allowance
         self._found: frozenset[str] | None = None
 
     def __call__(self) -> frozenset[str]:
         if self._found is None:
-            self._found = names_in(self._named_by)
+            self._found = names_in(self._named_by, self._allowance)
         return self._found
 
 
 def flows(resource: Mapping[str, Any], residual: Iterable[Any]) -> bool:
     """Whether a FHIR resource may be released: no rule forbids it."""
-    return _flows(resource, _read(residual), _Names(resource))
+    return _flows(resource, _read(residual), _Names(resource, Allowance()))
 
 
 def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
@@ -79,7 +80,8 @@ def release(entries: Sequence[Entry], residual: Sequence[Any]) -> list[Entry]:
 
     What names a withheld item, or is a copy of it, would tell what it says.
     """
-    rules, names = _read(residual), [_Names(one) for one in entries]
+    allowance = Allowance()
+    rules, names = _read(residual), [_Names(one, allowance) for one in entries]
     kept = [_flows(one["resource"], rules, named) for one, named in zip(entries, names, strict=True)]
     waiting = [place for place, flowing in enumerate(kept) if not flowing and _tells(entries[place])]
     naming = _naming(names) if waiting else {}

@@ -1,5 +1,6 @@
 """A hidden item is named in many ways, and what can't be judged may name it too."""
 
+import gzip
 import json
 from base64 import b64encode, urlsafe_b64encode
 from typing import Any
@@ -8,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from consent_broker.resource_server.naming import apart, is_name, names_in, own_names, spelled
-from consent_broker.resource_server.reading import TooMuch, Unreadable, read_json, read_object
+from consent_broker.resource_server.reading import MAX_VALUES, TooMuch, Unreadable, read_json, read_object
 from consent_broker.resource_server.residual import dependents, flows, release
 
 PROBLEM = {"system": "urn:hc", "value": "P-7ñ"}
@@ -80,6 +81,21 @@ NAMING = {
     "data-url-percent": said("data:text/html," + quote(TEXT)),
     "encoded-thrice": said(encoded("Condition/7", 3)),
     "encoded-without-end": said(encoded("Condition/7", 9)),
+    "back": said("https://h.example/fhir/Condition/1/../7"),
+    "back-encoded": said("https://h.example/fhir/Condition/1/%2e%2E%2f7"),
+    "back-to-another-type": said("Encounter/1/..\\../Condition/7"),
+    "backslash": said("https://h.example\\fhir\\Condition\\7"),
+    "parameters": said("https://h.example/fhir/Condition;a=b/7"),
+    "parameters-of-nothing": said("Condition;a=b;c/.;d/;e/7;f"),
+    "full-width": said("Ｃｏｎｄｉｔｉｏｎ／７"),
+    "full-width-encoded": said(quote("Condition／7")),
+    "of-a-script": said("location='Condition\\x2f7'"),
+    "of-a-script-in-braces": said("location='Condition\\u{2f}7'"),
+    "of-old-servers": said("Condition%u002f7"),
+    "gzip": carried(gzip.compress(TEXT.encode())),
+    "zip": carried(b"PK\x03\x04" + TEXT.encode("utf-32")),
+    "pdf": carried(b"\n%PDF-1.7\n" + TEXT.encode("utf-32")),
+    "of-many-values": carried(b"[" + b"0," * MAX_VALUES + b"0]"),
 }
 
 
@@ -106,7 +122,10 @@ ORDINARY = [
     "El 7% de 100 & más; Condition 7; C:\\Condition\\70",
     "[1] véase {2}",
     UUID,
-    "JVBERi0xLjcKJcOkw7zDtsOfCjIgMCBvYmoKPDwvTGVuZ3Ro",
+    b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").decode(),
+    "<img src='../../Imagenes/logo.png'/> Laboratorio/.. véase más abajo...",
+    f"{UUID}\u00a0",
+    "Tos; fiebre/7; Condition;7; \\u{110000}",
 ]
 
 
@@ -170,3 +189,10 @@ def test_what_would_take_too_long_is_not_read() -> None:
     assert read_json(b'\xef\xbb\xbf{"a": [1, 2]}', 3) == {"a": [1, 2]}
     with pytest.raises(TooMuch):
         read_json(b'{"a": [1, 2, 3]}', 3)
+
+
+def test_what_is_attached_to_all_of_an_answer_is_looked_through_within_one_bound() -> None:
+    """A holder's base64 of two million empty lists took the gateway two seconds for one reading."""
+    entries = [{"resource": carried(b"[" + b"[]," * (MAX_VALUES // 5) + b"[]]") | {"id": str(one)}} for one in range(4)]
+    assert [one["resource"]["id"] for one in release(entries, [HIDING])] == ["0", "1"]
+    assert release(entries[2:], [HIDING]) == entries[2:]
