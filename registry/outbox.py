@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Index, String, UniqueConstraint, cast, delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import Index, String, cast, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from registry.database import Base, made_at, new_id, now, table_of
@@ -35,7 +35,6 @@ class OutboxMessage(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        UniqueConstraint("topic", "key"),
         Index("ix_outbox_due", "available_at", postgresql_where=text(WAITING)),
         Index("ix_outbox_first", "available_at", postgresql_where=text(f"{WAITING} AND {FIRST}")),
         Index("ix_outbox_given_up", "id", postgresql_where=text(GIVEN_UP)),
@@ -52,6 +51,7 @@ class OutboxMessage(Base):
 
 class _Message(NamedTuple):
     id: UUID
+    key: str
     payload: Mapping[str, Any]
     attempts: int
 
@@ -75,7 +75,10 @@ def subscriber(topic: str) -> Callable[[Subscriber], Subscriber]:
 
 
 def publish(session: Session, topic: str, key: str, payload: Mapping[str, Any]) -> None:
-    """Add a message to the caller's transaction; while it waits, the same (topic, key) again is the same message."""
+    """Add a message to the caller's transaction: it never waits for another, and is delivered after the commit.
+
+    Of those with one (topic, key) that are delivered together only the newest is told.
+    """
     values = {
         "id": new_id(),
         "topic": topic,
@@ -84,7 +87,7 @@ def publish(session: Session, topic: str, key: str, payload: Mapping[str, Any]) 
         "attempts": 0,
         "available_at": now(),
     }
-    session.execute(insert(OutboxMessage).values(values).on_conflict_do_nothing(index_elements=["topic", "key"]))
+    session.execute(insert(OutboxMessage).values(values))
 
 
 def relay(session: Session, limit: int = 200) -> int:
@@ -103,7 +106,7 @@ def _claim(session: Session, which: str, limit: int) -> Mapping[str, Sequence[_M
     """Messages by topic, each in the order they are due."""
     columns = _TABLE.c
     due = (
-        select(columns.topic, columns.id, columns.payload, columns.attempts)
+        select(columns.topic, columns.id, columns.key, columns.payload, columns.attempts)
         .where(text(WAITING), text(which), columns.available_at <= now())
         .order_by(columns.available_at)
         .limit(limit)
@@ -126,10 +129,11 @@ def _by_index(session: Session) -> Iterator[None]:
 
 def _deliver(session: Session, topic: str, messages: Sequence[_Message]) -> None:
     """Of a set that fails the first half is tried, and so on; the others come with the next one: none takes long."""
+    said = {message.key: message.payload for message in messages}
     try:
         with session.begin_nested():
             for handler in _subscribers.get(topic, ()):
-                handler(session, [message.payload for message in messages])
+                handler(session, list(said.values()))
     except Exception as error:  # noqa: BLE001  # one message's failure must not stop the others
         if len(messages) > 1:
             _deliver(session, topic, messages[: len(messages) // 2])

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import create_engine, delete, func, select, text
+from sqlalchemy import create_engine, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from registry import outbox
@@ -50,11 +50,47 @@ def test_a_message_is_delivered_once_it_is_due(session: Session) -> None:
     assert find(session, "1") is None
 
 
-def test_the_same_key_twice_is_one_message(session: Session) -> None:
-    publish(session, "test:thing:done", "2", {"id": "a"})
-    publish(session, "test:thing:done", "2", {"id": "b"})
+def test_of_the_same_key_twice_the_newest_is_told(session: Session) -> None:
+    for name in "abc":
+        publish(session, "test:thing:done", "1" if name == "b" else "2", {"id": name})
+    assert relay(session) == 3
+    assert received == [["c", "b"]]
+    assert find(session, "2") is None
+
+
+def test_what_is_published_while_its_like_is_delivered_is_delivered_too(renhice: Renhice) -> None:
+    """The handler may have read what is no more: a role lost again would have been heard of by nobody."""
+    work = renhice.database.unit_of_work
+    with work() as first:
+        publish(first, "test:thing:done", "6", {"id": "first"})
+    with work() as delivering:
+        ((topic, messages),) = outbox._claim(delivering, outbox.FIRST, 10).items()
+        with work() as publishing:
+            publish(publishing, "test:thing:done", "6", {"id": "during"})
+        outbox._deliver(delivering, topic, messages)
+        with work() as publishing:
+            publish(publishing, "test:thing:done", "6", {"id": "before it is over"})
+    with work() as delivering:
+        relay(delivering)
+    assert received == [["first"], ["before it is over"]]
+
+
+def test_who_publishes_the_same_in_another_order_waits_for_nobody(renhice: Renhice) -> None:
+    with renhice.database.unit_of_work() as one, renhice.database.unit_of_work() as other:
+        publish(one, "test:thing:done", "7", {"id": "x"})
+        publish(other, "test:thing:done", "8", {"id": "y"})
+        publish(one, "test:thing:done", "8", {"id": "y"})
+        publish(other, "test:thing:done", "7", {"id": "x"})
+        one.rollback()
+        other.rollback()
+
+
+def test_what_was_given_up_swallows_nothing_that_comes_after_it(session: Session) -> None:
+    publish(session, "test:thing:done", "9", {"fail": True})
+    session.execute(update(OutboxMessage).values(attempts=outbox.MAX_ATTEMPTS))
+    publish(session, "test:thing:done", "9", {"id": "after"})
     assert relay(session) == 1
-    assert received == [["a"]]
+    assert received == [["after"]]
 
 
 def test_messages_of_a_topic_are_handled_together_in_their_order(session: Session) -> None:
