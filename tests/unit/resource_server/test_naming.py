@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 from urllib.parse import quote
@@ -83,7 +84,7 @@ NAMING = {
     "encoded-without-end": said(encoded("Condition/7", 9)),
     "back": said("https://h.example/fhir/Condition/1/../7"),
     "back-encoded": said("https://h.example/fhir/Condition/1/%2e%2E%2f7"),
-    "back-to-another-type": said("Encounter/1/..\\../Condition/7"),
+    "back-with-parameters": said("Condition\\1\\..;a=b/7"),
     "backslash": said("https://h.example\\fhir\\Condition\\7"),
     "parameters": said("https://h.example/fhir/Condition;a=b/7"),
     "parameters-of-nothing": said("Condition;a=b;c/.;d/;e/7;f"),
@@ -93,8 +94,8 @@ NAMING = {
     "of-a-script-in-braces": said("location='Condition\\u{2f}7'"),
     "of-old-servers": said("Condition%u002f7"),
     "gzip": carried(gzip.compress(TEXT.encode())),
-    "zip": carried(b"PK\x03\x04" + TEXT.encode("utf-32")),
-    "pdf": carried(b"\n%PDF-1.7\n" + TEXT.encode("utf-32")),
+    "zip": carried(b"PK\x03\x04" + zlib.compress(TEXT.encode())),
+    "pdf": carried(b"\n%PDF-1.7\n" + zlib.compress(TEXT.encode())),
     "of-many-values": carried(b"[" + b"0," * MAX_VALUES + b"0]"),
 }
 
@@ -124,7 +125,7 @@ ORDINARY = [
     UUID,
     b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").decode(),
     "<img src='../../Imagenes/logo.png'/> Laboratorio/.. véase más abajo...",
-    f"{UUID}\u00a0",
+    f"{UUID}\u00a0{UUID}",
     "Tos; fiebre/7; Condition;7; \\u{110000}",
 ]
 
