@@ -81,8 +81,10 @@ class Question:
         return DBAPIError.instance(self._sql, None, error, psycopg.Error, dialect=_DIALECT)
 
 
-# SET LOCAL, as a statement with a row.
-_AWAIT_NO_DISK = Question(select(func.set_config("synchronous_commit", "off", True)))
+NO_DISK = func.set_config("synchronous_commit", "off", True)
+"""SET LOCAL, as a column of any statement: see `await_no_disk`."""
+
+_AWAIT_NO_DISK = Question(select(NO_DISK))
 
 
 def await_no_disk(session: Session) -> None:

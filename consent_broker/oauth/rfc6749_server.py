@@ -71,17 +71,19 @@ class ParsedRequest(OAuth2Request):  # type: ignore[misc]  # Authlib ships no ty
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no types
-    """One request's authorization server: it knows the broker and the session its grants work with."""
+    """One request's authorization server: it knows the broker and the session its grants work with.
 
-    def __init__(self, broker: Broker, session: Session) -> None:
+    Of one that `only_looks`, as an introspection does, an assertion's use does not wait for the disk.
+    """
+
+    def __init__(self, broker: Broker, session: Session, *, only_looks: bool = False) -> None:
         super().__init__()
         self.broker, self.session = broker, session
         self.requester: Requester | None = None
         """Who asks, once authenticated; what is issued is bound to the key they proved to hold."""
 
-        self.register_client_auth_method(
-            AUTH_METHOD, PrivateKeyJwt(session, broker.issuer, broker.client_keys, broker.failures)
-        )
+        method = PrivateKeyJwt(session, broker.issuer, broker.client_keys, broker.failures, only_looks)
+        self.register_client_auth_method(AUTH_METHOD, method)
 
     def query_client(self, client_id: str) -> Client | None:
         return find_client(self.session, client_id, now())

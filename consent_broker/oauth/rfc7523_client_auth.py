@@ -31,7 +31,7 @@ from registry.audit.event import Event
 from registry.audit.service import record
 from registry.database import table_of
 from registry.directory.client_keys import fits
-from registry.questions import Question
+from registry.questions import NO_DISK, Question
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 MAX_LIFETIME = 300
@@ -44,10 +44,9 @@ _TYPES = {None, "JWT", "client-authentication+jwt"}
 FindClient = Callable[[str], Client | None]
 
 # Made once: every request of a record system uses an assertion up.
-_USE = Question(
-    insert(table_of(ClientAssertion)).on_conflict_do_nothing().returning(ClientAssertion.client_id),
-    ["client_id", "jti_hash", "expires_at"],
-)
+_INSERT, _NAMES = insert(table_of(ClientAssertion)).on_conflict_do_nothing(), ["client_id", "jti_hash", "expires_at"]
+_USE = Question(_INSERT.returning(ClientAssertion.client_id), _NAMES)
+_USE_ONLY_TO_LOOK = Question(_INSERT.returning(ClientAssertion.client_id, NO_DISK), _NAMES)
 
 
 class TooManyFailures(InvalidClientError):  # type: ignore[misc]  # Authlib ships no types
@@ -69,6 +68,8 @@ class PrivateKeyJwt:
     issuer: str
     keys: ClientKeys
     failures: Failures
+    only_looks: bool = False
+    """Whether the request changes nothing: then the use of its assertion does not wait for the disk."""
 
     def __call__(self, find_client: FindClient, request: Any) -> Client:
         """Authenticate; raises InvalidClientError, or InvalidRequestError for two methods at once (RFC 6749 §2.3)."""
@@ -136,7 +137,8 @@ class PrivateKeyJwt:
 
     def _use_once(self, client_id: str, jti: str, expires: int) -> None:
         until = datetime.fromtimestamp(expires + LEEWAY, UTC)
-        if not _USE.ask(self.session, client_id=client_id, jti_hash=digest(jti), expires_at=until):
+        use = _USE_ONLY_TO_LOOK if self.only_looks else _USE
+        if not use.ask(self.session, client_id=client_id, jti_hash=digest(jti), expires_at=until):
             raise _refusal("The assertion was used before")
 
     def _note(self, address: str, client: Client, reason: str) -> None:

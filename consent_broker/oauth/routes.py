@@ -63,7 +63,7 @@ def pushed_authorization_request() -> Response:
 def introspection() -> Response:
     """RFC 7662 §2."""
     commit_each(session())
-    server = _server()
+    server = Server(current_broker(), session(), only_looks=True)
     try:
         requester, form = server.authenticated(request)
     except OAuth2Error as error:

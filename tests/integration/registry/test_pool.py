@@ -4,13 +4,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from registry.app import Renhice
 from registry.database import commit_each, driver_of
-from registry.questions import await_no_disk
+from registry.questions import NO_DISK, Question, await_no_disk
 
 Act = Callable[[Session], None]
 PID = text("SELECT pg_backend_pid()")
@@ -58,4 +58,12 @@ def test_the_next_has_a_transaction_that_waits_for_the_disk(renhice: Renhice, pr
     with renhice.database.unit_of_work() as session:
         assert session.scalar(PID) == used
         assert not driver_of(session).autocommit
+        assert session.scalar(text("SHOW synchronous_commit")) == "on"
+
+
+def test_a_statement_that_waits_for_no_disk_says_so_of_itself_alone(renhice: Renhice) -> None:
+    with renhice.database.unit_of_work() as session:
+        commit_each(session)
+        shown = Question(select(NO_DISK))
+        assert shown.ask(session) == [("off",)]
         assert session.scalar(text("SHOW synchronous_commit")) == "on"
