@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 from authlib.oauth2.rfc6749.errors import OAuth2Error
 from flask import Flask, Response, g
-from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -12,7 +11,7 @@ from consent_broker.oauth.models import UsedProof
 from consent_broker.resource_server.nonces import NonceNeeded, Nonces
 from consent_broker.resource_server.proofs import ALGORITHMS, InvalidProof, Proof, read_proof
 from registry.database import table_of
-from registry.questions import Question
+from registry.questions import NO_DISK, Question
 from registry.sealing import Sealer
 
 HEADER = "DPoP"
@@ -25,7 +24,7 @@ CHALLENGE = f'DPoP algs="{" ".join(ALGORITHMS)}"'
 _INSERT = insert(table_of(UsedProof)).on_conflict_do_nothing()
 _COLUMNS = ["proof_hash", "expires_at"]
 _USE = Question(_INSERT.returning(UsedProof.proof_hash), _COLUMNS)
-_USE_FOR_GOOD = Question(_INSERT.returning(func.set_config("synchronous_commit", "off", True)), _COLUMNS)
+_USE_FOR_GOOD = Question(_INSERT.returning(NO_DISK), _COLUMNS)
 
 
 class InvalidDpopProof(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
