@@ -83,6 +83,7 @@ def make_engine(settings: Settings) -> Engine:
         pool_timeout=5,
         pool_use_lifo=True,
         pool_recycle=1800,
+        hide_parameters=True,  # an error's text would quote them
         connect_args={"connect_timeout": 5, "application_name": "renhice"},
     )
 

@@ -4,30 +4,33 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from flask import Flask
 
 from sandbox import story
 from tests.functional.portal.world import Visitor, World
 
 SOMEONES = "6f1c7c1e-0c5e-4c53-9a53-6d3a6a2f9b10"  # parameters must be the same in every process that collects them
-FORMS = [
-    "/salir",
-    "/apariencia",
-    f"/mi-historia/permisos/{SOMEONES}/retirar",
-    f"/mi-historia/permisos/{SOMEONES}/reponer",
-    f"/mi-historia/pedidos/{SOMEONES}",
-    f"/cuenta/sesiones/{SOMEONES}/cerrar",
-    "/autorizar/x",
-]
 PERSONAL = ["/mi-historia", "/mi-historia/accesos", "/mi-historia/permisos", "/cuenta/sesiones"]
 
 
-@pytest.mark.parametrize("path", FORMS)
+def _forms(app: Flask) -> list[str]:
+    """The address of every form of the pages, of some patient, permission or case there is not."""
+    surfaces, routes = app.config["SURFACES"], app.url_map.bind("")
+    rules = [rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    pages = [rule for rule in rules if surfaces.get(rule.endpoint.partition(".")[0]) == "page"]
+    mine = [rule for rule in pages if rule.rule != "/oauth/authorize"]  # RFC 6749 §3.1: other sites send people there
+    return [routes.build(one.endpoint, dict.fromkeys(one.arguments, uuid4()), "POST") for one in mine]
+
+
 @pytest.mark.parametrize("token", [None, "", "x" * 43, "é"])
-def test_a_form_without_its_token_does_nothing(patient: Visitor, world: World, path: str, token: str | None) -> None:
+def test_a_form_without_its_token_does_nothing(patient: Visitor, world: World, app: Flask, token: str | None) -> None:
     data = {} if token is None else {"csrf": token}
-    answer = patient.browser._http.post(f"{world.base_url}{path}", data=data)
-    assert answer.status_code == 403
-    assert "Este formulario ya no vale" in answer.text
+    forms = _forms(app)
+    for path in forms:
+        answer = patient.browser._http.post(f"{world.base_url}{path}", data=data)
+        assert (path, answer.status_code) == (path, 403)
+        assert "Este formulario ya no vale" in answer.text
+    assert len(forms) > 40
     assert patient.open("/mi-historia").url.path == "/mi-historia"
 
 
